@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files of the host: whole reads with a ceiling, atomic writes, folders, and
+ * access beneath a folder that untrusted names cannot leave.
+ * Errors are ERR_IO (with errno), ERR_NOT_FOUND (ENOENT), ERR_TOO_LARGE.
+ */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include "core/base/buf.h"
+#include "core/base/err.h"
+
+#include <sys/types.h>
+
+/* Append a whole file to `out`; its max is the ceiling. `path` "-" is not special. */
+int file_read(const char *path, struct buf *out, struct err *err);
+int file_read_at(int dir_fd, const char *path, struct buf *out, struct err *err);
+
+/* Write a file so that it is either the old or the new one at every moment:
+ * temporary name beside it, write, fsync, rename, fsync of the folder. */
+int file_write_atomic(const char *path, struct span content, mode_t mode, struct err *err);
+int file_write_atomic_at(int dir_fd, const char *name, struct span content, mode_t mode, struct err *err);
+
+/* Write all bytes, through EINTR and short writes. */
+int file_write_all(int fd, const void *ptr, size_t len, struct err *err);
+
+/* fsync of a folder, so that a rename or create in it lasts. */
+int file_sync_dir(int dir_fd, struct err *err);
+
+/* Create a folder and its parents. An existing folder is fine. */
+int file_make_dirs(const char *path, mode_t mode, struct err *err);
+
+/* Open `path` (relative, may have slashes) beneath dir_fd. Never leaves it:
+ * absolute paths, `..`, symlinks in any component and magic links are ERR_INVALID.
+ * openat2 where the kernel has it, a walk with O_NOFOLLOW elsewhere. */
+int file_open_beneath(int dir_fd, const char *path, int flags, mode_t mode, int *ret_fd, struct err *err);
+
+/* Create the folders of `path`'s parent beneath dir_fd, same rules; returns an fd of the parent. */
+int file_make_parents_beneath(int dir_fd, const char *path, mode_t mode, int *ret_fd, struct err *err);
+
+/* Remove a tree without following links. A missing one is fine. */
+int file_remove_tree(int dir_fd, const char *name, struct err *err);
+
+/* "a/b" joined with exactly one slash; absolute `rel` wins. Caller frees; NULL: no memory. */
+char *file_join(const char *base, const char *rel);
+
+#endif
