@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests about one file. Paths come checked (request.c) and are resolved beneath the root, following no
+ * link (beneath.h). */
+#include "core/guest/beneath.h"
+#include "core/guest/cgroup.h"
+#include "core/guest/out.h"
+#include "core/guest/request_table.h"
+#include "core/guest/sha256.h"
+#include "core/guest/walk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+static void stat_answer(struct request *r, const struct stat *st, const char *link, size_t link_len)
+{
+    struct frame_stat fs;
+
+    walk_stat(st, &fs);
+    r->out.len = 0;
+    frame_stat_encode(&r->out, &fs);
+    frame_put(&r->out, link_len, 2);
+    frame_put_bytes(&r->out, link, link_len);
+}
+
+/* Safe: looks, opens nothing. */
+int request_stat(struct request *r)
+{
+    char target[FRAME_PATH_MAX];
+    const char *name = ".";
+    bool is_root = r->path[0] == 0 || strcmp(r->path, ".") == 0;
+    int folder = is_root ? beneath_folder("") : beneath_parent(r->path, false, &name);
+    struct stat st;
+    ssize_t len = 0;
+
+    if (folder < 0)
+        return folder;
+    r->folder = folder;
+    if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    if (S_ISLNK(st.st_mode))
+        len = readlinkat(folder, name, target, sizeof(target) - 1);
+    if (len < 0)
+        return -errno;
+    stat_answer(r, &st, target, (size_t) len);
+    return REQUEST_FINISHED;
+}
+
+/* Safe: O_NONBLOCK keeps a FIFO from hanging us, and only regular files are read. A link is refused by
+ * O_NOFOLLOW. */
+int request_read(struct request *r)
+{
+    const char *name;
+    struct stat st;
+    int folder = beneath_parent(r->path, false, &name);
+
+    if (folder < 0)
+        return folder;
+    r->folder = folder;
+    r->fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (r->fd < 0)
+        return errno == ENXIO ? -EINVAL : -errno;
+    if (fstat(r->fd, &st) < 0)
+        return -errno;
+    return S_ISREG(st.st_mode) ? REQUEST_MORE : S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+}
+
+/* What the verification of the lock-down reads: a closed list of places. Safe: reading changes nothing there,
+ * the guest has no right that the commands do not have, and the host is shown nothing that it could not see
+ * in a command's output. */
+int request_probe(struct request *r)
+{
+    static const char *const folders[] = { "/proc/", "/sys/fs/cgroup/" };
+    static const char *const files[] = { "/etc/passwd",   "/etc/group",       "/etc/hosts",
+                                         "/etc/hostname", "/etc/resolv.conf", "/etc/os-release" };
+    bool is_fine = false;
+
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+        is_fine |= strncmp(r->path, folders[i], strlen(folders[i])) == 0;
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+        is_fine |= strcmp(r->path, files[i]) == 0;
+    if (!is_fine || !frame_path_ok(r->path + 1, strlen(r->path + 1)))
+        return -EINVAL;
+    if (strstr(r->path, "/root/") || strstr(r->path, "/cwd/") || strstr(r->path, "/fd/"))
+        return -EINVAL; /* ways out of the list */
+    r->fd = open(r->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return r->fd < 0 ? -errno : REQUEST_MORE;
+}
+
+int request_read_step(struct request *r, uint8_t *ret, uint32_t *ret_len)
+{
+    ssize_t n = read(r->fd, ret, OUT_PAYLOAD);
+    struct stat st;
+
+    if (n < 0)
+        return errno == EINTR ? REQUEST_MORE : -errno;
+    r->count += (uint64_t) n;
+    if (r->type == FRAME_PROBE && r->count > FRAME_PROBE_MAX)
+        return -EFBIG;
+    *ret_len = (uint32_t) n;
+    if (n > 0)
+        return REQUEST_MORE;
+    if (fstat(r->fd, &st) < 0)
+        return -errno;
+    if (r->type == FRAME_READ)
+        stat_answer(r, &st, "", 0);
+    return REQUEST_FINISHED;
+}
+
+/* Safe: as reading; a slice at a time. The sum's state lives in the slot's result until it is overwritten by
+ * the sum. */
+int request_sum_step(struct request *r, uint8_t *ret, uint32_t *ret_len)
+{
+    static uint8_t buf[256 * 1024];
+    struct sha256 s;
+    uint8_t sum[32];
+
+    (void) ret;
+    (void) ret_len;
+    if (r->count == 0)
+        sha256_init(&s);
+    else
+        memcpy(&s, r->result, sizeof(s));
+    ssize_t n = read(r->fd, buf, sizeof(buf));
+
+    if (n < 0)
+        return errno == EINTR ? REQUEST_MORE : -errno;
+    if (n > 0) {
+        sha256_add(&s, buf, (size_t) n);
+        r->count += (uint64_t) n;
+        memcpy(r->result, &s, sizeof(s));
+        return REQUEST_MORE;
+    }
+    sha256_end(&s, sum);
+    frame_put_bytes(&r->out, sum, sizeof(sum));
+    return REQUEST_FINISHED;
+}
+
+/* Safe: a new file of ours under a name nobody can guess, in a folder that was resolved beneath the root;
+ * that descriptor is kept, so what is renamed later is in the same folder. A size ceiling is the file
+ * system's. */
+int request_write(struct request *r)
+{
+    const char *name;
+    uint64_t random;
+    int folder = beneath_parent(r->path, true, &name);
+
+    if (folder < 0)
+        return folder;
+    r->folder = folder;
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t) sizeof(random))
+        return -EIO;
+    (void) snprintf(r->temporary, sizeof(r->temporary), ".agentbox-%016llx.tmp", (unsigned long long) random);
+    r->fd = openat(folder, r->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (r->fd < 0) {
+        r->temporary[0] = 0;
+        return -errno;
+    }
+    return REQUEST_MORE;
+}
+
+static int write_all(int fd, const uint8_t *p, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, p, len);
+
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        if (n > 0) {
+            p += n;
+            len -= (size_t) n;
+        }
+    }
+    return 0;
+}
+
+int request_write_data(struct request *r, const uint8_t *p, size_t len, bool is_end)
+{
+    const char *slash = strrchr(r->path, '/');
+    int result = write_all(r->fd, p, len);
+
+    if (result < 0 || !is_end)
+        return result;
+    if (fchmod(r->fd, r->number & 01777) < 0)
+        return -errno;
+    if (renameat(r->folder, r->temporary, r->folder, slash ? slash + 1 : r->path) < 0)
+        return -errno;
+    r->temporary[0] = 0;
+    return REQUEST_FINISHED;
+}
+
+void request_write_abort(struct request *r)
+{
+    if (r->temporary[0])
+        (void) unlinkat(r->folder, r->temporary, 0); /* a command may have been faster */
+    r->temporary[0] = 0;
+}
+
+/* Safe: makes folders only; the mode is set through a descriptor that is no link, without set-id bits. */
+int request_mkdir(struct request *r)
+{
+    const char *name;
+    struct stat st;
+    int folder = beneath_parent(r->path, true, &name);
+
+    if (folder < 0)
+        return folder;
+    r->folder = folder;
+    if (mkdirat(folder, name, 0755) < 0) {
+        if (errno != EEXIST)
+            return -errno;
+        if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            return -errno;
+        if (!S_ISDIR(st.st_mode))
+            return -EEXIST;
+    }
+    int result = beneath_chmod(folder, name, r->number);
+
+    return result < 0 ? result : REQUEST_FINISHED;
+}
+
+/* Safe: a link is only text until somebody follows it, and we never do. */
+int request_symlink(struct request *r)
+{
+    const char *name;
+    int folder = beneath_parent(r->path, true, &name);
+
+    if (folder < 0)
+        return folder;
+    r->folder = folder;
+    return symlinkat(r->second, folder, name) < 0 ? -errno : REQUEST_FINISHED;
+}
+
+/* Safe: both ends are names in folders beneath the root. */
+int request_rename(struct request *r)
+{
+    const char *from, *to;
+
+    r->folder = beneath_parent(r->path, false, &from);
+    if (r->folder < 0)
+        return r->folder;
+    r->fd = beneath_parent(r->second, false, &to);
+    if (r->fd < 0)
+        return r->fd;
+    return renameat(r->folder, from, r->fd, to) < 0 ? -errno : REQUEST_FINISHED;
+}
+
+/* Safe: no arguments. */
+int request_stats(struct request *r)
+{
+    uint64_t value[FRAME_STATS_VALUES] = { 0 };
+    struct statvfs fs;
+
+    r->folder = beneath_folder("");
+    cgroup_stats(value);
+    if (r->folder >= 0 && fstatvfs(r->folder, &fs) == 0) {
+        value[FRAME_STATS_SIZE] = (uint64_t) fs.f_blocks * fs.f_frsize;
+        value[FRAME_STATS_USED] = (uint64_t) (fs.f_blocks - fs.f_bfree) * fs.f_frsize;
+    }
+    for (int i = 0; i < FRAME_STATS_VALUES; i++)
+        frame_put(&r->out, value[i], 8);
+    return REQUEST_FINISHED;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Starting a command: pipes or a terminal, environment, keeper. */
+#ifndef GUEST_SPAWN_H
+#define GUEST_SPAWN_H
+
+#include "core/sandbox/frame.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* The guest's ends, non-blocking and close-on-exec; -1 where there is none. */
+struct spawn {
+    pid_t keeper;
+    int ctl;
+    int in, out, err;
+};
+
+void spawn_init(int root_fd, char **env); /* env: the container's own, inherited by all commands */
+bool spawn_start(const struct frame_exec *x, struct spawn *ret, uint8_t *ret_step, uint32_t *ret_errnum);
+
+/* One keeper in reserve, for the next command that wants neither input nor terminal. Commands can kill it, as
+ * any keeper: then the next one is started without. */
+void spawn_reserve(void);      /* when there is nothing else to do; nothing happens if there is one */
+void spawn_reserve_drop(void); /* for a moment in which it would be in the way */
+void spawn_reaped(pid_t pid);  /* this child has ended */
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/guest/stray.h"
+
+#include "core/guest/procs.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Keepers live as long as the background processes of their call. */
+enum { KEEPERS_MAX = 512 };
+
+static pid_t keepers[KEEPERS_MAX];
+static int keeper_count;
+static int looks_due; /* two looks in a row without a finding end it */
+
+bool stray_has_room(void)
+{
+    return keeper_count < KEEPERS_MAX;
+}
+
+void stray_add_keeper(pid_t pid)
+{
+    keepers[keeper_count++] = pid;
+}
+
+static int keeper_find(pid_t pid)
+{
+    for (int i = 0; i < keeper_count; i++) {
+        if (keepers[i] == pid)
+            return i;
+    }
+    return -1;
+}
+
+bool stray_is_keeper(pid_t pid)
+{
+    return keeper_find(pid) >= 0;
+}
+
+int stray_keepers(void)
+{
+    return keeper_count;
+}
+
+pid_t stray_reap(void)
+{
+    for (;;) {
+        int status;
+        pid_t pid = waitpid(-1, &status, WNOHANG | WUNTRACED);
+        int i = keeper_find(pid);
+
+        if (pid <= 0)
+            return 0;
+        if (WIFSTOPPED(status)) { /* somebody inside stopped a keeper, or a stray that dies anyway */
+            (void) kill(pid, SIGCONT);
+            continue;
+        }
+        if (i >= 0)
+            keepers[i] = keepers[--keeper_count];
+        if (i < 0 || !WIFEXITED(status)) /* it did not end because nobody was left beneath it */
+            looks_due = 2;
+        return pid;
+    }
+}
+
+bool stray_is_due(void)
+{
+    return looks_due > 0;
+}
+
+void stray_kill(void)
+{
+    looks_due = procs_kill_beneath(getpid(), stray_is_keeper) > 0 ? 2 : looks_due - 1;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's children: keepers, and strays, which a killed keeper left behind.
+ * Strays are killed whenever there may be some; see keeper.h.
+ */
+#ifndef GUEST_STRAY_H
+#define GUEST_STRAY_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+bool stray_has_room(void); /* for one more keeper */
+void stray_add_keeper(pid_t pid);
+bool stray_is_keeper(pid_t pid);
+int stray_keepers(void); /* how many live */
+
+/* Reap one child: its pid, 0 when none is left to reap. A keeper is forgotten. */
+pid_t stray_reap(void);
+bool stray_is_due(void); /* strays may be about */
+void stray_kill(void);   /* one look */
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Going through a tree of folders, step by step: depth first, each folder's
+ * names sorted by bytes, no link followed. There is one walk at a time, in static memory:
+ * the names of the folders from the top to the present one (WALK_NAMES of them,
+ * WALK_BYTES together) and one descriptor a level.
+ *
+ * Commands may change the tree meanwhile: what vanishes is skipped, a folder that is
+ * replaced by a link is not entered. A folder that may not be read is an entry without
+ * content; the commands, of the same uid, see no more of it.
+ *
+ * Errors: -EOVERFLOW more names than fit, -ENAMETOOLONG deeper than WALK_DEPTH or a path beyond
+ * FRAME_PATH_MAX.
+ */
+#ifndef GUEST_WALK_H
+#define GUEST_WALK_H
+
+#include "core/sandbox/frame.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+enum { WALK_DEPTH = 128, WALK_NAMES = 1024 * 1024, WALK_BYTES = 32 * 1024 * 1024 };
+enum walk_got { WALK_END, WALK_ENTRY, WALK_LEAVE };
+
+struct walk_item {
+    int folder_fd; /* where `name` is */
+    const char *name;
+    const char *path; /* from the root */
+    size_t path_len;
+    struct frame_stat st; /* not for WALK_LEAVE */
+    const char *link;
+    size_t link_len;
+};
+
+/* Takes over the descriptor of the folder, whose path is `path` ("" = root), also when it fails. force: make
+ * folders of ours readable on the way in, in order to remove what is in them. */
+int walk_start(int folder_fd, const char *path, bool recursive, bool force);
+void walk_stop(void);
+
+/* The next one: WALK_ENTRY; WALK_LEAVE after the content of a folder; WALK_END; or -errno. */
+int walk_next(struct walk_item *ret);
+
+void walk_stat(const struct stat *st, struct frame_stat *ret);
+
+#endif

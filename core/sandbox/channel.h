@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host's end of the conversation with the guest: commands, files, scans,
+ * statistics, over one byte stream (frames: frame.h). Everything from inside is
+ * hostile: the decoder is pure and fuzzed, every count and length has a ceiling,
+ * and a guest that breaks the protocol ends the channel with ERR_PROTOCOL.
+ *
+ * The channel does no I/O. Its owner (a backend) pushes what arrives into
+ * channel_feed() and takes what is to be sent through channel_ops. Answers come
+ * by callback, from inside channel_feed() or from a deferred call; a request's
+ * callback comes exactly once unless the request was canceled. When the channel breaks, every open
+ * request ends with ERR_ENGINE ("sandbox lost") or, for commands, EXEC_LOST.
+ */
+#ifndef SANDBOX_CHANNEL_H
+#define SANDBOX_CHANNEL_H
+
+#include "core/base/err.h"
+#include "core/base/loop.h"
+#include "core/base/span.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct channel;
+struct channel_call; /* one open request */
+
+struct channel_ops {
+    /* There is something to send: call channel_pull() when the stream can take it. */
+    void (*on_output)(void *data);
+    /* HELLO was exchanged: the guest is there. info lines are in channel_guest(). */
+    void (*on_hello)(void *data);
+    /* Broken for good. */
+    void (*on_broken)(void *data, const struct err *err);
+};
+
+struct channel_guest {
+    uint32_t protocol; /* version of the frame protocol it speaks */
+    uint64_t features;
+    char build[65]; /* digest of the guest binary as it believes; for the record only */
+    uint64_t boot;  /* random number of this guest process: another one = another sandbox */
+};
+
+int channel_new(struct loop *loop, const struct channel_ops *ops, void *data, struct channel **ret,
+                struct err *err);
+void channel_free(struct channel *ch);
+
+void channel_feed(struct channel *ch, struct span bytes); /* guest's stdout, demultiplexed */
+void channel_feed_log(struct channel *ch,
+                      struct span bytes); /* guest's stderr: last words, kept bounded for errors */
+void channel_eof(struct channel *ch, const struct err *why); /* the stream ended */
+struct span channel_pending(struct channel *ch);   /* bytes to send now; valid until the next call */
+void channel_sent(struct channel *ch, size_t len); /* that many of them were taken */
+const struct channel_guest *channel_guest(const struct channel *ch); /* NULL before HELLO */
+
+/* ---- commands ----
+ *
+ * A call ends with its main process. What that leaves in the background goes on, for later calls to talk to,
+ * and what it writes later is thrown away. Killing a call (deadline, exec_kill, cancel) kills all that came
+ * of it. Deadlines do not count time in which the machine slept. Of a call that an earlier host saw to its
+ * end, the guest keeps the result until that host's acknowledgement arrived, so it may be found again after a
+ * crash. */
+
+enum exec_end {
+    EXEC_EXITED,   /* code is the exit status */
+    EXEC_SIGNALED, /* code is the signal */
+    EXEC_TIMEOUT,  /* the deadline passed, the whole process tree was killed */
+    EXEC_KILLED,   /* channel_cancel() or exec_kill(), the whole tree was killed */
+    EXEC_FAILED,   /* could not be started: errnum is the guest's errno, text says what */
+    EXEC_LOST,     /* the sandbox went away: what happened is unknown */
+};
+
+struct exec_request {
+    uint64_t id; /* chosen by the owner, unique in the sandbox's life; the name to find it again */
+    const char *const *argv; /* NULL-terminated; argv[0] looked up in PATH of the environment inside */
+    const char *const
+        *env;           /* "NAME=value" added to the sandbox's environment; NULL-terminated; may be NULL */
+    const char *cwd;    /* NULL = workspace root; relative = beneath it; absolute allowed */
+    struct span input;  /* stdin, then end of file; empty = /dev/null */
+    bool keep_input;    /* leave stdin open for exec_write() (sessions) */
+    bool tty;           /* own pseudo terminal, stdout and stderr together */
+    int64_t timeout_ms; /* 0 = none */
+    int64_t
+        output_max; /* bytes of each stream passed on as they come; what follows is counted and dropped ... */
+    int64_t tail_max; /* ... but for its last bytes (at most 64 KiB), delivered at the end */
+};
+
+struct exec_result {
+    enum exec_end end;
+    int code;
+    int errnum;
+    bool is_missing;                     /* EXEC_FAILED: there is no such program */
+    const char *text;                    /* EXEC_FAILED, EXEC_LOST */
+    uint64_t stdout_bytes, stderr_bytes; /* written by the command, dropped ones included */
+    int64_t duration_us;                 /* measured by the guest */
+    bool oom;                            /* the memory limit killed something meanwhile */
+};
+
+struct exec_ops {
+    /* fd is 1 or 2. `gap` is the number of bytes dropped just before this chunk. */
+    void (*on_output)(void *data, int fd, struct span chunk, uint64_t gap);
+    void (*on_exit)(void *data, const struct exec_result *result);
+};
+
+int channel_exec(struct channel *ch, const struct exec_request *req, const struct exec_ops *ops, void *data,
+                 struct channel_call **ret, struct err *err);
+int channel_exec_write(struct channel_call *call, struct span input, bool eof, struct err *err);
+void channel_exec_kill(struct channel_call *call); /* whole tree; on_exit follows */
+
+/* After a re-attach: take up a command that an earlier host started. Its output so far that the guest still
+ * holds and its end are delivered as if we had been there; ERR_NOT_FOUND through on_exit(EXEC_LOST). */
+int channel_exec_adopt(struct channel *ch, uint64_t id, const struct exec_ops *ops, void *data,
+                       struct channel_call **ret, struct err *err);
+
+/* Forget an open request: no callback follows; a command is killed. NULL is fine. */
+void channel_cancel(struct channel_call *call);
+
+/* ---- files, all beneath the workspace root; paths relative to it, never leaving it, links never followed
+ * out ---- */
+
+enum guest_file_kind { GUEST_FILE, GUEST_DIR, GUEST_LINK, GUEST_OTHER };
+
+struct guest_stat {
+    enum guest_file_kind kind;
+    uint32_t mode; /* permission bits */
+    uint32_t links;
+    uint64_t size, inode;
+    int64_t mtime_ns, ctime_ns;
+};
+
+/* result < 0: err says what the guest refused (ERR_NOT_FOUND, ERR_CONFLICT, ERR_INVALID, ERR_IO with errnum).
+ */
+typedef void channel_done_fn(void *data, int result, const struct err *err);
+typedef void channel_stat_fn(void *data, int result, const struct guest_stat *st, struct span link_target,
+                             const struct err *err);
+
+struct file_read_ops {
+    void (*on_chunk)(void *data, struct span chunk); /* credit is given back when it returns */
+    void (*on_done)(void *data, int result, const struct guest_stat *st, const struct err *err);
+};
+
+struct file_list_ops {
+    /* One entry of a walk: path relative to the root, depth first, parents before children, names sorted by
+     * bytes. */
+    void (*on_entry)(void *data, struct span path, const struct guest_stat *st, struct span link_target);
+    void (*on_done)(void *data, int result, const struct err *err);
+};
+
+int channel_stat(struct channel *ch, const char *path, channel_stat_fn *fn, void *data,
+                 struct channel_call **ret, struct err *err);
+int channel_list(struct channel *ch, const char *path, bool recursive, const struct file_list_ops *ops,
+                 void *data, struct channel_call **ret, struct err *err);
+/* Regular files only: a link at the end of the path is refused. */
+int channel_read(struct channel *ch, const char *path, const struct file_read_ops *ops, void *data,
+                 struct channel_call **ret, struct err *err);
+
+/* Write a file: created under a temporary name, renamed with its mode when complete; missing parents are made
+ * (0755). Feed with channel_write_data() while it returns > 0 (bytes taken; 0 = wait for on_room), close with
+ * channel_write_end(). `fn` comes once, at the end. */
+struct file_write_ops {
+    void (*on_room)(void *data);
+    void (*on_done)(void *data, int result, const struct err *err);
+};
+int channel_write(struct channel *ch, const char *path, uint32_t mode, const struct file_write_ops *ops,
+                  void *data, struct channel_call **ret, struct err *err);
+ssize_t channel_write_data(struct channel_call *call, struct span bytes, struct err *err);
+int channel_write_end(struct channel_call *call, struct err *err);
+
+int channel_mkdir(struct channel *ch, const char *path, uint32_t mode, channel_done_fn *fn, void *data,
+                  struct channel_call **ret,
+                  struct err *err); /* with parents; existing folder is fine, mode is set */
+int channel_symlink(struct channel *ch, const char *path, const char *target, channel_done_fn *fn, void *data,
+                    struct channel_call **ret, struct err *err);
+int channel_rename(struct channel *ch, const char *from, const char *to, channel_done_fn *fn, void *data,
+                   struct channel_call **ret, struct err *err);
+int channel_remove(struct channel *ch, const char *path, bool recursive, channel_done_fn *fn, void *data,
+                   struct channel_call **ret, struct err *err);
+
+/* ---- what is ---- */
+
+/* A file of the sandbox's /proc or /sys/fs/cgroup, or "/etc/passwd"-like small file outside the workspace:
+ * for the verification of the lock-down only. At most 64 KiB. */
+typedef void channel_text_fn(void *data, int result, struct span text, const struct err *err);
+int channel_probe(struct channel *ch, const char *path, channel_text_fn *fn, void *data,
+                  struct channel_call **ret, struct err *err);
+
+struct guest_stats {
+    uint64_t memory_bytes, memory_peak_bytes, oom_kills, pids, cpu_us;
+    uint64_t workspace_used, workspace_size; /* bytes */
+};
+typedef void channel_stats_fn(void *data, int result, const struct guest_stats *stats, const struct err *err);
+int channel_stats(struct channel *ch, channel_stats_fn *fn, void *data, struct channel_call **ret,
+                  struct err *err);
+
+/* Round trip; also what keeps the guest from believing itself orphaned (sent by the channel itself when
+ * idle). */
+int channel_ping(struct channel *ch, channel_done_fn *fn, void *data, struct channel_call **ret,
+                 struct err *err);
+
+/* Paths whose (size, mtime, ctime, inode, mode, link target) differ from the guest's memory of the last scan
+ * with `remember`; deletions too. The first scan reports everything. */
+struct scan_ops {
+    void (*on_change)(void *data, struct span path, const struct guest_stat *st,
+                      struct span link_target); /* st NULL: gone */
+    void (*on_done)(void *data, int result, uint64_t files_seen, const struct err *err);
+};
+int channel_scan(struct channel *ch, bool remember, const struct scan_ops *ops, void *data,
+                 struct channel_call **ret, struct err *err);
+
+/* SHA-256 of a file, computed inside: for finding known contents, never as proof. */
+typedef void channel_sum_fn(void *data, int result, const uint8_t sum[32], const struct err *err);
+int channel_checksum(struct channel *ch, const char *path, channel_sum_fn *fn, void *data,
+                     struct channel_call **ret, struct err *err);
+
+#endif

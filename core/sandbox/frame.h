@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The conversation between the harness (the "host") and the static PID 1 of a
+ * sandbox (the "guest"). Shared by both ends, so it needs libc only. Everything
+ * here is pure: bytes in, structs out, no I/O, no allocation.
+ *
+ * THE STREAM
+ *
+ *     preamble   mark (16 bytes) nonce (16 bytes, each below 0x80)
+ *     frame      header (16 bytes) payload (0 ... 64 KiB)
+ *
+ *     header     0  u8   type      below 0x80
+ *                1  u8   flags
+ *                2  u16  reserved  0
+ *                4  u32  length of the payload
+ *                8  u64  stream    below 2^63
+ *
+ * Integers are little-endian. Each direction is one preamble, one HELLO frame,
+ * then frames. The guest says nothing before it was spoken to: its preamble
+ * repeats the host's nonce, so that a host which attaches to a stream with a
+ * past can throw away everything before it. The nonce is random; no file whose
+ * contents are in flight can contain it.
+ *
+ * A NEW HOST ON AN OLD STREAM
+ *
+ * The host may vanish at any byte, and the next one continues the same stream,
+ * perhaps in what the guest takes for the middle of a payload. So the guest
+ * looks for the mark in every byte it receives, and starts again where it finds
+ * one: frames that are not complete are forgotten, requests about files are
+ * dropped (temporary files with them), commands go on.
+ * That must not be possible by accident or by an attacker who gets the host to
+ * send a file with the mark in it. Therefore a host never sends the mark other
+ * than as a preamble:
+ *   - All bytes of the mark are 0x80 or more, while the first and the last byte
+ *     of every header are below; no run of 16 bytes that touches a header can be
+ *     the mark, only one that lies inside one payload.
+ *   - A payload that contains the mark is cut in the middle of it, into two
+ *     frames (frame_cut()). Data may be cut anywhere, requests too (FRAME_MORE).
+ *   - The guest holds back bytes that may be the beginning of the mark. A
+ *     payload that ends like that is followed by an empty PAD frame.
+ *   - The mark's first byte does not come again in it, so that a half mark before
+ *     a whole one hides nothing.
+ * Nobody but the harness can write to the guest's stdin, and commands have pipes
+ * of their own, so that is the whole attack surface.
+ * When the guest meets a header that cannot be, it ignores everything up to the
+ * next mark. When the host does, the channel is broken for good: a guest has no
+ * excuse.
+ *
+ * REQUESTS
+ *
+ * The host chooses the stream number of each request. Commands have the number
+ * their owner gave them (below FRAME_STREAM_FILES), unique in the life of the
+ * sandbox, known across hosts; everything else has a number of its own from
+ * FRAME_STREAM_FILES up, unique for one connection.
+ * A request is one frame, or several in a row with FRAME_MORE on all but the
+ * last, together at most FRAME_REQUEST_MAX. At most FRAME_REQUESTS of
+ * them and FRAME_EXECS commands may be open; a host that ignores this is not answered.
+ * Requests that are open at the same time may be carried out in any order.
+ * Each ends with exactly one DONE (also after CANCEL), a command with one EXIT.
+ *
+ *   host                          guest
+ *   HELLO version features        HELLO version features boot orphan build commands
+ *   PING                          PONG              (one at a time, stream repeated)
+ *   EXEC ...                      OUTPUT* EXIT      (then RELEASE from the host)
+ *   ADOPT (empty)                 OUTPUT* EXIT      (what is still held, from its beginning)
+ *   KILL (empty)                  EXIT              (whole process tree)
+ *   DATA ... FRAME_END            CREDIT            (stdin of a command)
+ *   STAT path                     DONE stat
+ *   LIST recursive path           ENTRIES* DONE
+ *   READ path                     DATA* DONE stat
+ *   WRITE mode path, DATA*, END   CREDIT* DONE
+ *   MKDIR SYMLINK RENAME REMOVE   DONE
+ *   PROBE path                    DATA* DONE
+ *   STATS                         DONE stats
+ *   SCAN remember                 ENTRIES* DONE count
+ *   CHECKSUM path                 DONE sum
+ *
+ * CREDIT
+ *
+ * DATA, OUTPUT and ENTRIES count against a window of their stream (stdout and
+ * stderr each have their own): FRAME_WINDOW payload bytes, FRAME_WINDOW_STDIN
+ * towards a command. The receiver gives back what it has dealt with. Nobody
+ * sends more than the window, so each side's memory is bounded, one
+ * noisy command cannot starve the rest, and a command whose output nobody takes
+ * blocks in its own write(2).
+ *
+ * LIFE
+ *
+ * The guest ends its container when no complete frame arrived for `orphan_ms`
+ * (HELLO says how long). The host sends PING when it has nothing else to say.
+ */
+#ifndef SANDBOX_FRAME_H
+#define SANDBOX_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    FRAME_VERSION = 1,
+    FRAME_HEADER = 16,
+    FRAME_MARK = 16,
+    FRAME_NONCE = 16,
+    FRAME_PREAMBLE = FRAME_MARK + FRAME_NONCE,
+    FRAME_PAYLOAD_MAX = 64 * 1024,
+    FRAME_REQUEST_MAX = 512 * 1024,
+    FRAME_REQUESTS = 32, /* open at once, commands not counted */
+    FRAME_EXECS = 64,
+    FRAME_WINDOW = 256 * 1024,
+    FRAME_WINDOW_STDIN = 64 * 1024,
+    FRAME_TAIL_MAX = 64 * 1024,
+    FRAME_PATH_MAX = 4096, /* the NUL counted */
+    FRAME_ARGS_MAX = 4096, /* argv, and the same again for the environment */
+    FRAME_PROBE_MAX = 64 * 1024,
+    FRAME_TEXT_MAX = 255,
+    FRAME_BUILD = 64, /* hex digits */
+};
+
+#define FRAME_STREAM_FILES (UINT64_C(1) << 62)
+#define FRAME_STREAM_END   (UINT64_C(1) << 63)
+
+extern const uint8_t frame_mark[FRAME_MARK];
+
+enum frame_type {
+    FRAME_PAD = 1,
+    FRAME_HELLO,
+    FRAME_PING,
+    FRAME_PONG,
+    FRAME_CREDIT,
+    FRAME_CANCEL,
+    FRAME_DATA,
+    FRAME_DONE,
+    FRAME_ENTRIES,
+    FRAME_EXEC,
+    FRAME_ADOPT,
+    FRAME_KILL,
+    FRAME_RELEASE,
+    FRAME_OUTPUT,
+    FRAME_EXIT,
+    FRAME_STAT,
+    FRAME_LIST,
+    FRAME_READ,
+    FRAME_WRITE,
+    FRAME_MKDIR,
+    FRAME_SYMLINK,
+    FRAME_RENAME,
+    FRAME_REMOVE,
+    FRAME_PROBE,
+    FRAME_STATS,
+    FRAME_SCAN,
+    FRAME_CHECKSUM,
+    FRAME_TYPES
+};
+
+enum { FRAME_MORE = 1, FRAME_END = 2, FRAME_FLAGS = 3 };
+
+/* Features: bits of HELLO. None is defined beyond version 1. */
+
+struct frame {
+    uint8_t type;
+    uint8_t flags;
+    uint32_t len;
+    uint64_t stream;
+    const uint8_t *payload; /* borrowed */
+};
+
+/* ---- taking frames out of bytes ---- */
+
+enum frame_got {
+    FRAME_GOT_MORE,  /* nothing complete yet; *consumed bytes were garbage or nothing */
+    FRAME_GOT_FRAME, /* *ret is set, its payload points into the bytes */
+    FRAME_GOT_RESET, /* a preamble; ret->payload are the 16 bytes of its nonce */
+    FRAME_GOT_BAD,   /* a header that cannot be: host only */
+};
+
+/* What a reader remembers between calls. Zeroed: nothing received yet. */
+struct frame_reader {
+    bool is_synced; /* after a preamble, frames are being read */
+    size_t scanned; /* unconsumed bytes that are known not to begin a mark */
+};
+
+/* Look at all bytes not consumed so far. The caller removes *consumed of them from the front and calls again
+ * until FRAME_GOT_MORE; then it adds bytes. FRAME_HEADER + FRAME_PAYLOAD_MAX + FRAME_PREAMBLE bytes are
+ * always enough to get on. */
+enum frame_got frame_take_guest(struct frame_reader *r, const uint8_t *p, size_t len, size_t *consumed,
+                                struct frame *ret);
+
+/* The same for the host: looks for a preamble with this nonce once, then takes frames strictly. */
+enum frame_got frame_take_host(struct frame_reader *r, const uint8_t nonce[FRAME_NONCE], const uint8_t *p,
+                               size_t len, size_t *consumed, struct frame *ret);
+
+void frame_header(uint8_t ret[FRAME_HEADER], uint8_t type, uint8_t flags, uint64_t stream, uint32_t len);
+
+/* How many of `len` payload bytes may go into one frame of a host (<= FRAME_PAYLOAD_MAX), so that no mark is
+ * sent. *ret_needs_pad: the frame must be followed by a PAD frame. */
+size_t frame_cut(const uint8_t *p, size_t len, bool *ret_needs_pad);
+
+/* ---- payloads: reading and writing values ---- */
+
+/* Reading past the end gives zeros and sets is_bad, so that a decoder checks once, at its end. */
+struct frame_in {
+    const uint8_t *p;
+    size_t len;
+    bool is_bad;
+};
+
+struct frame_out {
+    uint8_t *p;
+    size_t len, cap;
+    bool is_full;
+};
+
+uint64_t frame_get(struct frame_in *in, int bytes);              /* 1, 2, 4 or 8 */
+const uint8_t *frame_get_bytes(struct frame_in *in, size_t len); /* NULL past the end */
+const char *frame_get_text(struct frame_in *in, size_t max); /* up to and with a NUL; at most max with it */
+
+void frame_put(struct frame_out *out, uint64_t value, int bytes);
+void frame_put_bytes(struct frame_out *out, const void *p, size_t len);
+
+/* ---- payloads: structs ---- */
+
+enum { FRAME_EXEC_TTY = 1, FRAME_EXEC_INPUT = 2 }; /* INPUT: stdin is a pipe, DATA follows until FRAME_END */
+
+/* Strings lie one after the other in the payload: cwd, argv, env. */
+struct frame_exec {
+    uint32_t flags;
+    int64_t timeout_ms;
+    uint64_t output_max;
+    uint32_t tail_max;
+    uint32_t argc, envc;
+    const char *cwd;     /* "" = root */
+    const char *strings; /* argc + envc of them */
+    size_t strings_len;
+};
+
+bool frame_exec_decode(struct frame_in in, struct frame_exec *ret);
+void frame_exec_encode(struct frame_out *out, const struct frame_exec *exec); /* without the strings */
+
+enum { FRAME_EXIT_EXITED, FRAME_EXIT_SIGNALED, FRAME_EXIT_TIMEOUT, FRAME_EXIT_KILLED, FRAME_EXIT_FAILED };
+enum {
+    FRAME_STEP_NONE,
+    FRAME_STEP_PIPE,
+    FRAME_STEP_FORK,
+    FRAME_STEP_TTY,
+    FRAME_STEP_CHDIR,
+    FRAME_STEP_EXEC,
+    FRAME_STEP_TABLE,
+    FRAME_STEP_REQUEST,
+    FRAME_STEPS
+};
+
+struct frame_exit {
+    uint8_t end, step, oom;
+    uint32_t code, errnum;
+    uint64_t written[2]; /* stdout, stderr */
+    uint64_t duration_us;
+};
+
+bool frame_exit_decode(struct frame_in in, struct frame_exit *ret);
+void frame_exit_encode(struct frame_out *out, const struct frame_exit *x);
+
+enum { FRAME_KIND_FILE, FRAME_KIND_DIR, FRAME_KIND_LINK, FRAME_KIND_OTHER, FRAME_KIND_GONE };
+
+struct frame_stat {
+    uint8_t kind;
+    uint32_t mode, links;
+    uint64_t size, inode;
+    int64_t mtime_ns, ctime_ns;
+};
+
+bool frame_stat_decode(struct frame_in *in, struct frame_stat *ret);
+void frame_stat_encode(struct frame_out *out, const struct frame_stat *st);
+
+/* An entry of ENTRIES: stat, then u16 and u16 lengths, path, link target. */
+struct frame_entry {
+    struct frame_stat st;
+    const char *path, *link; /* not terminated */
+    uint16_t path_len, link_len;
+};
+
+enum { FRAME_ENTRY_MAX = 41 + 4 + 2 * FRAME_PATH_MAX };
+
+bool frame_entry_decode(struct frame_in *in, struct frame_entry *ret);
+void frame_entry_encode(struct frame_out *out, const struct frame_entry *e);
+
+/* A path beneath the root as both ends demand it: relative, no empty, "." or ".." component, no NUL, shorter
+ * than FRAME_PATH_MAX. */
+bool frame_path_ok(const char *path, size_t len);
+
+enum frame_code {
+    FRAME_OK,
+    FRAME_NOT_FOUND,
+    FRAME_CONFLICT,
+    FRAME_INVALID,
+    FRAME_IO,
+    FRAME_TOO_LARGE,
+    FRAME_CANCELED,
+    FRAME_CODES
+};
+
+/* DONE: code, errno of the guest, text; then the result, which depends on the request. */
+struct frame_done {
+    uint8_t code;
+    uint32_t errnum;
+    const char *text; /* not terminated, not to be trusted as text */
+    uint8_t text_len;
+};
+
+bool frame_done_decode(struct frame_in *in, struct frame_done *ret); /* the rest of `in` is the result */
+void frame_done_encode(struct frame_out *out, const struct frame_done *d);
+
+enum { FRAME_EXEC_RUNNING, FRAME_EXEC_ENDED };
+
+struct frame_hello {
+    uint32_t version;
+    uint64_t features;
+    /* from the guest only */
+    uint64_t boot;
+    uint32_t orphan_ms;
+    char build[FRAME_BUILD + 1];
+    uint16_t execs; /* commands known to the guest: running, or ended and not released */
+    uint64_t exec_id[FRAME_EXECS];
+    uint8_t exec_state[FRAME_EXECS];
+};
+
+bool frame_hello_decode(struct frame_in in, bool from_guest, struct frame_hello *ret);
+void frame_hello_encode(struct frame_out *out, bool from_guest, const struct frame_hello *h);
+
+/* STATS: u64 each, in this order. */
+enum frame_stats_value {
+    FRAME_STATS_MEMORY,
+    FRAME_STATS_MEMORY_PEAK,
+    FRAME_STATS_OOM_KILLS,
+    FRAME_STATS_PIDS,
+    FRAME_STATS_CPU_US,
+    FRAME_STATS_USED,
+    FRAME_STATS_SIZE,
+    FRAME_STATS_VALUES
+};
+
+#endif

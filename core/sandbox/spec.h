@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a sandbox shall be: the `sandbox`, `workspace` and `network` parts of a
+ * manifest, decoded. Plain data; strings live in the arena of the run's spec.
+ */
+#ifndef SANDBOX_SPEC_H
+#define SANDBOX_SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum sandbox_pull { SANDBOX_PULL_NEVER, SANDBOX_PULL_MISSING, SANDBOX_PULL_ALWAYS };
+enum sandbox_keep { SANDBOX_KEEP_NEVER, SANDBOX_KEEP_ON_FAILURE, SANDBOX_KEEP_ALWAYS };
+enum sandbox_storage { SANDBOX_STORAGE_MEMORY, SANDBOX_STORAGE_VOLUME };
+
+/* One variable of the commands' environment; plain values only. */
+struct sandbox_env {
+    const char *name;
+    const char *value;
+};
+
+/* A host folder or file bound read-only into the workspace (`mount: true`). */
+struct sandbox_mount {
+    const char *source; /* absolute host path */
+    const char *target; /* absolute path in the container */
+};
+
+struct sandbox_spec {
+    const char *image; /* name, name:tag, name@sha256:..., or an image id */
+    enum sandbox_pull pull;
+    const char *engine;   /* "auto" or a URL */
+    int64_t uid, gid;     /* `user`, "uid:gid" */
+    int64_t memory_bytes; /* for processes; tmpfs sizes are added to it */
+    int64_t nano_cpus;
+    int64_t pids;
+    int64_t tmp_bytes;
+    const char *runtime;      /* "default" or a name the engine knows */
+    const char *seccomp;      /* "strict", "default", or an absolute path */
+    const char *const *lower; /* rows of the lock-down table given up, by name */
+    size_t lower_count;
+    enum sandbox_keep keep;
+
+    const char *root; /* workspace folder in the container, absolute */
+    enum sandbox_storage storage;
+    int64_t size_bytes; /* of the workspace */
+    const struct sandbox_env *env;
+    size_t env_count;
+    const struct sandbox_mount *mounts;
+    size_t mount_count;
+
+    int64_t orphan_ms; /* the guest ends the container when no harness has spoken for this long */
+};
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* Bytes from a guest into a channel that has one request of each kind open. The first byte says whether HELLO
+ * comes from us. */
+#include "core/sandbox/channel.h"
+#include "core/sandbox/frame.h"
+#include "tests/fuzz/fuzz.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int answers, requests;
+static bool is_told;
+
+static void on_nothing(void *data)
+{
+    (void) data;
+}
+
+static void on_broken(void *data, const struct err *err)
+{
+    (void) data;
+    assert(err->text[0] && !is_told);
+    is_told = true;
+}
+
+static void on_done(void *data, int result, const struct err *err)
+{
+    (void) data;
+    assert((result < 0) == (err != NULL));
+    answers++;
+}
+
+static void on_stat(void *data, int result, const struct guest_stat *st, struct span link,
+                    const struct err *err)
+{
+    assert((st != NULL) == (result == 0) && link.len < FRAME_PATH_MAX);
+    on_done(data, result, err);
+}
+
+static void on_chunk(void *data, struct span chunk)
+{
+    (void) data;
+    assert(chunk.len > 0 && chunk.len <= FRAME_PAYLOAD_MAX);
+}
+
+static void on_read(void *data, int result, const struct guest_stat *st, const struct err *err)
+{
+    (void) st;
+    on_done(data, result, err);
+}
+
+static void on_entry(void *data, struct span path, const struct guest_stat *st, struct span link)
+{
+    (void) data;
+    (void) link;
+    (void) st;
+    assert(frame_path_ok(path.ptr, path.len));
+}
+
+static void on_scanned(void *data, int result, uint64_t seen, const struct err *err)
+{
+    (void) seen;
+    on_done(data, result, err);
+}
+
+static void on_text(void *data, int result, struct span text, const struct err *err)
+{
+    assert(text.len <= FRAME_PROBE_MAX);
+    on_done(data, result, err);
+}
+
+static void on_stats(void *data, int result, const struct guest_stats *stats, const struct err *err)
+{
+    (void) stats;
+    on_done(data, result, err);
+}
+
+static void on_sum(void *data, int result, const uint8_t sum[32], const struct err *err)
+{
+    (void) sum;
+    on_done(data, result, err);
+}
+
+static void on_output(void *data, int fd, struct span chunk, uint64_t gap)
+{
+    (void) gap;
+    assert(fd == 1 || fd == 2);
+    on_chunk(data, chunk);
+}
+
+static void on_command_exit(void *data, const struct exec_result *result)
+{
+    (void) data;
+    assert(result->end <= EXEC_LOST);
+    answers++;
+}
+
+static void request_all(struct channel *ch)
+{
+    static const char *const argv[] = { "x", NULL };
+    static const struct exec_ops exec_ops = { on_output, on_command_exit };
+    static const struct file_read_ops read_ops = { on_chunk, on_read };
+    static const struct file_write_ops write_ops = { on_nothing, on_done };
+    static const struct file_list_ops list_ops = { on_entry, on_done };
+    static const struct scan_ops scan_ops = { on_entry, on_scanned };
+    struct exec_request req = {
+        .id = 1, .argv = argv, .keep_input = true, .output_max = 1000, .tail_max = 10
+    };
+    struct channel_call *c;
+
+    answers = 0;
+    is_told = false;
+    requests = 10;
+    channel_exec(ch, &req, &exec_ops, NULL, &c, NULL);
+    channel_read(ch, "a", &read_ops, NULL, &c, NULL);
+    channel_write(ch, "a", 0644, &write_ops, NULL, &c, NULL);
+    channel_list(ch, "a", true, &list_ops, NULL, &c, NULL);
+    channel_scan(ch, true, &scan_ops, NULL, &c, NULL);
+    channel_probe(ch, "/proc/x", on_text, NULL, &c, NULL);
+    channel_stats(ch, on_stats, NULL, &c, NULL);
+    channel_checksum(ch, "a", on_sum, NULL, &c, NULL);
+    channel_stat(ch, "a", on_stat, NULL, &c, NULL);
+    channel_mkdir(ch, "a", 0755, on_done, NULL, &c, NULL);
+}
+
+static void greet(struct channel *ch, struct span sent)
+{
+    struct frame_hello h = { .version = FRAME_VERSION };
+    uint8_t bytes[FRAME_HEADER + 256];
+    struct frame_out out = { bytes + FRAME_HEADER, 0, 256, false };
+
+    memset(h.build, 'a', FRAME_BUILD);
+    frame_hello_encode(&out, true, &h);
+    frame_header(bytes, FRAME_HELLO, 0, 0, (uint32_t) out.len);
+    channel_feed(ch, span_make(sent.ptr, FRAME_PREAMBLE)); /* our own nonce comes back */
+    channel_feed(ch, span_make(bytes, FRAME_HEADER + out.len));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct channel_ops ops = { on_nothing, on_nothing, on_broken };
+    static struct loop *loop;
+    struct channel *ch;
+
+    if (size == 0)
+        return 0;
+    if (!loop && loop_new(&loop, NULL) < 0)
+        abort();
+    if (channel_new(loop, &ops, NULL, &ch, NULL) < 0)
+        abort();
+    request_all(ch);
+    if (data[0] & 1)
+        greet(ch, channel_pending(ch));
+    for (size_t at = 1, step = (data[0] >> 1) + 1U; at < size; at += step)
+        channel_feed(ch, span_make(data + at, size - at < step ? size - at : step));
+    channel_eof(ch, NULL);
+    /* the loop tells everybody, exactly once, and the owner last */
+    if (loop_run(loop, &is_told, NULL) < 0)
+        abort();
+    assert(answers == requests);
+    channel_free(ch);
+    return 0;
+}
