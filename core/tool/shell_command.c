@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* One shell command in the sandbox, its output captured and kept. */
+#include "core/tool/shell_impl.h"
+
+#include "core/base/units.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *copy(struct span s)
+{
+    return strndup(s.ptr ? s.ptr : "", s.len);
+}
+
+static void on_output(void *data, int fd, struct span chunk, uint64_t gap)
+{
+    struct shell_command *cmd = data;
+    struct tool_host *host = cmd->host;
+
+    capture_add(fd == 2 && !cmd->is_merged ? &cmd->err : &cmd->out, chunk, gap);
+    if (host->keep_output)
+        host->keep_output(host->data, cmd->call_id, fd == 2 ? "stderr" : "stdout", chunk);
+    if (host->on_output)
+        host->on_output(host->data, cmd->call_id, fd, chunk);
+}
+
+static int start_exec(struct shell_command *cmd, const char *shell, struct err *err);
+
+static void on_end(void *data, const struct exec_result *result)
+{
+    struct shell_command *cmd = data;
+    struct err err = { 0 };
+    struct exec_result failed = { .end = EXEC_LOST, .text = err.text };
+
+    cmd->call = NULL;
+    /* no bash in the image is learned once, not asked for beforehand */
+    if (result->end == EXEC_FAILED && result->is_missing && cmd->tried_bash) {
+        cmd->host->has_no_bash = true;
+        cmd->tried_bash = false;
+        if (start_exec(cmd, "sh", &err) == 0)
+            return;
+        result = &failed;
+    }
+    cmd->fn(cmd->data, result);
+}
+
+static int start_exec(struct shell_command *cmd, const char *shell, struct err *err)
+{
+    static const struct exec_ops ops = { on_output, on_end };
+    const char *argv[] = { shell, cmd->login_flag, cmd->argv_text, NULL };
+    const char *env[] = { "TERM=dumb", "PAGER=cat", "GIT_PAGER=cat", NULL };
+    struct channel *channel = cmd->host->channel(cmd->host->data);
+    struct exec_request req = {
+        .id = cmd->host->next_exec_id(cmd->host->data, cmd->call_id),
+        .argv = argv,
+        .env = cmd->tty ? NULL : env,
+        .cwd = *cmd->cwd ? cmd->cwd : NULL,
+        .tty = cmd->tty,
+        .keep_input = cmd->keep_input,
+        .timeout_ms = cmd->timeout_ms,
+        .output_max = SHELL_KEEP_BYTES,
+        .tail_max = SHELL_TAIL_BYTES,
+    };
+
+    if (!channel)
+        return err_set(err, ERR_ENGINE, "the sandbox is gone");
+    return channel_exec(channel, &req, &ops, cmd, &cmd->call, err);
+}
+
+static int set_up(struct shell_command *cmd, const struct shell_command_spec *spec, struct err *err)
+{
+    cmd->call_id = copy(spec->call_id);
+    cmd->argv_text = copy(spec->text);
+    cmd->cwd = copy(spec->cwd);
+    if (spec->shell.len > 0)
+        cmd->argv_shell = copy(spec->shell);
+    if (!cmd->call_id || !cmd->argv_text || !cmd->cwd || (spec->shell.len > 0 && !cmd->argv_shell) ||
+        capture_init(&cmd->out, spec->budget) < 0 ||
+        capture_init(&cmd->err, spec->is_merged ? 0 : spec->budget) < 0)
+        return err_set(err, ERR_INTERNAL, "no memory for a command");
+    return 0;
+}
+
+int shell_command_start(struct shell_command *cmd, struct tool_host *host,
+                        const struct shell_command_spec *spec, shell_command_fn *fn, void *data,
+                        struct err *err)
+{
+    int r;
+
+    *cmd = (struct shell_command){
+        .host = host,
+        .login_flag = spec->login ? "-lc" : "-c",
+        .tty = spec->tty,
+        .keep_input = spec->keep_input,
+        .is_merged = spec->is_merged,
+        .timeout_ms = spec->timeout_ms,
+        .fn = fn,
+        .data = data,
+    };
+    r = set_up(cmd, spec, err);
+    cmd->tried_bash = !cmd->argv_shell && !host->has_no_bash;
+    if (r == 0)
+        r = start_exec(cmd, cmd->argv_shell ? cmd->argv_shell : cmd->tried_bash ? "bash" : "sh", err);
+    if (r < 0)
+        shell_command_done(cmd);
+    return r;
+}
+
+int shell_command_hand_over(struct shell_command *cmd, struct span call_id, struct err *err)
+{
+    char *id = copy(call_id);
+
+    if (!id)
+        return err_set(err, ERR_INTERNAL, "no memory for a command");
+    free(cmd->call_id);
+    cmd->call_id = id;
+    return 0;
+}
+
+void shell_command_done(struct shell_command *cmd)
+{
+    channel_cancel(cmd->call);
+    free(cmd->call_id);
+    free(cmd->argv_shell);
+    free(cmd->argv_text);
+    free(cmd->cwd);
+    capture_done(&cmd->out);
+    capture_done(&cmd->err);
+    *cmd = (struct shell_command){ 0 };
+}
+
+void shell_result_text(const struct exec_result *result, int64_t timeout_ms, char *out, size_t size)
+{
+    char time[32];
+
+    switch (result->end) {
+    case EXEC_EXITED:
+        snprintf(out, size, "exit %d%s", result->code, result->oom ? ", out of memory" : "");
+        break;
+    case EXEC_SIGNALED:
+        snprintf(out, size, "killed by signal %d%s", result->code, result->oom ? " (out of memory)" : "");
+        break;
+    case EXEC_TIMEOUT:
+        snprintf(out, size, "timed out after %s", units_format_duration(time, timeout_ms));
+        break;
+    case EXEC_KILLED:
+        snprintf(out, size, "killed");
+        break;
+    case EXEC_FAILED:
+    case EXEC_LOST:
+        snprintf(out, size, "%s", result->text ? result->text : "failed");
+        break;
+    }
+}
+
+int shell_exit_code(const struct exec_result *result)
+{
+    switch (result->end) {
+    case EXEC_EXITED:
+        return result->code;
+    case EXEC_SIGNALED:
+        return 128 + result->code;
+    case EXEC_TIMEOUT:
+    case EXEC_KILLED:
+        return 137;
+    case EXEC_FAILED:
+        return result->errnum == 13 ? 126 : 127; /* EACCES: there, but not to be run */
+    case EXEC_LOST:
+        break;
+    }
+    return -1;
+}

@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: MIT */
+/* exec_command and write_stdin: commands as functions, with sessions for what outlives a call. */
+#include "core/tool/shell_impl.h"
+
+#include "core/base/clock.h"
+#include "core/base/digest.h"
+#include "core/base/table.h"
+#include "core/base/units.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SESSIONS_MAX     64
+#define SESSION_ID_FIRST 1000
+#define SESSION_ID_LAST  99999
+#define YIELD_MIN_MS     250
+#define YIELD_MAX_MS     30000
+#define POLL_MIN_MS      5000
+#define BYTES_PER_TOKEN  4
+
+struct exec_args {
+    const char *cmd, *workdir, *shell;
+    bool login, tty;
+    int64_t yield_ms, max_output_tokens;
+};
+
+static const struct field exec_fields[] = {
+    { .name = "cmd",
+      .kind = FIELD_STRING,
+      .offset = offsetof(struct exec_args, cmd),
+      .flags = FIELD_REQUIRED,
+      .help = "Shell command to execute." },
+    { .name = "workdir",
+      .kind = FIELD_STRING,
+      .offset = offsetof(struct exec_args, workdir),
+      .help = "Working directory of the command, relative to the workspace. Default: the workspace root." },
+    { .name = "shell",
+      .kind = FIELD_STRING,
+      .offset = offsetof(struct exec_args, shell),
+      .help = "Shell binary to launch. Default: bash where there is one, else sh." },
+    { .name = "login",
+      .kind = FIELD_BOOL,
+      .offset = offsetof(struct exec_args, login),
+      .fallback = "true",
+      .help = "Whether to run the shell as a login shell (-l)." },
+    { .name = "tty",
+      .kind = FIELD_BOOL,
+      .offset = offsetof(struct exec_args, tty),
+      .fallback = "false",
+      .help = "Whether to give the command a terminal; needed to send it input later." },
+    { .name = "yield_time_ms",
+      .kind = FIELD_INT,
+      .offset = offsetof(struct exec_args, yield_ms),
+      .fallback = "10000",
+      .help = "How long to wait (in milliseconds) for output before yielding; a command that still runs then "
+              "becomes a session." },
+    { .name = "max_output_tokens",
+      .kind = FIELD_INT,
+      .offset = offsetof(struct exec_args, max_output_tokens),
+      .flags = FIELD_UNSET_NEG,
+      .help = "Maximum number of tokens to return. Excess output is cut in the middle." },
+};
+
+static const struct table exec_table = {
+    .name = "exec_command",
+    .fields = exec_fields,
+    .count = FIELD_COUNT_OF(exec_fields),
+    .size = sizeof(struct exec_args),
+    .is_tolerant = true,
+};
+
+struct stdin_args {
+    int64_t session_id;
+    struct span chars;
+    int64_t yield_ms, max_output_tokens;
+};
+
+static const struct field stdin_fields[] = {
+    { .name = "session_id",
+      .kind = FIELD_INT,
+      .offset = offsetof(struct stdin_args, session_id),
+      .flags = FIELD_REQUIRED,
+      .help = "Identifier of the running session." },
+    { .name = "chars",
+      .kind = FIELD_BYTES,
+      .offset = offsetof(struct stdin_args, chars),
+      .fallback = "\"\"",
+      .help = "Characters to write to its input (may be empty to poll)." },
+    { .name = "yield_time_ms",
+      .kind = FIELD_INT,
+      .offset = offsetof(struct stdin_args, yield_ms),
+      .fallback = "250",
+      .help = "How long to wait (in milliseconds) for output before yielding." },
+    { .name = "max_output_tokens",
+      .kind = FIELD_INT,
+      .offset = offsetof(struct stdin_args, max_output_tokens),
+      .flags = FIELD_UNSET_NEG,
+      .help = "Maximum number of tokens to return." },
+};
+
+static const struct table stdin_table = {
+    .name = "write_stdin",
+    .fields = stdin_fields,
+    .count = FIELD_COUNT_OF(stdin_fields),
+    .size = sizeof(struct stdin_args),
+    .is_tolerant = true,
+};
+
+struct function_run;
+
+/* A command that runs, or ran and has not been asked about since. */
+struct shell_session {
+    int64_t id;
+    uint64_t used; /* tick of the last call: the oldest goes first */
+    struct shell_command command;
+    struct exec_result result;
+    char why[256]; /* the words of a result that is a failure */
+    bool has_ended;
+    struct function_run *waiter; /* the call that waits for it now */
+};
+
+struct shell_sessions {
+    struct shell_session *slots[SESSIONS_MAX];
+    int64_t next_id;
+    uint64_t tick;
+};
+
+struct function_run {
+    struct tool_run run; /* first */
+    struct tool_host *host;
+    struct shell_session *session;
+    struct loop_source *timer; /* the yield */
+    struct loop_source *soon;  /* an answer that is known already */
+    char *raw;
+    struct arena arena;
+    const struct tree *item;
+    int64_t started_us;
+    int64_t yield_ms;
+    int64_t timeout_ms;
+    size_t budget;
+    char text[512]; /* of an immediate answer */
+    tool_done_fn *fn;
+    void *data;
+};
+
+static void session_free(struct shell_session *session)
+{
+    if (!session)
+        return;
+    shell_command_done(&session->command);
+    free(session);
+}
+
+void shell_sessions_free(struct shell_sessions *sessions)
+{
+    if (!sessions)
+        return;
+    for (size_t i = 0; i < SESSIONS_MAX; i++)
+        session_free(sessions->slots[i]);
+    free(sessions);
+}
+
+static struct shell_session **session_slot(struct shell_sessions *sessions, int64_t id)
+{
+    for (size_t i = 0; sessions && i < SESSIONS_MAX; i++)
+        if (sessions->slots[i] && sessions->slots[i]->id == id)
+            return &sessions->slots[i];
+    return NULL;
+}
+
+static void session_drop(struct tool_host *host, struct shell_session *session)
+{
+    struct shell_session **slot = session ? session_slot(host->sessions, session->id) : NULL;
+
+    if (slot)
+        *slot = NULL;
+    session_free(session);
+}
+
+/* A free slot; when all are taken the one that nobody asked about for longest is given up. */
+static struct shell_session **slot_take(struct shell_sessions *sessions)
+{
+    struct shell_session **oldest = NULL;
+
+    for (size_t i = 0; i < SESSIONS_MAX; i++) {
+        struct shell_session **slot = &sessions->slots[i];
+
+        if (!*slot)
+            return slot;
+        if (!(*slot)->waiter && (!oldest || (*slot)->used < (*oldest)->used))
+            oldest = slot;
+    }
+    if (oldest) {
+        session_free(*oldest);
+        *oldest = NULL;
+    }
+    return oldest;
+}
+
+static struct shell_session *session_new(struct tool_host *host)
+{
+    struct shell_sessions *sessions = host->sessions;
+    struct shell_session **slot;
+
+    if (!sessions) {
+        sessions = host->sessions = calloc(1, sizeof(*sessions));
+        if (!sessions)
+            return NULL;
+        sessions->next_id = SESSION_ID_FIRST;
+    }
+    slot = slot_take(sessions);
+    if (!slot)
+        return NULL;
+    *slot = calloc(1, sizeof(**slot));
+    if (!*slot)
+        return NULL;
+    (*slot)->id = sessions->next_id;
+    (*slot)->used = ++sessions->tick;
+    sessions->next_id = sessions->next_id == SESSION_ID_LAST ? SESSION_ID_FIRST : sessions->next_id + 1;
+    return *slot;
+}
+
+static void run_free(struct function_run *run)
+{
+    if (run->session)
+        run->session->waiter = NULL;
+    loop_source_free(run->timer);
+    loop_source_free(run->soon);
+    arena_done(&run->arena);
+    free(run->raw);
+    free(run);
+}
+
+static void function_cancel(struct tool_run *base)
+{
+    struct function_run *run = (struct function_run *) base;
+    struct shell_session *session = run->session;
+    struct tool_host *host = run->host;
+
+    run_free(run);
+    session_drop(host, session);
+}
+
+/* The answer item; `caller` of the call is copied. */
+static int write_answer(const struct tree *item, struct span text, struct buf *out)
+{
+    const struct tree *caller = tree_get(item, "caller");
+    struct json_writer w;
+
+    json_begin(&w, out);
+    json_object(&w);
+    json_put_string(&w, "type", "function_call_output");
+    json_put_span(&w, "call_id", tree_span(tree_get(item, "call_id")));
+    if (caller && caller->kind == TREE_OBJECT)
+        json_put_raw(&w, "caller", caller->raw);
+    json_put_span(&w, "output", text);
+    json_object_end(&w);
+    return json_end(&w, NULL);
+}
+
+/* The end of every path: the answer goes out, the call is gone. */
+static void finish(struct function_run *run, struct tool_answer *answer, struct span text)
+{
+    struct buf item = BUF_INIT(8 * text.len + 64 * 1024);
+
+    if (answer->outcome != TOOL_LOST && write_answer(run->item, text, &item) == 0)
+        answer->item = buf_span(&item);
+    run->fn(run->data, answer);
+    buf_done(&item);
+    run_free(run);
+}
+
+static void state_line(const struct function_run *run, struct buf *out)
+{
+    const struct shell_session *session = run->session;
+    char text[256];
+
+    if (!session->has_ended) {
+        buf_printf(out, "Process running with session ID %lld\n", (long long) session->id);
+    } else if (session->result.end == EXEC_EXITED || session->result.end == EXEC_SIGNALED) {
+        buf_printf(out, "Process exited with code %d%s\n", shell_exit_code(&session->result),
+                   session->result.oom ? " (out of memory)" : "");
+    } else {
+        shell_result_text(&session->result, run->timeout_ms, text, sizeof(text));
+        buf_printf(out, "Process %s%s (exit code %d)\n",
+                   session->result.end == EXEC_FAILED ? "could not start: " : "", text,
+                   shell_exit_code(&session->result));
+    }
+}
+
+static void chunk_id(const struct function_run *run, char ret[7])
+{
+    char hex[DIGEST_HEX];
+
+    digest_of(tree_get(run->item, "call_id") ? tree_get(run->item, "call_id")->raw : span_of(""), hex);
+    memcpy(ret, hex, 6);
+    ret[6] = '\0';
+}
+
+/* *ret_essence: where in `out` the part begins that is the same when the same happens again. */
+static void compose(struct function_run *run, struct buf *out, size_t *ret_essence)
+{
+    struct buf text = BUF_INIT(run->budget + 64);
+    uint64_t tokens = 0;
+    char chunk[7];
+
+    chunk_id(run, chunk);
+    buf_printf(out, "Chunk ID: %s\nWall time: %.4f seconds\n", chunk,
+               (double) (clock_mono_us() - run->started_us) / 1e6);
+    *ret_essence = out->len;
+    state_line(run, out);
+    if (capture_render(&run->session->command.out, run->budget, &text, &tokens) < 0)
+        buf_clear(&text);
+    if (tokens > 0)
+        buf_printf(out, "Original token count: %llu\n", (unsigned long long) tokens);
+    buf_add_text(out, "Output:\n");
+    buf_add_span(out, buf_span(&text));
+    buf_done(&text);
+}
+
+/* What the session has to say now: its end, or that it still runs. */
+static void answer_session(struct function_run *run)
+{
+    struct shell_session *session = run->session;
+    struct tool_host *host = run->host;
+    struct buf text = BUF_INIT(run->budget + 4096);
+    struct tool_answer answer = { .exit_code = -1 };
+    char summary[256] = "still running";
+    size_t essence = 0;
+
+    if (session->has_ended) {
+        shell_result_text(&session->result, run->timeout_ms, summary, sizeof(summary));
+        answer.exit_code = shell_exit_code(&session->result);
+        answer.outcome = session->result.end == EXEC_LOST      ? TOOL_LOST
+                         : session->result.end == EXEC_TIMEOUT ? TOOL_TIMEOUT
+                         : session->result.end == EXEC_FAILED  ? TOOL_FAILED
+                                                               : TOOL_OK;
+    }
+    answer.summary = summary;
+    answer.session = session->has_ended ? 0 : session->id;
+    answer.output_bytes = session->command.out.total;
+    compose(run, &text, &essence);
+    answer.essence = span_make(text.data + essence, text.len - essence);
+    capture_reset(&session->command.out);
+    if (session->has_ended) {
+        run->session = NULL;
+        session_drop(host, session);
+    }
+    finish(run, &answer, buf_span(&text));
+    buf_done(&text);
+}
+
+static void on_yield(void *data)
+{
+    answer_session(data);
+}
+
+static void on_command(void *data, const struct exec_result *result)
+{
+    struct shell_session *session = data;
+
+    session->has_ended = true;
+    session->result = *result;
+    snprintf(session->why, sizeof(session->why), "%s", result->text ? result->text : "failed");
+    session->result.text = session->why; /* the other is the channel's */
+    if (session->waiter)
+        answer_session(session->waiter);
+}
+
+static void answer_text(void *data)
+{
+    struct function_run *run = data;
+    struct tool_answer answer = { .outcome = TOOL_FAILED, .exit_code = 1, .summary = run->text };
+
+    finish(run, &answer, span_of(run->text));
+}
+
+static void answer_lost(void *data)
+{
+    struct function_run *run = data;
+    struct tool_answer answer = { .outcome = TOOL_LOST, .exit_code = -1, .summary = "sandbox lost" };
+
+    finish(run, &answer, (struct span){ 0 });
+}
+
+static int64_t clamp(int64_t value, int64_t min, int64_t max)
+{
+    return value < min ? min : value > max ? max : value;
+}
+
+static void take_budget(struct function_run *run, int64_t max_output_tokens)
+{
+    run->budget = (size_t) run->host->output_bytes;
+    if (max_output_tokens >= 0 && max_output_tokens < run->host->output_bytes / BYTES_PER_TOKEN)
+        run->budget = (size_t) max_output_tokens * BYTES_PER_TOKEN;
+}
+
+static void note_problem(void *data, struct tree_pos pos, const char *path, const char *message,
+                         const char *hint)
+{
+    struct function_run *run = data;
+    size_t used = strlen(run->text);
+
+    (void) pos;
+    snprintf(run->text + used, sizeof(run->text) - used, "%s%s: %s", used ? "; " : "", path, message);
+}
+
+static bool decode_args(struct function_run *run, const struct table *table, void *out)
+{
+    struct table_ctx ctx = { .arena = &run->arena, .problem = note_problem, .data = run };
+    struct span text = tree_span(tree_get(run->item, "arguments"));
+    const struct tree *args;
+    struct err err = { 0 };
+
+    if (json_parse(text, &run->arena, &args, &err) < 0)
+        snprintf(run->text, sizeof(run->text), "the arguments are not valid JSON: %.400s", err.text);
+    else if (args->kind != TREE_OBJECT)
+        snprintf(run->text, sizeof(run->text), "the arguments must be a JSON object");
+    else if (table_decode(table, args, out, &ctx) == 0)
+        return true;
+    return false;
+}
+
+/* Start the wait for a session: its end or the yield, whatever comes first. */
+static int wait_session(struct function_run *run, struct err *err)
+{
+    run->session->waiter = run;
+    if (run->session->has_ended)
+        return loop_defer(run->host->loop, on_yield, run, &run->soon, err);
+    return loop_timer(run->host->loop, run->yield_ms, on_yield, run, &run->timer, err);
+}
+
+static int start_exec(struct function_run *run, struct err *err)
+{
+    struct exec_args args;
+    struct shell_command_spec spec = { .is_merged = true };
+    struct err why = { 0 };
+    int r;
+
+    if (!decode_args(run, &exec_table, &args))
+        return loop_defer(run->host->loop, answer_text, run, &run->soon, err);
+    run->session = session_new(run->host);
+    if (!run->session)
+        return err_set(err, ERR_INTERNAL, "no memory for a session");
+    take_budget(run, args.max_output_tokens);
+    run->yield_ms = clamp(args.yield_ms, YIELD_MIN_MS, YIELD_MAX_MS);
+    /* a call may not last longer than limits.command; a session, which outlives its call, may */
+    if (run->host->command_ms > 0 && run->host->command_ms <= run->yield_ms)
+        run->timeout_ms = run->host->command_ms;
+    if (run->timeout_ms > 0)
+        run->yield_ms = run->timeout_ms + YIELD_MAX_MS;
+    spec.call_id = tree_span(tree_get(run->item, "call_id"));
+    spec.text = span_of(args.cmd);
+    spec.shell = args.shell ? span_of(args.shell) : (struct span){ 0 };
+    spec.cwd = args.workdir ? span_of(args.workdir) : (struct span){ 0 };
+    spec.login = args.login;
+    spec.tty = spec.keep_input = args.tty;
+    spec.timeout_ms = run->timeout_ms;
+    spec.budget = (size_t) run->host->output_bytes;
+    r = shell_command_start(&run->session->command, run->host, &spec, on_command, run->session, &why);
+    if (r < 0) {
+        session_drop(run->host, run->session);
+        run->session = NULL;
+        snprintf(run->text, sizeof(run->text), "exec_command failed: %.400s", why.text);
+        return loop_defer(run->host->loop, r == -ERR_ENGINE ? answer_lost : answer_text, run, &run->soon,
+                          err);
+    }
+    return wait_session(run, err);
+}
+
+static int start_stdin(struct function_run *run, struct err *err)
+{
+    struct shell_session **slot;
+    struct stdin_args args;
+    struct err problem = { 0 };
+
+    if (!decode_args(run, &stdin_table, &args))
+        return loop_defer(run->host->loop, answer_text, run, &run->soon, err);
+    slot = session_slot(run->host->sessions, args.session_id);
+    if (!slot || (*slot)->waiter) {
+        snprintf(run->text, sizeof(run->text), "write_stdin failed: %s session %lld, exit code 1",
+                 slot ? "another call waits for" : "unknown", (long long) args.session_id);
+        return loop_defer(run->host->loop, answer_text, run, &run->soon, err);
+    }
+    if (args.chars.len > 0 && !(*slot)->has_ended) {
+        if (!(*slot)->command.keep_input)
+            snprintf(run->text, sizeof(run->text),
+                     "write_stdin failed: the input of session %lld is closed; start it with tty=true to "
+                     "send to it",
+                     (long long) args.session_id);
+        else if (channel_exec_write((*slot)->command.call, args.chars, false, &problem) < 0)
+            snprintf(run->text, sizeof(run->text), "write_stdin failed: %.400s", problem.text);
+        if (run->text[0])
+            return loop_defer(run->host->loop, answer_text, run, &run->soon, err);
+    }
+    take_budget(run, args.max_output_tokens);
+    if (shell_command_hand_over(&(*slot)->command, tree_span(tree_get(run->item, "call_id")), err) < 0)
+        return -ERR_INTERNAL;
+    run->session = *slot;
+    run->session->used = ++run->host->sessions->tick;
+    run->yield_ms = clamp(args.yield_ms, args.chars.len > 0 ? YIELD_MIN_MS : POLL_MIN_MS, YIELD_MAX_MS);
+    return wait_session(run, err);
+}
+
+int shell_function_start(struct tool_host *host, const struct tool_call *call, tool_done_fn *fn, void *data,
+                         struct tool_run **ret, struct err *err)
+{
+    struct function_run *run = calloc(1, sizeof(*run));
+    int r;
+
+    if (!run)
+        return err_set(err, ERR_INTERNAL, "no memory for a tool call");
+    run->run.cancel = function_cancel;
+    run->host = host;
+    run->fn = fn;
+    run->data = data;
+    run->started_us = clock_mono_us();
+    arena_init(&run->arena, 32 * 1024 * 1024);
+    run->raw = strndup(call->raw.ptr, call->raw.len);
+    r = run->raw ? json_parse(span_make(run->raw, call->raw.len), &run->arena, &run->item, err)
+                 : err_set(err, ERR_INTERNAL, "no memory for a tool call");
+    if (r == 0)
+        r = tree_is_string(tree_get(run->item, "name"), "write_stdin") ? start_stdin(run, err)
+                                                                       : start_exec(run, err);
+    if (r < 0) {
+        run_free(run);
+        return r;
+    }
+    *ret = &run->run;
+    return 0;
+}
+
+static void describe_one(struct json_writer *w, const char *name, const char *description,
+                         const struct table *table)
+{
+    json_object(w);
+    json_put_string(w, "type", "function");
+    json_put_string(w, "name", name);
+    json_put_string(w, "description", description);
+    json_put_bool(w, "strict", false);
+    json_key(w, "parameters");
+    table_schema(table, false, w);
+    json_object_end(w);
+}
+
+void shell_function_describe(struct json_writer *w)
+{
+    describe_one(
+        w, "exec_command",
+        "Runs a shell command in the sandbox and returns its output, or a session ID while it still runs.",
+        &exec_table);
+    describe_one(w, "write_stdin", "Writes characters to a running session and returns its recent output.",
+                 &stdin_table);
+}

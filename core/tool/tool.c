@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* The list of tools, and answers for calls that no tool takes. */
+#include "core/tool/tool.h"
+
+#include "core/tool/shell.h"
+#include "core/tool/shell_impl.h"
+
+#include <string.h>
+
+const struct tool_ops *const tools_all[] = { &shell_tool, NULL };
+
+static bool is_listed(const struct tool_ops *tool, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], tool->name) == 0)
+            return true;
+    return false;
+}
+
+const struct tool_ops *tool_find(const char *const *names, size_t count, const struct tree *item)
+{
+    for (size_t i = 0; tools_all[i]; i++)
+        if (is_listed(tools_all[i], names, count) && tools_all[i]->owns(item))
+            return tools_all[i];
+    return NULL;
+}
+
+int tools_describe(const char *const *names, size_t count, enum tool_style style, struct buf *out,
+                   struct err *err)
+{
+    struct json_writer w;
+
+    json_begin(&w, out);
+    json_array(&w);
+    for (size_t i = 0; tools_all[i]; i++)
+        if (is_listed(tools_all[i], names, count))
+            tools_all[i]->describe(&w, style);
+    json_array_end(&w);
+    return json_end(&w, err);
+}
+
+/* {"stdout":"","stderr":text,"outcome":{"type":"exit","exit_code":1}}: the shape a refused shell_call needs.
+ */
+static void refuse_shell(struct json_writer *w, const char *text)
+{
+    json_array(w);
+    json_object(w);
+    json_put_string(w, "stdout", "");
+    json_put_string(w, "stderr", text);
+    json_key(w, "outcome");
+    json_object(w);
+    json_put_string(w, "type", "exit");
+    json_put_int(w, "exit_code", 1);
+    json_object_end(w);
+    json_object_end(w);
+    json_array_end(w);
+}
+
+int tool_refuse(const struct tree *item, const char *text, struct buf *out, struct err *err)
+{
+    struct span type = tree_span(tree_get(item, "type"));
+    const struct tree *caller = tree_get(item, "caller");
+    bool is_custom = span_is(type, "custom_tool_call"), is_patch = span_is(type, "apply_patch_call");
+    struct json_writer w;
+
+    json_begin(&w, out);
+    json_object(&w);
+    json_put_string(&w, "type",
+                    span_is(type, "shell_call") ? "shell_call_output"
+                    : is_patch                  ? "apply_patch_call_output"
+                    : is_custom                 ? "custom_tool_call_output"
+                                                : "function_call_output");
+    json_put_span(&w, "call_id", tree_span(tree_get(item, "call_id")));
+    if (caller && caller->kind == TREE_OBJECT)
+        json_put_raw(&w, "caller", caller->raw);
+    if (is_patch)
+        json_put_string(&w, "status", "failed");
+    json_key(&w, "output");
+    if (span_is(type, "shell_call"))
+        refuse_shell(&w, text);
+    else
+        json_string(&w, text);
+    json_object_end(&w);
+    return json_end(&w, err);
+}
+
+void tools_release(struct tool_host *host)
+{
+    shell_sessions_free(host->sessions);
+    host->sessions = NULL;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the model may call. A tool says how it is described to the model, which
+ * output items are its calls, and runs one call to one answer item. It never
+ * fails the run: whatever goes wrong is an answer that the model can read.
+ *
+ * A call: tool_start() -> ... -> on_done with the answer item, from the loop;
+ * exactly once unless tool_cancel() came first.
+ */
+#ifndef TOOL_TOOL_H
+#define TOOL_TOOL_H
+
+#include "core/base/buf.h"
+#include "core/base/err.h"
+#include "core/base/json.h"
+#include "core/base/loop.h"
+
+#include <stdint.h>
+
+struct channel;
+struct shell_sessions;
+
+/* A call that is running: the first member of the tool's own struct. */
+struct tool_run {
+    void (*cancel)(struct tool_run *run);
+};
+
+enum tool_style { TOOL_STYLE_NATIVE, TOOL_STYLE_FUNCTION };
+
+/* What a tool may use of the world: handed in by the run, so that tools know neither run nor engine. */
+struct tool_host {
+    struct loop *loop;
+    struct channel *(*channel)(void *data); /* the sandbox's channel now; NULL: lost */
+    /* Unique for the life of the sandbox; which call it is for lets a resumed run find its commands again. */
+    uint64_t (*next_exec_id)(void *data, const char *call_id);
+    /* Keep the whole output of a call in the run folder: a stream of pieces under a name
+     * ("call_1.stdout"); bounded by the store. */
+    void (*keep_output)(void *data, const char *call_id, const char *stream, struct span piece);
+    void (*on_output)(void *data, const char *call_id, int fd,
+                      struct span piece); /* for display; may be NULL */
+    void *data;
+    const char *root;     /* workspace root in the sandbox */
+    int64_t command_ms;   /* limits.command */
+    int64_t output_bytes; /* limits.output: of one result shown to the model */
+
+    /* What tools learn and keep between calls; zero at first, see tools_release(). */
+    bool has_no_bash;                /* the image has no bash: use sh at once */
+    struct shell_sessions *sessions; /* commands that outlived their call */
+};
+
+enum tool_outcome {
+    TOOL_OK,     /* ran to an end; a command's exit status does not matter here */
+    TOOL_FAILED, /* the call was wrong or could not be done: the answer says why */
+    TOOL_TIMEOUT,
+    TOOL_LOST, /* the sandbox went away; there is no answer */
+};
+
+struct tool_answer {
+    enum tool_outcome outcome;
+    struct span item;      /* raw JSON of the answer item, without newline; empty for TOOL_LOST */
+    struct span essence;   /* what it comes to without what changes from call to call (times): repeats are
+                              found by it; empty: the item itself */
+    const char *summary;   /* one line for people: "exit 0, 12 lines" */
+    int exit_code;         /* of the (last) command, -1 = none */
+    int64_t session;       /* the command goes on: the number by which the model knows it; else 0 */
+    uint64_t output_bytes; /* produced in all */
+};
+
+typedef void tool_done_fn(void *data, const struct tool_answer *answer);
+
+struct tool_call {
+    const char *call_id;
+    struct span raw;         /* the item as it came */
+    const struct tree *item; /* the same, parsed; valid during start only */
+};
+
+struct tool_ops {
+    const char *name; /* word in the manifest: "shell" */
+    /* Append this tool's definitions (one or more JSON objects) to the array being written. */
+    void (*describe)(struct json_writer *w, enum tool_style style);
+    bool (*owns)(const struct tree *item); /* is this output item a call of mine */
+    /* One line for people of what the call does: "$ ls -la". */
+    void (*title)(const struct tree *item, char *out, size_t size);
+    int (*start)(struct tool_host *host, const struct tool_call *call, tool_done_fn *fn, void *data,
+                 struct tool_run **ret, struct err *err);
+};
+
+/* End a call that is still running, and what it runs inside; no callback follows. NULL is fine. Not needed
+ * (and not allowed) after on_done: the call is gone then. */
+static inline void tool_cancel(struct tool_run *run)
+{
+    if (run)
+        run->cancel(run);
+}
+
+/* Give up what tools keep in the host: sessions that still run are killed. Before the host goes. */
+void tools_release(struct tool_host *host);
+
+/* All tools there are, NULL-terminated, in the order the model sees them. */
+extern const struct tool_ops *const tools_all[];
+
+/* Among `names` (the manifest's list) the tool that owns the item; NULL: none. */
+const struct tool_ops *tool_find(const char *const *names, size_t count, const struct tree *item);
+
+/* The JSON array for a request's `tools`. */
+int tools_describe(const char *const *names, size_t count, enum tool_style style, struct buf *out,
+                   struct err *err);
+
+/* The answer for a call that nobody owns or that may not run (text becomes its output). */
+int tool_refuse(const struct tree *item, const char *text, struct buf *out, struct err *err);
+
+#endif

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The shell tool against a channel played by the test: what it asks for, and what
+ * it answers to everything that can come back.
+ */
+#include "tests/unit/unit.h"
+
+#include "core/sandbox/channel.h"
+#include "core/tool/tool.h"
+
+#include <stdio.h>
+
+/* ---- the channel's part ---- */
+
+struct channel_call {
+    struct exec_ops ops;
+    void *data;
+    char text[256], cwd[64];
+    int64_t timeout_ms;
+    bool is_open, was_canceled;
+};
+
+static struct channel_call calls[16];
+static size_t call_count;
+static char written[64];
+
+int channel_exec(struct channel *ch, const struct exec_request *req, const struct exec_ops *ops, void *data,
+                 struct channel_call **ret, struct err *err)
+{
+    struct channel_call *call = &calls[call_count++];
+
+    assert_true(call_count <= 16);
+    if (strlen(req->argv[2]) >= sizeof(call->text) - 16)
+        return err_set(err, ERR_TOO_LARGE, "the request to the sandbox is too large");
+    *call =
+        (struct channel_call){ .ops = *ops, .data = data, .timeout_ms = req->timeout_ms, .is_open = true };
+    snprintf(call->text, sizeof(call->text), "%s %s %s", req->argv[0], req->argv[1], req->argv[2]);
+    snprintf(call->cwd, sizeof(call->cwd), "%s", req->cwd ? req->cwd : "");
+    *ret = call;
+    return 0;
+}
+
+int channel_exec_write(struct channel_call *call, struct span input, bool eof, struct err *err)
+{
+    snprintf(written, sizeof(written), "%.*s", (int) input.len, input.ptr);
+    return 0;
+}
+
+void channel_cancel(struct channel_call *call)
+{
+    if (call)
+        call->was_canceled = true;
+}
+
+static void say(size_t i, int fd, const char *text)
+{
+    calls[i].ops.on_output(calls[i].data, fd, span_of(text), 0);
+}
+
+static void end(size_t i, enum exec_end how, int code)
+{
+    struct exec_result result = {
+        .end = how, .code = code, .errnum = 2, .is_missing = how == EXEC_FAILED, .text = "no such file"
+    };
+
+    calls[i].is_open = false;
+    calls[i].ops.on_exit(calls[i].data, &result);
+}
+
+/* The program is there, but something else is wrong. */
+static void end_wrong(size_t i, int errnum, const char *text)
+{
+    struct exec_result result = { .end = EXEC_FAILED, .errnum = errnum, .text = text };
+
+    calls[i].is_open = false;
+    calls[i].ops.on_exit(calls[i].data, &result);
+}
+
+/* ---- the run's part ---- */
+
+struct world {
+    struct loop *loop;
+    struct tool_host host;
+    struct tool_run *run;
+    char answer[65536], essence[65536];
+    enum tool_outcome outcome;
+    int exit_code;
+    int64_t session;
+    char kept[256]; /* "CALL:STREAM:TEXT " for each piece */
+    bool is_done;
+    bool has_channel;
+    uint64_t id;
+};
+
+static struct channel *the_channel(void *data)
+{
+    struct world *w = data;
+
+    return w->has_channel ? (struct channel *) w : NULL;
+}
+
+static uint64_t next_id(void *data, const char *call_id)
+{
+    return ++((struct world *) data)->id;
+}
+
+static void on_done(void *data, const struct tool_answer *answer)
+{
+    struct world *w = data;
+
+    assert_false(w->is_done);
+    w->is_done = true;
+    w->outcome = answer->outcome;
+    w->exit_code = answer->exit_code;
+    w->session = answer->session;
+    snprintf(w->essence, sizeof(w->essence), "%.*s", (int) answer->essence.len,
+             answer->essence.len ? answer->essence.ptr : "");
+    snprintf(w->answer, sizeof(w->answer), "%.*s", (int) answer->item.len,
+             answer->item.ptr ? answer->item.ptr : "");
+}
+
+static void keep_output(void *data, const char *call_id, const char *stream, struct span piece)
+{
+    struct world *w = data;
+    size_t used = strlen(w->kept);
+
+    snprintf(w->kept + used, sizeof(w->kept) - used, "%s:%s:%.*s ", call_id, stream, (int) piece.len,
+             piece.ptr);
+}
+
+static int set_up(void **state)
+{
+    struct world *w = calloc(1, sizeof(*w));
+
+    assert_int_equal(loop_new(&w->loop, NULL), 0);
+    w->host = (struct tool_host){
+        .loop = w->loop,
+        .channel = the_channel,
+        .next_exec_id = next_id,
+        .keep_output = keep_output,
+        .data = w,
+        .root = "/workspace",
+        .command_ms = 120000,
+        .output_bytes = 64 * 1024,
+    };
+    w->has_channel = true;
+    call_count = 0;
+    *state = w;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *w = *state;
+
+    tools_release(&w->host);
+    loop_free(w->loop);
+    free(w);
+    return 0;
+}
+
+static void stop_turning(void *data)
+{
+    *(bool *) data = true;
+}
+
+/* Let the loop run what is due. */
+static void turn(struct world *w)
+{
+    struct loop_source *source;
+    bool done = false;
+
+    assert_int_equal(loop_defer(w->loop, stop_turning, &done, &source, NULL), 0);
+    assert_int_equal(loop_run(w->loop, &done, NULL), 0);
+    loop_source_free(source);
+}
+
+static void call_tool(struct world *w, const char *json)
+{
+    struct arena arena = ARENA_INIT(1 << 20);
+    struct tool_call call = { .raw = span_of(json) };
+
+    assert_int_equal(json_parse(call.raw, &arena, &call.item, NULL), 0);
+    call.call_id = "c1";
+    w->is_done = false;
+    assert_int_equal(tools_all[0]->start(&w->host, &call, on_done, w, &w->run, NULL), 0);
+    assert_false(w->is_done);
+    arena_done(&arena);
+    turn(w);
+}
+
+#define NATIVE(action) \
+    "{\"type\":\"shell_call\",\"call_id\":\"c1\",\"status\":\"completed\",\"action\":" action "}"
+
+static void test_native_runs_one_after_the_other(void **state)
+{
+    struct world *w = *state;
+
+    call_tool(w,
+              NATIVE("{\"commands\":[\"echo a\",\"false\"],\"timeout_ms\":2000,\"max_output_length\":4096}"));
+    assert_int_equal(call_count, 1);
+    assert_string_equal(calls[0].text, "bash -c echo a");
+    assert_int_equal(calls[0].timeout_ms, 2000);
+    say(0, 1, "a\n");
+    say(0, 2, "warn");
+    end(0, EXEC_EXITED, 0);
+    assert_int_equal(call_count, 2);
+    end(1, EXEC_EXITED, 3);
+    assert_true(w->is_done);
+    assert_int_equal(w->outcome, TOOL_OK);
+    assert_int_equal(w->exit_code, 3);
+    assert_string_equal(
+        w->answer,
+        "{\"type\":\"shell_call_output\",\"call_id\":\"c1\",\"max_output_length\":4096,\"status\":"
+        "\"completed\",\"output\":[{\"stdout\":\"a\\n\",\"stderr\":\"warn\",\"outcome\":{\"type\":\"exit\","
+        "\"exit_code\":0}},{\"stdout\":\"\",\"stderr\":\"\",\"outcome\":{\"type\":\"exit\",\"exit_code\":3}}]"
+        "}");
+}
+
+static void test_native_stops_at_a_timeout(void **state)
+{
+    struct world *w = *state;
+
+    call_tool(w, NATIVE("{\"commands\":[\"sleep 9\",\"echo never\"],\"timeout_ms\":null}"));
+    assert_int_equal(calls[0].timeout_ms, 120000);
+    say(0, 1, "part");
+    end(0, EXEC_TIMEOUT, 0);
+    assert_int_equal(call_count, 1);
+    assert_int_equal(w->outcome, TOOL_TIMEOUT);
+    assert_string_equal(
+        w->answer, "{\"type\":\"shell_call_output\",\"call_id\":\"c1\",\"status\":\"completed\",\"output\":["
+                   "{\"stdout\":\"part\",\"stderr\":\"\",\"outcome\":{\"type\":\"timeout\"}}]}");
+}
+
+static void test_native_spends_one_budget(void **state)
+{
+    struct world *w = *state;
+
+    call_tool(w, NATIVE("{\"commands\":[\"a\",\"b\"],\"max_output_length\":10}"));
+    say(0, 1, "12345");
+    say(0, 2, "678");
+    end(0, EXEC_EXITED, 0);
+    say(1, 1, "abc");
+    end(1, EXEC_EXITED, 0);
+    assert_non_null(strstr(w->answer, "\"stdout\":\"12345\",\"stderr\":\"678\""));
+    assert_null(strstr(w->answer, "abc"));
+}
+
+static void test_native_without_bash_uses_sh(void **state)
+{
+    struct world *w = *state;
+
+    call_tool(w, NATIVE("{\"commands\":[\"echo a\"]}"));
+    end(0, EXEC_FAILED, 0);
+    assert_string_equal(calls[1].text, "sh -c echo a");
+    end(1, EXEC_EXITED, 0);
+    assert_true(w->is_done);
+    call_tool(w, NATIVE("{\"commands\":[\"echo b\"]}"));
+    assert_string_equal(calls[2].text, "sh -c echo b");
+    end(2, EXEC_FAILED, 0);
+    assert_non_null(
+        strstr(w->answer, "\"stderr\":\"no such file\",\"outcome\":{\"type\":\"exit\",\"exit_code\":127}"));
+}
+
+/* Two calls that began before either knew: both fall back. */
+static void test_two_calls_learn_at_once(void **state)
+{
+    struct world *w = *state, other = { .loop = w->loop };
+    struct tool_call call = { .raw = span_of(NATIVE("{\"commands\":[\"echo b\"]}")), .call_id = "c2" };
+    struct arena arena = ARENA_INIT(1 << 20);
+
+    call_tool(w, NATIVE("{\"commands\":[\"echo a\"]}"));
+    assert_int_equal(json_parse(call.raw, &arena, &call.item, NULL), 0);
+    assert_int_equal(tools_all[0]->start(&w->host, &call, on_done, &other, &other.run, NULL), 0);
+    arena_done(&arena);
+    turn(w);
+    end(0, EXEC_FAILED, 0);
+    end(1, EXEC_FAILED, 0);
+    assert_string_equal(calls[2].text, "sh -c echo a");
+    assert_string_equal(calls[3].text, "sh -c echo b");
+    end(2, EXEC_EXITED, 0);
+    end(3, EXEC_EXITED, 0);
+    assert_true(w->is_done && other.is_done);
+}
+
+static void test_native_refuses_nonsense(void **state)
+{
+    struct world *w = *state;
+
+    call_tool(w, NATIVE("{\"commands\":[]}"));
+    assert_true(w->is_done);
+    assert_int_equal(w->outcome, TOOL_FAILED);
+    assert_non_null(strstr(w->answer, "action.commands must be a list of at least one command"));
+    call_tool(w, NATIVE("{\"commands\":[\"a\\u0000b\"]}"));
+    assert_non_null(strstr(w->answer, "each command must be a text without NUL"));
+    call_tool(w, NATIVE("null"));
+    assert_int_equal(w->outcome, TOOL_FAILED);
+    assert_int_equal(call_count, 0);
+}
+
+static void test_lost_sandbox_has_no_answer(void **state)
+{
+    struct world *w = *state;
+
+    call_tool(w, NATIVE("{\"commands\":[\"a\"]}"));
+    end(0, EXEC_LOST, 0);
+    assert_int_equal(w->outcome, TOOL_LOST);
+    assert_string_equal(w->answer, "");
+    w->has_channel = false;
+    call_tool(w, NATIVE("{\"commands\":[\"a\"]}"));
+    turn(w);
+    assert_true(w->is_done);
+    assert_int_equal(w->outcome, TOOL_LOST);
+}
+
+static void test_cancel_kills(void **state)
+{
+    struct world *w = *state;
+
+    call_tool(w, NATIVE("{\"commands\":[\"sleep 9\"]}"));
+    tool_cancel(w->run);
+    assert_true(calls[0].was_canceled);
+    assert_false(w->is_done);
+}
+
+#define FUNCTION_AS(id, name, args) \
+    "{\"type\":\"function_call\",\"call_id\":\"" id "\",\"name\":\"" name "\",\"arguments\":\"" args "\"}"
+#define FUNCTION(name, args) FUNCTION_AS("c1", name, args)
+
+static void test_function_answers_in_the_known_layout(void **state)
+{
+    struct world *w = *state;
+
+    call_tool(w, FUNCTION("exec_command", "{\\\"cmd\\\":\\\"ls\\\",\\\"workdir\\\":\\\"sub\\\"}"));
+    assert_string_equal(calls[0].text, "bash -lc ls");
+    assert_string_equal(calls[0].cwd, "sub");
+    say(0, 1, "a\n");
+    say(0, 2, "b\n");
+    end(0, EXEC_SIGNALED, 9);
+    assert_true(w->is_done);
+    assert_int_equal(w->exit_code, 137);
+    assert_non_null(
+        strstr(w->answer, "{\"type\":\"function_call_output\",\"call_id\":\"c1\",\"output\":\"Chunk ID: "));
+    assert_string_equal(w->essence, "Process exited with code 137\nOutput:\na\nb\n");
+    assert_non_null(strstr(w->answer, " seconds\\nProcess exited with code 137\\nOutput:\\na\\nb\\n\"}"));
+}
+
+static void test_function_session(void **state)
+{
+    struct world *w = *state;
+
+    call_tool(w,
+              FUNCTION("exec_command", "{\\\"cmd\\\":\\\"cat\\\",\\\"tty\\\":true,\\\"yield_time_ms\\\":1}"));
+    say(0, 1, "ready\n");
+    assert_int_equal(loop_run(w->loop, &w->is_done, NULL), 0); /* the yield passes */
+    assert_non_null(strstr(w->answer, "Process running with session ID 1000\\nOutput:\\nready\\n"));
+    assert_int_equal(w->session, 1000);
+    call_tool(w, FUNCTION_AS("c2", "write_stdin", "{\\\"session_id\\\":1000,\\\"chars\\\":\\\"hi\\\"}"));
+    assert_string_equal(written, "hi");
+    say(0, 1, "hi\n");
+    end(0, EXEC_EXITED, 0);
+    assert_non_null(strstr(w->answer, "Process exited with code 0\\nOutput:\\nhi\\n"));
+    assert_int_equal(w->session, 0);
+    assert_string_equal(w->kept, "c1:stdout:ready\n c2:stdout:hi\n "); /* each with the call that waited */
+    call_tool(w, FUNCTION("write_stdin", "{\\\"session_id\\\":1000}"));
+    assert_non_null(strstr(w->answer, "write_stdin failed: unknown session 1000, exit code 1"));
+}
+
+/* A folder that is not there is no missing bash: the model reads what is wrong, and bash is asked for again.
+ */
+static void test_a_failed_start_says_why(void **state)
+{
+    struct world *w = *state;
+
+    call_tool(w, FUNCTION("exec_command", "{\\\"cmd\\\":\\\"ls\\\",\\\"workdir\\\":\\\"sub\\\"}"));
+    end_wrong(0, 2, "folder 'sub': no such file or folder");
+    assert_true(w->is_done);
+    assert_int_equal(w->outcome, TOOL_FAILED);
+    assert_int_equal(w->exit_code, 127);
+    assert_string_equal(
+        w->essence,
+        "Process could not start: folder 'sub': no such file or folder (exit code 127)\nOutput:\n");
+    call_tool(w, FUNCTION("exec_command", "{\\\"cmd\\\":\\\"ls\\\"}"));
+    assert_string_equal(calls[1].text, "bash -lc ls");
+    tool_cancel(w->run);
+}
+
+#define TEN(x) x x x x x x x x x x
+
+/* What cannot even be sent is the call's fault and not the sandbox's. */
+static void test_a_command_that_is_too_large_is_answered(void **state)
+{
+    struct world *w = *state;
+
+    call_tool(w, NATIVE("{\"commands\":[\"echo a\",\"" TEN(TEN("long")) "\",\"echo b\"]}"));
+    end(0, EXEC_EXITED, 0);
+    turn(w);
+    assert_true(w->is_done);
+    assert_int_equal(w->outcome, TOOL_FAILED);
+    assert_non_null(strstr(w->answer, "\"stderr\":\"the request to the sandbox is too large\""));
+    call_tool(w, FUNCTION("exec_command", "{\\\"cmd\\\":\\\"" TEN(TEN("long")) "\\\"}"));
+    turn(w);
+    assert_true(w->is_done);
+    assert_int_equal(w->outcome, TOOL_FAILED);
+    assert_non_null(strstr(w->answer, "exec_command failed: the request to the sandbox is too large"));
+}
+
+static void test_function_bad_arguments_are_answers(void **state)
+{
+    struct world *w = *state;
+
+    call_tool(w, FUNCTION("exec_command", "{not json"));
+    assert_int_equal(w->outcome, TOOL_FAILED);
+    assert_non_null(strstr(w->answer, "the arguments are not valid JSON"));
+    call_tool(w, FUNCTION("exec_command", "{}"));
+    assert_non_null(strstr(w->answer, "missing 'cmd'"));
+    call_tool(w, FUNCTION("write_stdin", "{\\\"session_id\\\":\\\"x\\\"}"));
+    assert_int_equal(w->outcome, TOOL_FAILED);
+    assert_int_equal(call_count, 0);
+}
+
+#define SHELL_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+static const struct CMUnitTest tests[] = {
+    SHELL_TEST(test_native_runs_one_after_the_other),
+    SHELL_TEST(test_native_stops_at_a_timeout),
+    SHELL_TEST(test_native_spends_one_budget),
+    SHELL_TEST(test_native_without_bash_uses_sh),
+    SHELL_TEST(test_two_calls_learn_at_once),
+    SHELL_TEST(test_native_refuses_nonsense),
+    SHELL_TEST(test_lost_sandbox_has_no_answer),
+    SHELL_TEST(test_cancel_kills),
+    SHELL_TEST(test_function_answers_in_the_known_layout),
+    SHELL_TEST(test_function_session),
+    SHELL_TEST(test_a_failed_start_says_why),
+    SHELL_TEST(test_a_command_that_is_too_large_is_answered),
+    SHELL_TEST(test_function_bad_arguments_are_answers),
+};
+
+UNIT_MAIN(tests)
