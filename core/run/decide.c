@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/* The decision: questions in a fixed order, the first with an answer wins. */
+#include "core/run/decide.h"
+
+#include "core/run/snapshot.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool finish(struct run_action *a, enum run_end_state end, const char *reason, enum err_code code)
+{
+    a->kind = RUN_FINISH;
+    a->end = end;
+    a->reason = reason;
+    a->code = code;
+    return true;
+}
+
+static bool hit(struct run_action *a, const char *limit, int64_t value, int64_t max)
+{
+    a->kind = RUN_HIT_LIMIT;
+    a->limit = limit;
+    a->value = value;
+    a->max = max;
+    return true;
+}
+
+/* Failures of these classes keep their own exit status; others take that of the part which failed. */
+static enum err_code code_of(const struct run_failure *f, enum err_code part)
+{
+    static const enum err_code own[] = { ERR_POLICY, ERR_MANIFEST, ERR_INTERNAL, ERR_ENGINE };
+
+    for (size_t i = 0; f->code && i < sizeof(own) / sizeof(own[0]); i++)
+        if (strcmp(f->code, err_code_name(own[i])) == 0)
+            return own[i];
+    return part;
+}
+
+static const char *signal_word(int64_t signum)
+{
+    return signum == SIGINT    ? "SIGINT"
+           : signum == SIGTERM ? "SIGTERM"
+           : signum == SIGHUP  ? "SIGHUP"
+                               : "signal";
+}
+
+/* What ends the run whatever else there is to do. */
+static bool must_end(const struct run_state *s, struct run_action *a)
+{
+    if (s->interrupt)
+        return finish(a, RUN_INTERRUPTED, signal_word(s->interrupt), ERR_CANCELED);
+    if (s->limit)
+        return finish(a, RUN_LIMIT, s->limit, ERR_LIMIT);
+    if (s->sandbox == RUN_PART_FAILED)
+        return finish(a, RUN_FAILED, "sandbox", code_of(&s->sandbox_failure, ERR_ENGINE));
+    if (s->sandbox == RUN_PART_LOST)
+        return finish(a, RUN_FAILED, "sandbox_lost", code_of(&s->sandbox_failure, ERR_ENGINE));
+    if (s->workspace == RUN_PART_FAILED)
+        return finish(a, RUN_FAILED, "workspace", code_of(&s->workspace_failure, ERR_ENGINE));
+    if (s->phase == RUN_TURN_FAILED)
+        return finish(a, RUN_FAILED, "model", ERR_MODEL);
+    return false;
+}
+
+/* A final message is there: outputs, then the end. The workspace must stand even when nothing was done in it:
+ * else a manifest with a broken sandbox would end well or badly by which of the two answers first. */
+static bool conclude(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
+{
+    if (s->workspace != RUN_PART_READY)
+        return false;
+    if (s->outputs == RUN_PART_FAILED)
+        return finish(a, RUN_FAILED, "outputs", code_of(&s->output_failure, ERR_OUTPUT));
+    if (!spec->output_count || s->outputs == RUN_PART_READY)
+        return finish(a, RUN_DONE, "answer", ERR_NONE);
+    if (s->outputs == RUN_PART_NONE) {
+        a->kind = RUN_COLLECT_OUTPUTS;
+        return true;
+    }
+    return false;
+}
+
+static bool has_final_answer(const struct run_state *s)
+{
+    return s->phase == RUN_TURN_CLOSED && !s->call_count && !s->was_incomplete && run_state_has_message(s) &&
+           !run_state_is_refusal(s);
+}
+
+/* A closed turn without calls that is no answer. */
+static bool give_up(const struct run_state *s, struct run_action *a)
+{
+    if (s->phase != RUN_TURN_CLOSED || s->call_count)
+        return false;
+    if (run_state_is_refusal(s))
+        return finish(a, RUN_FAILED, "refusal", ERR_AGENT);
+    if (s->was_incomplete)
+        return finish(a, RUN_FAILED, "incomplete", ERR_AGENT);
+    if (!run_state_has_message(s))
+        return finish(a, RUN_FAILED, "no_answer", ERR_AGENT);
+    return false;
+}
+
+static bool prepare_sandbox(const struct run_state *s, struct run_action *a)
+{
+    if (s->sandbox == RUN_PART_NONE)
+        a->kind = RUN_START_SANDBOX;
+    else if (s->sandbox == RUN_PART_READY && s->workspace == RUN_PART_NONE)
+        a->kind = RUN_FILL_WORKSPACE;
+    return a->kind != RUN_WAIT;
+}
+
+static bool handle_call(const struct run_state *s, const struct run_spec *spec, const struct run_call *call,
+                        struct run_action *a)
+{
+    const struct run_limits *l = &spec->limits;
+
+    if (call->phase != RUN_CALL_WAITING)
+        return false;
+    a->call = call->number;
+    if (l->tool_calls && s->calls_begun >= l->tool_calls)
+        return hit(a, "tool_calls", s->calls_begun, l->tool_calls);
+    if (call->is_incomplete) {
+        /* an incomplete answer takes the call out of the conversation: wait how it ends */
+        a->why = "This call was cut off before it was complete and was not run.";
+        a->kind = s->phase == RUN_TURN_CLOSED ? RUN_REFUSE_CALL : RUN_WAIT;
+    } else if (!call->tool) {
+        a->why = "There is no such tool here. The call was not run.";
+        a->kind = RUN_REFUSE_CALL;
+    } else if (s->workspace == RUN_PART_READY) {
+        a->kind = RUN_START_CALL;
+    }
+    return a->kind != RUN_WAIT;
+}
+
+static bool handle_calls(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
+{
+    for (size_t i = 0; i < s->call_count; i++)
+        if (handle_call(s, spec, &s->calls[i], a))
+            return true;
+    return false;
+}
+
+/* The least that the next request can cost: the input of the last one once more, all of it cached. */
+static int64_t least_cost(const struct run_state *s, const struct model_price *price)
+{
+    int64_t rate = price->cached_input >= 0 ? price->cached_input : price->input;
+    int64_t product;
+
+    if (rate <= 0 || s->last.input <= 0)
+        return 0;
+    return __builtin_mul_overflow(rate, s->last.input, &product) ? INT64_MAX / 2 : product / 1000000;
+}
+
+static bool check_limits(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
+{
+    const struct run_limits *l = &spec->limits;
+    bool is_new_turn = s->phase != RUN_TURN_VOID;
+
+    if (l->turns && is_new_turn && s->turn >= l->turns)
+        return hit(a, "turns", s->turn, l->turns);
+    if (l->tokens && s->usage.total >= l->tokens)
+        return hit(a, "tokens", s->usage.total, l->tokens);
+    if (l->cost_micros && (s->cost_micros >= l->cost_micros ||
+                           least_cost(s, &spec->model.price) > l->cost_micros - s->cost_micros))
+        return hit(a, "cost", s->cost_micros, l->cost_micros);
+    return false;
+}
+
+/* Is it the model's turn? */
+static bool is_models_turn(const struct run_state *s)
+{
+    return s->phase == RUN_TURN_NONE || s->phase == RUN_TURN_VOID || s->phase == RUN_TURN_ANSWERED;
+}
+
+static bool send_request(const struct run_state *s, const struct run_spec *spec, int64_t elapsed_ms,
+                         struct run_action *a)
+{
+    if (!is_models_turn(s))
+        return false;
+    if (spec->limits.repeat && s->repeat_count >= spec->limits.repeat)
+        return hit(a, "repeat", s->repeat_count, spec->limits.repeat);
+    if (s->retry_at_ms < 0)
+        return finish(a, RUN_FAILED, "model", ERR_MODEL);
+    if (check_limits(s, spec, a))
+        return true;
+    if (s->retry_at_ms > elapsed_ms) {
+        a->wake_ms = s->retry_at_ms;
+        return true;
+    }
+    a->kind = RUN_SEND_REQUEST;
+    a->turn = s->phase == RUN_TURN_VOID ? s->turn : s->turn + 1;
+    a->attempt = s->phase == RUN_TURN_VOID ? s->try_count + 1 : 1;
+    return true;
+}
+
+struct run_action run_decide(const struct run_state *s, const struct run_spec *spec, int64_t elapsed_ms)
+{
+    struct run_action a = { .kind = RUN_WAIT, .wake_ms = -1 };
+    const struct run_limits *l = &spec->limits;
+
+    if (s->end != RUN_ACTIVE || must_end(s, &a))
+        return a;
+    if (has_final_answer(s) && conclude(s, spec, &a))
+        return a;
+    if (give_up(s, &a))
+        return a;
+    if (l->wall_ms && elapsed_ms >= l->wall_ms && s->outputs != RUN_PART_STARTING) {
+        (void) hit(&a, "wall", elapsed_ms, l->wall_ms);
+        return a;
+    }
+    if (prepare_sandbox(s, &a) || handle_calls(s, spec, &a))
+        return a;
+    (void) send_request(s, spec, elapsed_ms, &a); /* none of it: wait */
+    return a;
+}
+
+/* ---- what to tell ---- */
+
+static void from_failure(const struct run_failure *f, enum err_code code, const char *what, struct err *ret)
+{
+    (void) err_set(ret, code, "%s%s", what, f->message ? f->message : "failed for an unknown reason");
+    if (f->hint && f->hint[0])
+        (void) err_hint(ret, "%s", f->hint);
+}
+
+static void limit_err(const struct run_state *s, const struct run_action *f, struct err *ret)
+{
+    if (strcmp(f->reason, "cost") == 0)
+        (void) err_set(ret, ERR_LIMIT, "limit 'cost' of $%.4f reached: $%.4f spent",
+                       (double) s->limit_max / 1e6, (double) s->limit_value / 1e6);
+    else if (strcmp(f->reason, "wall") == 0)
+        (void) err_set(ret, ERR_LIMIT, "limit 'wall' of %.1f s reached", (double) s->limit_max / 1e3);
+    else if (strcmp(f->reason, "repeat") == 0)
+        (void) err_set(ret, ERR_LIMIT,
+                       "limit 'repeat' reached: the same call had the same result %lld times in a row",
+                       (long long) s->limit_value);
+    else
+        (void) err_set(ret, ERR_LIMIT, "limit '%s' of %lld reached: %lld used", f->reason,
+                       (long long) s->limit_max, (long long) s->limit_value);
+    (void) err_hint(ret, "raise limits.%s in the manifest, or pass --set limits.%s=...", f->reason,
+                    f->reason);
+}
+
+static void agent_err(const struct run_state *s, const struct run_action *f, struct err *ret)
+{
+    if (strcmp(f->reason, "refusal") == 0) {
+        (void) err_set(ret, ERR_AGENT, "the model refused the task");
+    } else if (strcmp(f->reason, "incomplete") == 0) {
+        (void) err_set(ret, ERR_AGENT, "the model's answer is incomplete: %s",
+                       s->incomplete_reason ? s->incomplete_reason : "unknown reason");
+        if (s->incomplete_reason && strcmp(s->incomplete_reason, "max_output_tokens") == 0)
+            (void) err_hint(ret, "raise model.max_output_tokens in the manifest");
+    } else {
+        (void) err_set(ret, ERR_AGENT, "the model ended without a message");
+    }
+}
+
+void run_finish_err(const struct run_state *s, const struct run_action *f, struct err *ret)
+{
+    if (f->end == RUN_LIMIT)
+        limit_err(s, f, ret);
+    else if (f->end == RUN_INTERRUPTED)
+        (void) err_set(ret, ERR_CANCELED, "interrupted by %s", f->reason);
+    else if (f->code == ERR_AGENT)
+        agent_err(s, f, ret);
+    else if (strcmp(f->reason, "model") == 0)
+        from_failure(&s->request_failure, f->code, "", ret);
+    else if (strcmp(f->reason, "sandbox") == 0)
+        from_failure(&s->sandbox_failure, f->code, "", ret);
+    else if (strcmp(f->reason, "sandbox_lost") == 0)
+        from_failure(&s->sandbox_failure, f->code, "", ret);
+    else if (strcmp(f->reason, "workspace") == 0)
+        from_failure(&s->workspace_failure, f->code, "filling the workspace: ", ret);
+    else
+        from_failure(&s->output_failure, f->code, "", ret);
+}

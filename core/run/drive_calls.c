@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: MIT */
+/* The driver's side to the tools: starting calls, keeping what they print, recording their answers. */
+#include "core/base/cleanup.h"
+#include "core/base/digest.h"
+#include "core/base/utf8.h"
+#include "core/run/driver_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TREE_MAX   (64 * 1024 * 1024)
+#define ANSWER_MAX (32 * 1024 * 1024)
+
+/* ---- what a call prints ---- */
+
+static struct live_stream *stream_of(struct live_call *call, const char *name)
+{
+    struct live_stream *s;
+
+    for (size_t i = 0; i < call->stream_count; i++)
+        if (strcmp(call->streams[i].name, name) == 0)
+            return &call->streams[i];
+    if (call->stream_count == STREAMS_MAX)
+        return NULL;
+    s = &call->streams[call->stream_count++];
+    snprintf(s->name, sizeof(s->name), "%s", name);
+    buf_init(&s->head, STREAM_INLINE_MAX);
+    return s;
+}
+
+static int stream_spill(struct run *run, struct live_stream *s, struct err *err)
+{
+    int r = object_begin(run->folder, &s->object, err);
+
+    if (r == 0)
+        r = object_add(s->object, buf_span(&s->head), err);
+    buf_done(&s->head);
+    return r;
+}
+
+static int stream_add(struct run *run, struct live_stream *s, struct span piece, struct err *err)
+{
+    size_t room = (size_t) (STREAM_KEEP_MAX - s->kept);
+    int r = 0;
+
+    s->size += (int64_t) piece.len;
+    if (piece.len > room)
+        piece.len = room;
+    s->kept += (int64_t) piece.len;
+    if (!s->object && buf_add_span(&s->head, piece) == 0)
+        return 0;
+    if (!s->object)
+        r = stream_spill(run, s, err);
+    return r < 0 ? r : object_add(s->object, piece, err);
+}
+
+/* Small and clean text stays in the record, everything else becomes an object. */
+static int stream_end(struct run *run, struct live_stream *s, char object[DIGEST_HEX],
+                      struct record_stream *ret, struct err *err)
+{
+    struct span head = buf_span(&s->head);
+    int r = 0;
+
+    object[0] = '\0';
+    *ret = (struct record_stream){ .name = s->name, .size = s->size, .kept = s->kept };
+    if (s->object)
+        r = object_commit(TAKE_PTR(s->object), object, err);
+    else if (head.len && (utf8_valid(head) != head.len || memchr(head.ptr, '\0', head.len)))
+        r = object_put(run->folder, head, object, err);
+    if (object[0])
+        ret->object = object;
+    else
+        ret->text = buf_text(&s->head);
+    return r;
+}
+
+static struct live_call *call_by_id(struct run *run, const char *call_id)
+{
+    for (struct live_call *call = run->calls; call; call = call->next)
+        if (strcmp(call->call_id, call_id) == 0)
+            return call;
+    return NULL;
+}
+
+static void keep_output(void *data, const char *call_id, const char *name, struct span piece)
+{
+    struct run *run = data;
+    struct live_call *call = call_by_id(run, call_id);
+    struct live_stream *s = call ? stream_of(call, name) : NULL;
+    struct err err = { 0 };
+
+    if (s && stream_add(run, s, piece, &err) < 0)
+        run_break(run, &err);
+}
+
+static void show_output(void *data, const char *call_id, int fd, struct span piece)
+{
+    struct run *run = data;
+    struct live_call *call = call_by_id(run, call_id);
+
+    if (call && run->events->on_output)
+        run->events->on_output(run->data, call->number, fd, piece);
+}
+
+/* ---- the host of the tools ---- */
+
+static struct channel *host_channel(void *data)
+{
+    struct run *run = data;
+
+    return sandbox_channel(run->sb);
+}
+
+/* Numbers follow from the call alone, so that after a crash it is known whose command is whose. */
+static uint64_t next_exec_id(void *data, const char *call_id)
+{
+    struct run *run = data;
+    struct live_call *call = call_by_id(run, call_id);
+
+    if (!call)
+        return 0;
+    return (uint64_t) (call->number * EXEC_IDS_OF_CALL + call->execs++ % EXEC_IDS_OF_CALL);
+}
+
+void drive_calls_init(struct run *run)
+{
+    run->host = (struct tool_host){
+        .loop = run->loop,
+        .channel = host_channel,
+        .next_exec_id = next_exec_id,
+        .keep_output = keep_output,
+        .on_output = show_output,
+        .data = run,
+        .root = run->spec->sandbox.root,
+        .command_ms = run->spec->limits.command_ms,
+        .output_bytes = run->spec->limits.output_bytes,
+    };
+}
+
+static void live_call_free(struct live_call *call)
+{
+    for (size_t i = 0; i < call->stream_count; i++) {
+        object_drop(call->streams[i].object);
+        buf_done(&call->streams[i].head);
+    }
+    free(call->call_id);
+    free(call);
+}
+
+static void live_call_remove(struct live_call *call)
+{
+    struct live_call **slot = &call->run->calls;
+
+    while (*slot != call)
+        slot = &(*slot)->next;
+    *slot = call->next;
+    live_call_free(call);
+}
+
+static struct live_call *live_call_new(struct run *run, const struct run_call *from)
+{
+    struct live_call *call = calloc(1, sizeof(*call)), **slot = &run->calls;
+
+    if (!call)
+        return NULL;
+    call->call_id = strdup(from->call_id);
+    if (!call->call_id) {
+        free(call);
+        return NULL;
+    }
+    call->run = run;
+    call->number = from->number;
+    call->began_ms = run_elapsed(run);
+    while (*slot)
+        slot = &(*slot)->next;
+    *slot = call;
+    return call;
+}
+
+/* ---- answers ---- */
+
+/* Members that differ between calls which are the same otherwise. */
+static bool is_name_only(struct span key)
+{
+    return span_is(key, "id") || span_is(key, "call_id") || span_is(key, "status") ||
+           span_is(key, "created_by");
+}
+
+static void add_essence(struct json_writer *w, struct span item)
+{
+    struct arena arena = ARENA_INIT(TREE_MAX);
+    const struct tree *tree = NULL;
+
+    json_object(w);
+    if (json_parse(item, &arena, &tree, NULL) == 0)
+        tree_each (member, tree) {
+            if (is_name_only(member->key))
+                continue;
+            json_key_span(w, member->key);
+            json_raw(w, member->raw);
+        }
+    json_object_end(w);
+    arena_done(&arena);
+}
+
+static void fingerprint(struct span call, struct span answer, struct span essence, char ret[DIGEST_HEX])
+{
+    struct buf text = BUF_INIT(2 * ANSWER_MAX);
+    struct json_writer w;
+
+    json_begin(&w, &text);
+    json_array(&w);
+    add_essence(&w, call);
+    if (essence.len > 0)
+        json_span(&w, essence);
+    else
+        add_essence(&w, answer);
+    json_array_end(&w);
+    if (json_end(&w, NULL) < 0)
+        ret[0] = '\0'; /* too large to compare: counts as different */
+    else
+        digest_of(buf_span(&text), ret);
+    buf_done(&text);
+}
+
+/* The item of a call: among the fresh ones while the answer still comes in, in the conversation after that.
+ */
+static struct span item_of(const struct run *run, int64_t number)
+{
+    const struct run_state *s = &run->state;
+
+    for (size_t i = 0; i < s->fresh_count; i++)
+        if (s->fresh[i].call == number)
+            return span_make(s->fresh[i].raw, s->fresh[i].len);
+    for (size_t i = s->item_count; i > 0; i--)
+        if (s->items[i - 1].call == number && s->items[i - 1].kind == RUN_ITEM_CALL)
+            return span_make(s->items[i - 1].raw, s->items[i - 1].len);
+    return span_make(NULL, 0);
+}
+
+static void record_answer(struct run *run, struct record_call_end *end, struct span item, struct span essence)
+{
+    struct record rec = { .type = RECORD_CALL_END };
+    char same[DIGEST_HEX];
+
+    fingerprint(item_of(run, end->call), item, essence, same);
+    end->turn = run->state.turn;
+    end->same = same;
+    end->answer.json = item;
+    rec.call_end = *end;
+    (void) run_record(run, &rec);
+}
+
+/* An answer that says in words why there is no better one. */
+static void answer_in_words(struct run *run, int64_t number, const char *outcome, const char *words)
+{
+    const struct run_call *call = run_state_call(&run->state, number);
+    struct record_call_end end = { .call = number, .outcome = outcome, .summary = words, .exit_code = -1 };
+    struct arena arena = ARENA_INIT(TREE_MAX);
+    struct buf out = BUF_INIT(ANSWER_MAX);
+    const struct tree *item = NULL;
+    struct err err = { 0 };
+    int r = json_parse(item_of(run, number), &arena, &item, &err);
+
+    if (r == 0)
+        r = tool_refuse(item, words, &out, &err);
+    if (r < 0)
+        run_break(run, &err);
+    else if (call) {
+        end.call_id = call->call_id;
+        record_answer(run, &end, buf_span(&out), (struct span){ 0 });
+    }
+    buf_done(&out);
+    arena_done(&arena);
+}
+
+static const char *outcome_word(enum tool_outcome outcome)
+{
+    return outcome == TOOL_OK ? "ok" : outcome == TOOL_TIMEOUT ? "timeout" : "failed";
+}
+
+static int end_streams(struct live_call *call, char objects[][DIGEST_HEX], struct record_stream *ret,
+                       struct err *err)
+{
+    for (size_t i = 0; i < call->stream_count; i++) {
+        int r = stream_end(call->run, &call->streams[i], objects[i], &ret[i], err);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static void on_answer(struct live_call *call, const struct tool_answer *answer)
+{
+    struct run *run = call->run;
+    char objects[STREAMS_MAX][DIGEST_HEX];
+    struct record_stream streams[STREAMS_MAX];
+    struct record_call_end end = {
+        .call = call->number,
+        .call_id = call->call_id,
+        .outcome = outcome_word(answer->outcome),
+        .summary = answer->summary,
+        .exit_code = answer->exit_code,
+        .session = answer->session,
+        .output_bytes = answer->output_bytes > INT64_MAX ? INT64_MAX : (int64_t) answer->output_bytes,
+        .duration_ms = run_elapsed(run) - call->began_ms,
+        .streams = streams,
+        .stream_count = call->stream_count,
+    };
+    struct err err = { 0 };
+
+    if (end_streams(call, objects, streams, &err) < 0)
+        run_break(run, &err);
+    else if (!answer->item.len)
+        answer_in_words(run, call->number, "failed", "The tool gave no answer.");
+    else
+        record_answer(run, &end, answer->item, answer->essence);
+}
+
+static void record_lost(struct run *run, const struct live_call *call)
+{
+    struct record rec = { .type = RECORD_CALL_LOST };
+
+    rec.call_lost.turn = run->state.turn;
+    rec.call_lost.call = call->number;
+    rec.call_lost.call_id = call->call_id;
+    (void) run_record(run, &rec);
+}
+
+static void on_done(void *data, const struct tool_answer *answer)
+{
+    struct live_call *call = data;
+    struct run *run = call->run;
+
+    call->tool_run = NULL;
+    if (answer->outcome == TOOL_LOST) {
+        record_lost(run, call);
+        if (!run->lost_at_ms && run->state.sandbox == RUN_PART_READY)
+            run->lost_at_ms = run_elapsed(run) + LOST_WAIT_MS; /* the sandbox will say why, soon */
+    } else {
+        on_answer(call, answer);
+    }
+    live_call_remove(call);
+}
+
+/* ---- starting ---- */
+
+void act_start_call(struct run *run, const struct run_action *action)
+{
+    const struct run_call *call = run_state_call(&run->state, action->call);
+    struct record rec = { .type = RECORD_CALL_BEGIN };
+
+    rec.call_begin = (struct record_call_begin){
+        .turn = run->state.turn,
+        .call = call->number,
+        .call_id = call->call_id,
+        .tool = call->tool,
+        .exec_id = call->number * EXEC_IDS_OF_CALL,
+    };
+    if (run_record(run, &rec) == 0)
+        run_queue(run, EFFECT_CALL, action->call);
+}
+
+void act_refuse_call(struct run *run, const struct run_action *action)
+{
+    answer_in_words(run, action->call, "refused", action->why);
+}
+
+static int start(struct run *run, struct live_call *live, const struct tree *item, struct err *err)
+{
+    const struct run_spec *spec = run->spec;
+    const struct tool_ops *tool = tool_find(spec->tools, spec->tool_count, item);
+    struct tool_call call = { live->call_id, item_of(run, live->number), item };
+
+    if (!tool)
+        return err_set(err, ERR_NOT_FOUND, "there is no such tool here");
+    return tool->start(&run->host, &call, on_done, live, &live->tool_run, err);
+}
+
+void effect_call(struct run *run, int64_t number)
+{
+    const struct run_call *call = run_state_call(&run->state, number);
+    struct live_call *live = call ? live_call_new(run, call) : NULL;
+    struct arena arena = ARENA_INIT(TREE_MAX);
+    const struct tree *item;
+    struct err err = { 0 };
+    int r;
+
+    if (!live)
+        r = err_set(&err, ERR_INTERNAL, "no memory for a call");
+    else
+        r = json_parse(item_of(run, number), &arena, &item, &err);
+    if (r == 0)
+        r = start(run, live, item, &err);
+    if (r < 0 && live)
+        live_call_remove(live);
+    if (r < 0)
+        answer_in_words(run, number, "failed", err.text);
+    arena_done(&arena);
+}
+
+/* ---- the end ---- */
+
+void drive_calls_lost(struct run *run)
+{
+    while (run->calls) {
+        record_lost(run, run->calls);
+        tool_cancel(TAKE_PTR(run->calls->tool_run));
+        live_call_remove(run->calls);
+    }
+}
+
+void drive_calls_cancel(struct run *run)
+{
+    while (run->calls) {
+        tool_cancel(TAKE_PTR(run->calls->tool_run));
+        live_call_remove(run->calls);
+    }
+    tools_release(&run->host);
+}

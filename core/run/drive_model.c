@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/* The driver's side to the model: requests out, items and ends in, what to repeat and what to repair. */
+#include "core/base/cleanup.h"
+#include "core/base/digest.h"
+#include "core/base/file.h"
+#include "core/model/request.h"
+#include "core/run/attachment.h"
+#include "core/run/driver_impl.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BODY_MAX        (256 * 1024 * 1024)
+#define TREE_MAX        (64 * 1024 * 1024)
+#define TITLE_MAX       512
+#define BYTES_PER_TOKEN 4 /* for answers without usage: a rough but never absurd count */
+/* Of all items of one answer: what comes back in each request. */
+#define ANSWER_MAX (64 * 1024 * 1024)
+
+/* ---- set up ---- */
+
+int drive_model_init(struct run *run, struct http *http, struct err *err)
+{
+    const struct run_spec *spec = run->spec;
+    int r;
+
+    buf_init(&run->task, BODY_MAX);
+    buf_init(&run->body, BODY_MAX);
+    buf_init(&run->tools, BODY_MAX);
+    r = attachment_user_item(&run->task, spec->task, spec->attachments, spec->attachment_count, err);
+    return r < 0 ? r : model_client_new(run->loop, http, &spec->model, &run->model, err);
+}
+
+/* ---- the request ---- */
+
+static bool uses_functions(const struct run *run)
+{
+    return run->state.use_function_tools || run->spec->model.tool_style == MODEL_TOOLS_FUNCTION;
+}
+
+/* The server continues from an answer it has: only what is new is sent. */
+static const char *previous_of(const struct run *run)
+{
+    return run->spec->model.state == MODEL_STATE_SERVER ? run->state.previous_id : NULL;
+}
+
+static int encode_items(struct run *run, struct request_input *in, struct err *err)
+{
+    const struct run_state *s = &run->state;
+    size_t from = in->previous_response_id ? s->previous_items : 0, count = s->item_count - from;
+    struct span *items = calloc(count + 1, sizeof(*items));
+    int r;
+
+    if (!items)
+        return err_set(err, ERR_INTERNAL, "no memory for a request");
+    for (size_t i = 0; i < count; i++)
+        items[i] = span_make(s->items[from + i].raw, s->items[from + i].len);
+    in->items = items;
+    in->item_count = count;
+    buf_clear(&run->body);
+    r = request_encode(&run->body, &run->spec->model, in, err);
+    free(items);
+    return r;
+}
+
+static int encode_body(struct run *run, struct record_request_begin *ret, struct err *err)
+{
+    const struct run_spec *spec = run->spec;
+    enum tool_style style = uses_functions(run) ? TOOL_STYLE_FUNCTION : TOOL_STYLE_NATIVE;
+    struct request_input in = {
+        .instructions = spec->instructions,
+        .previous_response_id = previous_of(run),
+        .strip_reasoning = run->state.drop_reasoning,
+        .cache_key = run->folder->id,
+    };
+    int r;
+
+    buf_clear(&run->tools);
+    r = tools_describe(spec->tools, spec->tool_count, style, &run->tools, err);
+    if (r < 0)
+        return r;
+    in.tools = buf_span(&run->tools);
+    r = encode_items(run, &in, err);
+    ret->tool_style = style == TOOL_STYLE_FUNCTION ? "function" : "native";
+    ret->previous = in.previous_response_id;
+    ret->items = (int64_t) run->state.item_count;
+    ret->items_sent = (int64_t) in.item_count;
+    ret->body_bytes = (int64_t) run->body.len;
+    return r;
+}
+
+void act_send_request(struct run *run, const struct run_action *action)
+{
+    struct record rec = { .type = RECORD_REQUEST_BEGIN };
+    char digest[DIGEST_HEX];
+    struct err err = { 0 };
+
+    rec.request_begin.turn = action->turn;
+    rec.request_begin.attempt = action->attempt;
+    if (encode_body(run, &rec.request_begin, &err) < 0) {
+        (void) err_wrap(&err, "making request %lld", (long long) action->turn);
+        run_break(run, &err);
+        return;
+    }
+    digest_of(buf_span(&run->body), digest);
+    rec.request_begin.body = digest;
+    run->body_bytes = (int64_t) run->body.len;
+    run->answer_bytes = 0;
+    if (run_record(run, &rec) == 0)
+        run_queue(run, EFFECT_SEND, 0);
+}
+
+/* ---- items ---- */
+
+static const char *kind_word(enum item_kind kind)
+{
+    static const char *const names[] = { [ITEM_OTHER] = "other",
+                                         [ITEM_MESSAGE] = "message",
+                                         [ITEM_REASONING] = "reasoning",
+                                         [ITEM_CALL] = "call" };
+
+    return names[kind];
+}
+
+static void describe_call(struct run *run, const struct tree *item, struct record_request_item *ret,
+                          char title[TITLE_MAX])
+{
+    const struct run_spec *spec = run->spec;
+    const struct tool_ops *tool = tool_find(spec->tools, spec->tool_count, item);
+
+    ret->call = run->state.call_total + 1;
+    if (!tool)
+        return;
+    ret->tool = tool->name;
+    title[0] = '\0';
+    tool->title(item, title, TITLE_MAX);
+    ret->title = title;
+}
+
+static void record_item(struct run *run, int64_t output_index, struct span raw, const struct item_view *view,
+                        const struct tree *item)
+{
+    struct record rec = { .type = RECORD_REQUEST_ITEM };
+    char title[TITLE_MAX];
+
+    rec.request_item = (struct record_request_item){
+        .turn = run->state.turn,
+        .output_index = output_index,
+        .kind = kind_word(view->kind),
+        .item_type = view->type,
+        .is_incomplete = !view->is_complete,
+        .is_refusal = view->is_refusal,
+        .is_commentary = view->is_commentary,
+    };
+    rec.request_item.item.json = raw;
+    if (view->kind == ITEM_CALL) {
+        rec.request_item.call_id = view->call_id;
+        describe_call(run, item, &rec.request_item, title);
+    }
+    (void) run_record(run, &rec);
+}
+
+/* The very same item at the same place: told twice, as some servers do. */
+static bool is_told(const struct run_state *s, int64_t output_index, struct span raw)
+{
+    for (size_t i = 0; i < s->fresh_count; i++)
+        if (s->fresh[i].output_index == output_index && s->fresh[i].len == raw.len &&
+            memcmp(s->fresh[i].raw, raw.ptr, raw.len) == 0)
+            return true;
+    return false;
+}
+
+static void take_item(struct run *run, int64_t output_index, struct span raw, struct err *err)
+{
+    struct arena arena = ARENA_INIT(TREE_MAX);
+    const struct tree *item;
+    struct item_view view;
+
+    if (run->state.fresh_count >= RUN_TURN_ITEMS_MAX)
+        (void) err_set(err, ERR_MODEL, "the answer has more than %d items", RUN_TURN_ITEMS_MAX);
+    else if (run->answer_bytes > ANSWER_MAX)
+        (void) err_set(err, ERR_MODEL, "the answer is larger than %d MiB", ANSWER_MAX >> 20);
+    else if (json_parse(raw, &arena, &item, err) < 0 || item_inspect(raw, &view, NULL, err) < 0)
+        (void) err_wrap(err, "an item of the answer is malformed");
+    else
+        record_item(run, output_index, raw, &view, item);
+    arena_done(&arena);
+}
+
+static void reject_answer(struct run *run, const struct err *why);
+
+static void on_item(void *data, int64_t output_index, struct span raw)
+{
+    struct run *run = data;
+    struct err err = { 0 };
+
+    if (run->is_over || is_told(&run->state, output_index, raw))
+        return;
+    run->answer_bytes += (int64_t) raw.len;
+    take_item(run, output_index, raw, &err);
+    if (err.code)
+        reject_answer(run, &err);
+}
+
+/* ---- ends ---- */
+
+static struct record_usage usage_of(const struct run *run, const struct model_end *end)
+{
+    const struct model_usage *u = &end->usage;
+    struct record_usage ret = { u->input_tokens,     u->cached_tokens, u->output_tokens,
+                                u->reasoning_tokens, u->total_tokens,  false };
+
+    if (end->has_usage ||
+        (end->kind != MODEL_COMPLETED && end->kind != MODEL_INCOMPLETE && !run->answer_bytes))
+        return ret;
+    ret.input = run->body_bytes / BYTES_PER_TOKEN;
+    ret.output = run->answer_bytes / BYTES_PER_TOKEN;
+    ret.total = ret.input + ret.output;
+    ret.is_estimated = true;
+    return ret;
+}
+
+/* Nothing used costs nothing, whatever the price. */
+static int64_t cost_of(const struct run *run, const struct record_usage *u)
+{
+    struct model_usage usage = { u->input, u->cached, u->output, u->reasoning, u->total };
+
+    return u->total || u->input ? model_cost(&run->spec->model.price, &usage) : 0;
+}
+
+static void record_end(struct run *run, const struct model_end *end, const char *status, int64_t retry_ms)
+{
+    struct record rec = { .type = RECORD_REQUEST_END };
+    bool is_cut = strcmp(status, "cut") == 0;
+
+    rec.request_end = (struct record_request_end){
+        .turn = run->state.turn,
+        .status = status,
+        .reason = end->reason[0] ? end->reason : NULL,
+        .message = is_cut ? end->err.text : NULL,
+        .response_id = end->response_id[0] ? end->response_id : NULL,
+        .request_id = end->request_id[0] ? end->request_id : NULL,
+        .model = end->model[0] ? end->model : NULL,
+        .usage = usage_of(run, end),
+        .retry_ms = retry_ms,
+    };
+    rec.request_end.cost_micros = cost_of(run, &rec.request_end.usage);
+    (void) run_record(run, &rec);
+}
+
+/* What the server's refusal asks us to change; each is tried once. */
+static const char *repair_for(const struct run *run, const struct model_end *end)
+{
+    if (end->wants_function_tools && run->spec->model.tool_style == MODEL_TOOLS_AUTO && !uses_functions(run))
+        return "function_tools";
+    if (end->lost_previous && previous_of(run))
+        return "full_input";
+    if (end->bad_reasoning && !run->state.drop_reasoning)
+        return "no_reasoning";
+    return NULL;
+}
+
+static void record_failed(struct run *run, const struct model_end *end, const char *repair, int64_t retry_ms)
+{
+    struct record rec = { .type = RECORD_REQUEST_FAILED };
+
+    rec.request_failed = (struct record_request_failed){
+        .turn = run->state.turn,
+        .attempt = run->state.try_count,
+        .code = end->reason[0]              ? end->reason
+                : end->kind == MODEL_BROKEN ? "broken"
+                                            : "failed",
+        .message = end->err.text,
+        .hint = end->err.hint[0] ? end->err.hint : NULL,
+        .http_status = end->http_status,
+        .will_retry = repair || retry_ms >= 0,
+        .retry_ms = repair || retry_ms < 0 ? 0 : retry_ms,
+        .repair = repair,
+        .request_id = end->request_id[0] ? end->request_id : NULL,
+        .usage = usage_of(run, end),
+    };
+    rec.request_failed.cost_micros = cost_of(run, &rec.request_failed.usage);
+    (void) run_record(run, &rec);
+}
+
+static double random_unit(void)
+{
+    uint32_t noise;
+
+    random_bytes(&noise, sizeof(noise));
+    return (double) noise / 4294967296.0;
+}
+
+/* No usable answer. Calls that have begun cannot be undone: then the turn ends with what was completed. */
+static void fail(struct run *run, const struct model_end *end)
+{
+    int64_t failures = run->state.failures < INT_MAX ? run->state.failures : INT_MAX - 1;
+    const char *repair = run->state.has_begun ? NULL : repair_for(run, end);
+    int64_t retry_ms = model_retry_ms(end, (int) failures + 1, run->spec->model.retries, random_unit());
+
+    if (run->state.has_begun)
+        record_end(run, end, "cut", retry_ms);
+    else
+        record_failed(run, end, repair, retry_ms);
+}
+
+/* What else it may say is not waited for: it may go on for ever. */
+static void reject_answer(struct run *run, const struct err *why)
+{
+    struct model_end bad = { .kind = MODEL_BROKEN, .can_retry = true, .retry_after_ms = -1, .err = *why };
+
+    model_exchange_free(TAKE_PTR(run->exchange));
+    (void) err_recode(&bad.err, ERR_MODEL);
+    fail(run, &bad);
+}
+
+static void on_end(void *data, const struct model_end *end)
+{
+    struct run *run = data;
+
+    run->old_exchange = TAKE_PTR(run->exchange);
+    if (run->is_over)
+        return;
+    if (end->kind == MODEL_COMPLETED) {
+        record_end(run, end, "completed", 0);
+    } else if (end->kind == MODEL_INCOMPLETE) {
+        record_end(run, end, "incomplete", 0);
+    } else {
+        fail(run, end);
+    }
+}
+
+static void on_delta(void *data, enum model_delta kind, struct span text)
+{
+    struct run *run = data;
+
+    if (run->events->on_delta && !run->is_over)
+        run->events->on_delta(run->data, kind, text);
+}
+
+static const struct model_ops model_ops = { on_delta, on_item, on_end };
+
+void effect_send(struct run *run)
+{
+    struct model_end end = { .kind = MODEL_FAILED, .retry_after_ms = -1 };
+
+    if (model_send(run->model, buf_span(&run->body), &model_ops, run, &run->exchange, &end.err) < 0)
+        fail(run, &end);
+    buf_done(&run->body); /* the exchange has its copy; this may be large */
+}
+
+void drive_model_cancel(struct run *run)
+{
+    model_exchange_free(TAKE_PTR(run->exchange));
+    model_exchange_free(TAKE_PTR(run->old_exchange));
+}

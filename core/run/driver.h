@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs a run: decide -> record -> act. All decisions are run_decide()'s, all state
+ * is run_apply()'s; this module only carries out. Callbacks from model, sandbox and
+ * tools append records; once a turn of the loop, just before it waits, the driver
+ * asks what to do, appends the intents, makes everything durable with one
+ * sync, and only then starts the effects and tells about the records.
+ *
+ * Life: run_new() -> run_start() -> loop_run() ... on_end (the result is durable, show it now)
+ * ... on_removed (the container is gone, or kept as asked: the process may end) -> run_free().
+ * Each comes exactly once after a successful run_start(), from the loop. Nothing may free the run from inside
+ * one of its callbacks.
+ *
+ * The loop, the folder (locked by us), the spec and the sandbox are borrowed; the
+ * caller frees them after run_free(). The sandbox must not have been started.
+ */
+#ifndef RUN_DRIVER_H
+#define RUN_DRIVER_H
+
+#include "core/base/err.h"
+#include "core/base/http.h"
+#include "core/base/loop.h"
+#include "core/model/client.h"
+#include "core/run/folder.h"
+#include "core/run/outputs.h"
+#include "core/run/record.h"
+#include "core/run/spec.h"
+#include "core/run/state.h"
+#include "core/sandbox/sandbox.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct run;
+
+struct run_event {
+    struct span line;              /* the journal line, without newline: what --json prints */
+    const struct record *record;   /* the same, decoded (blobs in objects are not loaded) */
+    const struct run_state *state; /* now, which may be further than the record */
+};
+
+struct run_summary {
+    const char *id, *path; /* run and its folder */
+    enum run_end_state end;
+    const char *reason;
+    int exit_status;
+    const struct err *err; /* NULL when done; with hint */
+    int64_t turns, calls;
+    struct record_usage usage;
+    int64_t cost_micros; /* -1: price unknown */
+    int64_t elapsed_ms;
+    const struct output_report *outputs; /* those collected, or those that failed */
+    size_t output_count;
+    struct span text;           /* the final message, "" when there is none */
+    bool is_kept;               /* the container is left, see container_name */
+    const char *container_name; /* NULL: there was none */
+    int64_t kept_ms;            /* so long its guest waits for a harness before it ends the container */
+};
+
+/* NULL members are not called. */
+struct run_events {
+    void (*on_record)(void *data, const struct run_event *ev);              /* durable ones, in order */
+    void (*on_delta)(void *data, enum model_delta kind, struct span text);  /* display only, not recorded */
+    void (*on_output)(void *data, int64_t call, int fd, struct span piece); /* the same, of a command */
+    void (*on_step)(void *data, const char *step, const char *text);        /* sandbox: "pull", ... */
+    void (*on_end)(void *data, const struct run_summary *summary);
+    void (*on_removed)(void *data, int result, const struct err *err);
+};
+
+/* Checks what can be checked without starting anything: inputs exist, outputs can be written, key is there,
+ * price is known when a cost is limited. `program` ("agentbox 0.1.0") goes into the first record. */
+int run_new(struct loop *loop, struct http *http, const struct run_spec *spec, struct run_folder *folder,
+            struct sandbox *sb, struct run **ret, struct err *err);
+/* Write manifest and first records; from then on events come. */
+int run_start(struct run *run, const char *program, const struct run_events *events, void *data,
+              struct err *err);
+
+/* Stop cleanly: cancel what is open, record it, remove the container as `keep` says. Exit 128 + signum. The
+ * caller handles a second signal. Nothing happens when the run has ended. */
+void run_interrupt(struct run *run, int signum);
+
+/* Also in the middle (after a second signal): cancels everything, removes nothing; free the sandbox next,
+ * without running the loop in between. NULL is fine. */
+void run_free(struct run *run);
+
+const struct run_state *run_state_of(const struct run *run);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside of the driver, shared by its four files: driver.c (life, decide-record-act,
+ * the end), drive_model.c (requests), drive_calls.c (tool calls), drive_sandbox.c
+ * (sandbox, workspace, outputs).
+ *
+ * The rule between them: an act_*() records an intent and queues an effect, nothing
+ * more; an effect_*() starts something outside and is called only after the intent is
+ * durable; what comes back is recorded, and the next decision is made before the
+ * loop waits again.
+ */
+#ifndef RUN_DRIVER_IMPL_H
+#define RUN_DRIVER_IMPL_H
+
+#include "core/base/buf.h"
+#include "core/run/decide.h"
+#include "core/run/driver.h"
+#include "core/run/journal.h"
+#include "core/run/object.h"
+#include "core/run/workspace.h"
+#include "core/tool/tool.h"
+
+#define STREAM_INLINE_MAX 4096               /* output of a command that stays in the record */
+#define STREAM_KEEP_MAX   (16 * 1024 * 1024) /* of each stream, from its start */
+#define STREAMS_MAX       32                 /* of one call */
+#define EXEC_IDS_OF_CALL  4096               /* a call's commands are numbered from call number * this */
+#define LOST_WAIT_MS      10000 /* a call lost its sandbox: so long the sandbox may take to say why */
+
+struct live_stream {
+    char name[64];
+    struct buf head; /* while it is small */
+    struct object_writer *object;
+    int64_t size, kept;
+};
+
+/* A call that runs. */
+struct live_call {
+    struct live_call *next;
+    struct run *run;
+    int64_t number, began_ms;
+    int64_t execs; /* ids given out */
+    char *call_id;
+    struct tool_run *tool_run;
+    struct live_stream streams[STREAMS_MAX];
+    size_t stream_count;
+};
+
+enum effect_kind {
+    EFFECT_START_SANDBOX,
+    EFFECT_PROCEED,
+    EFFECT_FILL,
+    EFFECT_SEND,
+    EFFECT_CALL, /* number */
+    EFFECT_COLLECT,
+    EFFECT_END,
+    EFFECT_REMOVED,
+};
+
+struct effect {
+    enum effect_kind kind;
+    int64_t number;
+};
+
+struct run {
+    struct loop *loop;
+    const struct run_spec *spec;
+    struct run_folder *folder;
+    struct sandbox *sb;
+    const struct run_events *events;
+    void *data;
+
+    struct journal *journal;
+    struct run_state state;
+    int64_t mono_base_ms; /* monotonic clock when the running time was 0 */
+    struct buf told;      /* lines not yet handed out */
+    struct effect *effects;
+    size_t effect_count, effect_cap;
+    struct err broken; /* code set: the journal cannot go on */
+    bool is_over;      /* run.end was recorded, or could not be */
+    bool has_ended;    /* and on_end was told so */
+    struct err end_err;
+
+    struct loop_source *before_wait, *wake, *soon;
+    int64_t lost_at_ms; /* 0 = nothing lost */
+
+    /* model */
+    struct model_client *model;
+    struct model_exchange *exchange, *old_exchange; /* old: to be freed outside of its callbacks */
+    struct buf task;                                /* the first input item */
+    struct buf body;
+    struct buf tools;
+    int64_t body_bytes, answer_bytes;
+
+    /* calls */
+    struct tool_host host;
+    struct live_call *calls;
+
+    /* sandbox */
+    struct workspace_fill *fill;
+    struct outputs *outputs;
+    struct output_report *reports;
+    size_t report_count;
+    bool has_started_sandbox;
+    int remove_result;
+    struct err remove_err;
+};
+
+int64_t run_elapsed(const struct run *run);
+
+/* Append and apply. Negative: the run is broken and will end; the caller just returns. */
+int run_record(struct run *run, struct record *rec);
+void run_break(struct run *run, const struct err *err);
+void run_queue(struct run *run, enum effect_kind kind, int64_t number);
+
+/* drive_model.c */
+int drive_model_init(struct run *run, struct http *http, struct err *err);
+void act_send_request(struct run *run, const struct run_action *action);
+void effect_send(struct run *run);
+void drive_model_cancel(struct run *run);
+
+/* drive_calls.c */
+void drive_calls_init(struct run *run);
+void act_start_call(struct run *run, const struct run_action *action);
+void act_refuse_call(struct run *run, const struct run_action *action);
+void effect_call(struct run *run, int64_t number);
+void drive_calls_lost(struct run *run); /* the sandbox is gone: record which calls were open */
+void drive_calls_cancel(struct run *run);
+
+/* drive_sandbox.c */
+void act_start_sandbox(struct run *run);
+void act_fill_workspace(struct run *run);
+void act_collect_outputs(struct run *run);
+void effect_start_sandbox(struct run *run);
+void effect_proceed(struct run *run);
+void effect_fill(struct run *run);
+void effect_collect(struct run *run);
+bool drive_sandbox_keeps(const struct run *run, enum run_end_state end); /* is the container left? */
+void drive_sandbox_give_up(struct run *run); /* wait no longer for a lost one to say why */
+void drive_sandbox_remove(struct run *run);  /* ends with EFFECT_REMOVED */
+void drive_sandbox_cancel(struct run *run);
+
+#endif

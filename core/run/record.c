@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: MIT */
+/* One table of fields per record type; encoding and decoding walk it. */
+#include "core/run/record.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum kind {
+    INT,    /* int64_t; always written, with SPARSE when it is not 0 */
+    BOOL,   /* bool; written when true */
+    TEXT,   /* const char *; left out when NULL */
+    BLOB,   /* struct record_blob */
+    OBJECT, /* embedded struct of `sub` */
+    LIST,   /* pointer to structs of `sub`, count at count_offset; left out when empty */
+};
+
+enum { NEEDED = 1, SPARSE = 2 };
+
+struct row {
+    const char *name;
+    enum kind kind;
+    size_t offset, count_offset;
+    unsigned flags;
+    const struct rows *sub;
+};
+
+struct rows {
+    const struct row *list;
+    size_t count, size;
+};
+
+#define AT(type, member) offsetof(struct record_##type, member)
+#define ROWS(type, rows_of)                                                           \
+    {                                                                                 \
+        rows_of, sizeof(rows_of) / sizeof((rows_of)[0]), sizeof(struct record_##type) \
+    }
+#define REC_INT(t, m)     \
+    {                     \
+#m, INT, AT(t, m) \
+    }
+#define REC_TEXT(t, m)     \
+    {                      \
+#m, TEXT, AT(t, m) \
+    }
+#define REC_NEED(t, m)                \
+    {                                 \
+#m, TEXT, AT(t, m), 0, NEEDED \
+    }
+#define REC_BLOB(t, m)                \
+    {                                 \
+#m, BLOB, AT(t, m), 0, NEEDED \
+    }
+#define REC_FLAG(t, word, m) \
+    {                        \
+        word, BOOL, AT(t, m) \
+    }
+#define REC_LIST(t, m, n, sub)               \
+    {                                        \
+#m, LIST, AT(t, m), AT(t, n), 0, sub \
+    }
+#define REC_SUB(t, m, sub)              \
+    {                                   \
+#m, OBJECT, AT(t, m), 0, 0, sub \
+    }
+
+static const struct row lock_down_row[] = {
+    REC_NEED(row, name),
+    REC_NEED(row, state),
+    REC_TEXT(row, asked),
+    REC_TEXT(row, found),
+};
+static const struct rows lock_down = ROWS(row, lock_down_row);
+
+static const struct row usage_row[] = {
+    REC_INT(usage, input),     REC_INT(usage, cached), REC_INT(usage, output),
+    REC_INT(usage, reasoning), REC_INT(usage, total),  REC_FLAG(usage, "estimated", is_estimated),
+};
+static const struct rows usage = ROWS(usage, usage_row);
+
+static const struct row stream_row[] = {
+    REC_NEED(stream, name), REC_INT(stream, size),    REC_INT(stream, kept),
+    REC_TEXT(stream, text), REC_TEXT(stream, object),
+};
+static const struct rows stream = ROWS(stream, stream_row);
+
+static const struct row run_begin_row[] = {
+    { "format", INT, AT(run_begin, format), 0, NEEDED },
+    REC_NEED(run_begin, id),
+    REC_TEXT(run_begin, name),
+    REC_TEXT(run_begin, program),
+    REC_TEXT(run_begin, manifest),
+    REC_TEXT(run_begin, host),
+    REC_TEXT(run_begin, boot),
+    REC_INT(run_begin, pid),
+    REC_TEXT(run_begin, model),
+    REC_TEXT(run_begin, base_url),
+};
+
+static const struct row input_item_row[] = { REC_BLOB(input_item, item) };
+
+static const struct row sandbox_start_row[] = {
+    REC_INT(sandbox_start, attempt),
+    REC_TEXT(sandbox_start, image),
+    REC_TEXT(sandbox_start, engine),
+};
+
+static const struct row sandbox_intent_row[] = {
+    REC_INT(sandbox_intent, attempt),         REC_TEXT(sandbox_intent, backend),
+    REC_TEXT(sandbox_intent, engine),         REC_TEXT(sandbox_intent, engine_version),
+    REC_TEXT(sandbox_intent, api_version),    REC_TEXT(sandbox_intent, image),
+    REC_TEXT(sandbox_intent, image_id),       REC_TEXT(sandbox_intent, image_digest),
+    REC_NEED(sandbox_intent, container_name), REC_LIST(sandbox_intent, rows, row_count, &lock_down),
+};
+
+static const struct row sandbox_ready_row[] = {
+    REC_INT(sandbox_ready, attempt),         REC_TEXT(sandbox_ready, container_id),
+    REC_TEXT(sandbox_ready, container_name), REC_TEXT(sandbox_ready, guest_boot),
+    REC_TEXT(sandbox_ready, guest_build),    REC_LIST(sandbox_ready, rows, row_count, &lock_down),
+};
+
+static const struct row failure_row[] = {
+    REC_INT(failure, attempt),
+    REC_TEXT(failure, code),
+    REC_TEXT(failure, message),
+    REC_TEXT(failure, hint),
+};
+
+static const struct row workspace_row[] = {
+    REC_INT(workspace, attempt), REC_INT(workspace, files), REC_INT(workspace, folders),
+    REC_INT(workspace, links),   REC_INT(workspace, bytes),
+};
+
+static const struct row request_begin_row[] = {
+    REC_INT(request_begin, turn),        { "try", INT, AT(request_begin, attempt), 0, NEEDED },
+    REC_INT(request_begin, items),       REC_INT(request_begin, items_sent),
+    REC_TEXT(request_begin, body),       REC_INT(request_begin, body_bytes),
+    REC_TEXT(request_begin, tool_style), REC_TEXT(request_begin, previous),
+};
+
+static const struct row request_item_row[] = {
+    REC_INT(request_item, turn),
+    REC_INT(request_item, output_index),
+    REC_NEED(request_item, kind),
+    REC_TEXT(request_item, item_type),
+    REC_FLAG(request_item, "incomplete", is_incomplete),
+    REC_FLAG(request_item, "refusal", is_refusal),
+    REC_FLAG(request_item, "commentary", is_commentary),
+    REC_INT(request_item, call),
+    REC_TEXT(request_item, call_id),
+    REC_TEXT(request_item, tool),
+    REC_TEXT(request_item, title),
+    REC_BLOB(request_item, item),
+};
+
+static const struct row request_end_row[] = {
+    REC_INT(request_end, turn),     REC_NEED(request_end, status),       REC_TEXT(request_end, reason),
+    REC_TEXT(request_end, message), REC_TEXT(request_end, response_id),  REC_TEXT(request_end, request_id),
+    REC_TEXT(request_end, model),   REC_SUB(request_end, usage, &usage), REC_INT(request_end, cost_micros),
+    REC_INT(request_end, retry_ms),
+};
+
+static const struct row request_failed_row[] = {
+    REC_INT(request_failed, turn),
+    { "try", INT, AT(request_failed, attempt), 0, NEEDED },
+    REC_TEXT(request_failed, code),
+    REC_TEXT(request_failed, message),
+    REC_TEXT(request_failed, hint),
+    REC_INT(request_failed, http_status),
+    REC_FLAG(request_failed, "will_retry", will_retry),
+    REC_INT(request_failed, retry_ms),
+    REC_TEXT(request_failed, repair),
+    REC_TEXT(request_failed, request_id),
+    REC_SUB(request_failed, usage, &usage),
+    REC_INT(request_failed, cost_micros),
+};
+
+static const struct row call_begin_row[] = {
+    REC_INT(call_begin, turn),  REC_INT(call_begin, call),    REC_NEED(call_begin, call_id),
+    REC_TEXT(call_begin, tool), REC_INT(call_begin, exec_id),
+};
+
+static const struct row call_end_row[] = {
+    REC_INT(call_end, turn),
+    REC_INT(call_end, call),
+    REC_NEED(call_end, call_id),
+    REC_NEED(call_end, outcome),
+    REC_TEXT(call_end, summary),
+    REC_INT(call_end, exit_code),
+    { "session", INT, AT(call_end, session), 0, SPARSE },
+    REC_INT(call_end, output_bytes),
+    REC_INT(call_end, duration_ms),
+    REC_TEXT(call_end, same),
+    REC_BLOB(call_end, answer),
+    REC_LIST(call_end, streams, stream_count, &stream),
+};
+
+static const struct row call_lost_row[] = {
+    REC_INT(call_lost, turn),
+    REC_INT(call_lost, call),
+    REC_NEED(call_lost, call_id),
+};
+
+static const struct row limit_hit_row[] = {
+    REC_NEED(limit_hit, limit),
+    REC_INT(limit_hit, value),
+    REC_INT(limit_hit, max),
+};
+
+static const struct row outputs_row[] = {
+    REC_INT(outputs, count),
+    REC_TEXT(outputs, code),
+    REC_TEXT(outputs, message),
+    REC_TEXT(outputs, hint),
+};
+
+static const struct row output_row[] = {
+    REC_NEED(output, path),
+    REC_TEXT(output, to),
+    REC_FLAG(output, "missing", is_missing),
+    REC_FLAG(output, "folder", is_folder),
+    REC_INT(output, files),
+    REC_INT(output, size),
+    REC_TEXT(output, sha256),
+    REC_TEXT(output, code),
+    REC_TEXT(output, message),
+};
+
+static const struct row interrupt_row[] = {
+    REC_INT(interrupt, signum),
+    REC_TEXT(interrupt, signal),
+};
+
+static const struct row run_end_row[] = {
+    REC_NEED(run_end, state),
+    REC_NEED(run_end, reason),
+    REC_TEXT(run_end, code),
+    REC_TEXT(run_end, message),
+    REC_TEXT(run_end, hint),
+    { "exit", INT, AT(run_end, exit_status), 0, NEEDED },
+    REC_INT(run_end, turns),
+    REC_INT(run_end, calls),
+    REC_INT(run_end, tokens),
+    REC_INT(run_end, cost_micros),
+    REC_FLAG(run_end, "kept", is_kept),
+};
+
+/* A payload starts where the union does. */
+static const struct {
+    const char *name;
+    struct rows rows;
+} types[RECORD_TYPES] = {
+    [RECORD_UNKNOWN] = { "unknown", { NULL, 0, 0 } },
+    [RECORD_RUN_BEGIN] = { "run.begin", ROWS(run_begin, run_begin_row) },
+    [RECORD_INPUT_ITEM] = { "input.item", ROWS(input_item, input_item_row) },
+    [RECORD_SANDBOX_START] = { "sandbox.start", ROWS(sandbox_start, sandbox_start_row) },
+    [RECORD_SANDBOX_INTENT] = { "sandbox.intent", ROWS(sandbox_intent, sandbox_intent_row) },
+    [RECORD_SANDBOX_READY] = { "sandbox.ready", ROWS(sandbox_ready, sandbox_ready_row) },
+    [RECORD_SANDBOX_FAILED] = { "sandbox.failed", ROWS(failure, failure_row) },
+    [RECORD_SANDBOX_LOST] = { "sandbox.lost", ROWS(failure, failure_row) },
+    [RECORD_WORKSPACE_BEGIN] = { "workspace.begin", ROWS(workspace, workspace_row) },
+    [RECORD_WORKSPACE_READY] = { "workspace.ready", ROWS(workspace, workspace_row) },
+    [RECORD_WORKSPACE_FAILED] = { "workspace.failed", ROWS(failure, failure_row) },
+    [RECORD_REQUEST_BEGIN] = { "request.begin", ROWS(request_begin, request_begin_row) },
+    [RECORD_REQUEST_ITEM] = { "request.item", ROWS(request_item, request_item_row) },
+    [RECORD_REQUEST_END] = { "request.end", ROWS(request_end, request_end_row) },
+    [RECORD_REQUEST_FAILED] = { "request.failed", ROWS(request_failed, request_failed_row) },
+    [RECORD_CALL_BEGIN] = { "call.begin", ROWS(call_begin, call_begin_row) },
+    [RECORD_CALL_END] = { "call.end", ROWS(call_end, call_end_row) },
+    [RECORD_CALL_LOST] = { "call.lost", ROWS(call_lost, call_lost_row) },
+    [RECORD_LIMIT_HIT] = { "limit.hit", ROWS(limit_hit, limit_hit_row) },
+    [RECORD_OUTPUTS_BEGIN] = { "outputs.begin", ROWS(outputs, outputs_row) },
+    [RECORD_OUTPUT_DONE] = { "output.done", ROWS(output, output_row) },
+    [RECORD_OUTPUT_FAILED] = { "output.failed", ROWS(output, output_row) },
+    [RECORD_OUTPUTS_END] = { "outputs.end", ROWS(outputs, outputs_row) },
+    [RECORD_INTERRUPT] = { "interrupt", ROWS(interrupt, interrupt_row) },
+    [RECORD_RUN_END] = { "run.end", ROWS(run_end, run_end_row) },
+    [RECORD_SANDBOX_REMOVED] = { "sandbox.removed", ROWS(failure, failure_row) },
+};
+
+const char *record_type_name(enum record_type type)
+{
+    return type < RECORD_TYPES ? types[type].name : types[RECORD_UNKNOWN].name;
+}
+
+enum record_type record_type_of(struct span name)
+{
+    for (int i = RECORD_UNKNOWN + 1; i < RECORD_TYPES; i++)
+        if (span_is(name, types[i].name))
+            return (enum record_type) i;
+    return RECORD_UNKNOWN;
+}
+
+struct record_blob *record_blob_of(struct record *rec)
+{
+    const struct rows *rows = &types[rec->type].rows;
+
+    for (size_t i = 0; i < rows->count; i++)
+        if (rows->list[i].kind == BLOB)
+            return (void *) ((char *) &rec->run_begin + rows->list[i].offset);
+    return NULL;
+}
+
+/* ---- encoding ---- */
+
+static void encode_rows(struct json_writer *w, const struct rows *rows, const char *from);
+
+static void encode_blob(struct json_writer *w, const char *name, const struct record_blob *blob)
+{
+    char ref[64];
+
+    if (!blob->object[0]) {
+        json_put_raw(w, name, blob->json.len ? blob->json : span_of("null"));
+        return;
+    }
+    snprintf(ref, sizeof(ref), "%s_ref", name);
+    json_key(w, ref);
+    json_object(w);
+    json_put_string(w, "object", blob->object);
+    json_put_int(w, "size", blob->size);
+    json_object_end(w);
+}
+
+static void encode_list(struct json_writer *w, const struct row *row, const char *from)
+{
+    const char *element = *(const char *const *) (const void *) (from + row->offset);
+    size_t count = *(const size_t *) (const void *) (from + row->count_offset);
+
+    if (!count)
+        return;
+    json_key(w, row->name);
+    json_array(w);
+    for (size_t i = 0; i < count; i++, element += row->sub->size) {
+        json_object(w);
+        encode_rows(w, row->sub, element);
+        json_object_end(w);
+    }
+    json_array_end(w);
+}
+
+static void encode_row(struct json_writer *w, const struct row *row, const char *from)
+{
+    const void *at = from + row->offset;
+
+    switch (row->kind) {
+    case INT:
+        if (*(const int64_t *) at || !(row->flags & SPARSE))
+            json_put_int(w, row->name, *(const int64_t *) at);
+        break;
+    case BOOL:
+        if (*(const bool *) at)
+            json_put_bool(w, row->name, true);
+        break;
+    case TEXT:
+        if (*(const char *const *) at)
+            json_put_string(w, row->name, *(const char *const *) at);
+        break;
+    case BLOB:
+        encode_blob(w, row->name, at);
+        break;
+    case OBJECT:
+        json_key(w, row->name);
+        json_object(w);
+        encode_rows(w, row->sub, at);
+        json_object_end(w);
+        break;
+    case LIST:
+        encode_list(w, row, from);
+        break;
+    }
+}
+
+static void encode_rows(struct json_writer *w, const struct rows *rows, const char *from)
+{
+    for (size_t i = 0; i < rows->count; i++)
+        encode_row(w, &rows->list[i], from);
+}
+
+void record_encode(struct json_writer *w, const struct record *rec)
+{
+    encode_rows(w, &types[rec->type].rows, (const char *) &rec->run_begin);
+}
+
+/* ---- decoding ---- */
+
+static int decode_rows(const struct rows *rows, const struct tree *object, struct arena *arena, char *to,
+                       struct err *err);
+
+static int wrong(const struct row *row, const char *what, struct err *err)
+{
+    return err_set(err, ERR_INVALID, "field '%s' %s", row->name, what);
+}
+
+static bool is_digest(struct span s)
+{
+    if (s.len != DIGEST_HEX - 1)
+        return false;
+    for (size_t i = 0; i < s.len; i++)
+        if (!strchr("0123456789abcdef", s.ptr[i]) || !s.ptr[i])
+            return false;
+    return true;
+}
+
+static int decode_int(const struct row *row, const struct tree *value, int64_t *to, struct err *err)
+{
+    int64_t number = value->kind == TREE_NUMBER ? tree_int(value, INT64_MIN) : INT64_MIN;
+
+    if (number == INT64_MIN)
+        return wrong(row, "is no integer", err);
+    *to = number;
+    return 0;
+}
+
+static int decode_text(const struct row *row, const struct tree *value, const char **to, struct err *err)
+{
+    const char *text = tree_string(value, NULL);
+
+    if (!text)
+        return wrong(row, "is no text", err);
+    *to = text;
+    return 0;
+}
+
+static int decode_ref(const struct row *row, const struct tree *ref, struct record_blob *to, struct err *err)
+{
+    struct span name = tree_span(tree_get(ref, "object"));
+    int64_t size = tree_int(tree_get(ref, "size"), -1);
+
+    if (!is_digest(name) || size < 0)
+        return wrong(row, "is no reference to an object", err);
+    memcpy(to->object, name.ptr, name.len);
+    to->size = size;
+    return 0;
+}
+
+static int decode_blob(const struct row *row, const struct tree *object, struct record_blob *to,
+                       struct err *err)
+{
+    const struct tree *value = tree_get(object, row->name), *ref;
+    char ref_name[64];
+
+    snprintf(ref_name, sizeof(ref_name), "%s_ref", row->name);
+    ref = tree_get(object, ref_name);
+    if (!value == !ref)
+        return wrong(row, value ? "is there twice" : "is missing", err);
+    if (ref)
+        return decode_ref(row, ref, to, err);
+    to->json = value->raw;
+    to->size = (int64_t) value->raw.len;
+    return 0;
+}
+
+static int decode_list(const struct row *row, const struct tree *value, struct arena *arena, char *to,
+                       struct err *err)
+{
+    char *element;
+    int r;
+
+    if (value->kind != TREE_ARRAY || value->count > RECORD_LIST_MAX)
+        return wrong(row, "is no list, or too long", err);
+    if (!value->count)
+        return 0;
+    element = arena_alloc(arena, value->count * row->sub->size);
+    if (!element)
+        return err_set(err, ERR_TOO_LARGE, "field '%s' is too large", row->name);
+    *(char **) (void *) (to + row->offset) = element;
+    *(size_t *) (void *) (to + row->count_offset) = value->count;
+    tree_each (item, value) {
+        r = decode_rows(row->sub, item, arena, element, err);
+        if (r < 0)
+            return err_wrap(err, "field '%s'", row->name);
+        element += row->sub->size;
+    }
+    return 0;
+}
+
+static int decode_row(const struct row *row, const struct tree *value, struct arena *arena, char *to,
+                      struct err *err)
+{
+    void *at = to + row->offset;
+
+    switch (row->kind) {
+    case INT:
+        return decode_int(row, value, at, err);
+    case BOOL:
+        if (value->kind != TREE_BOOL)
+            return wrong(row, "is neither true nor false", err);
+        *(bool *) at = value->is_true;
+        return 0;
+    case TEXT:
+        return decode_text(row, value, at, err);
+    case OBJECT:
+        return decode_rows(row->sub, value, arena, at, err);
+    case LIST:
+        return decode_list(row, value, arena, to, err);
+    case BLOB:
+        break; /* by decode_rows(): it looks at two members */
+    }
+    return 0;
+}
+
+static int decode_rows(const struct rows *rows, const struct tree *object, struct arena *arena, char *to,
+                       struct err *err)
+{
+    if (object->kind != TREE_OBJECT)
+        return err_set(err, ERR_INVALID, "not an object");
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct row *row = &rows->list[i];
+        const struct tree *value = row->kind == BLOB ? object : tree_get(object, row->name);
+        int r = 0;
+
+        if (row->kind == BLOB)
+            r = decode_blob(row, object, (void *) (to + row->offset), err);
+        else if (value)
+            r = decode_row(row, value, arena, to, err);
+        else if (row->flags & NEEDED)
+            r = wrong(row, "is missing", err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int record_decode(const struct tree *line, struct arena *arena, struct record *ret, struct err *err)
+{
+    const struct rows *rows = &types[ret->type].rows;
+    char *payload = (char *) &ret->run_begin;
+
+    memset(payload, 0, sizeof(*ret) - offsetof(struct record, run_begin));
+    if (ret->type == RECORD_UNKNOWN)
+        return 0;
+    if (decode_rows(rows, line, arena, payload, err) < 0)
+        return err_wrap(err, "record '%s'", types[ret->type].name);
+    return 0;
+}

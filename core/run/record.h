@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The records of a run: what the journal holds, typed. One enum of types, one
+ * struct per type, one table of fields per struct; encoding and decoding both
+ * come from the table. Pure: no files, no clock.
+ *
+ * A record on disk is one JSON object on one line (journal.h has the envelope):
+ *   {"seq":3,"time":"2026-11-22T01:30:00.123Z","ms":412,"type":"call.begin", ...fields..., "prev":"<sha256>"}
+ * `time` is for people. `ms` is how long the run has been running: monotonic, it
+ * continues over a resume, and it is the only time that limits and waits know.
+ *
+ * Blobs are JSON values taken over byte for byte. Up to RECORD_INLINE_MAX bytes
+ * they stand in the record under their name; larger ones are objects of the run folder and the record has
+ * "<name>_ref":{"object":"<sha256>","size":N} instead. After decoding such a blob has no bytes until somebody
+ * loads the object (journal_resolve()).
+ *
+ * Rule for changes: fields and types may be added; readers skip what they do not
+ * know. Whatever changes the meaning of what is there raises RECORD_FORMAT.
+ */
+#ifndef RUN_RECORD_H
+#define RUN_RECORD_H
+
+#include "core/base/arena.h"
+#include "core/base/buf.h"
+#include "core/base/digest.h"
+#include "core/base/err.h"
+#include "core/base/json.h"
+#include "core/base/tree.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RECORD_FORMAT     1
+#define RECORD_INLINE_MAX 65536 /* bytes of one blob that stay in the line */
+#define RECORD_LIST_MAX   256   /* elements of a list in a record */
+
+/* What the words in the journal mean to a run; names in record_type_name(). */
+enum record_type {
+    RECORD_UNKNOWN,         /* of a newer version: kept by its name, changes nothing */
+    RECORD_RUN_BEGIN,       /* always the first */
+    RECORD_INPUT_ITEM,      /* an item the harness puts into the conversation: the task */
+    RECORD_SANDBOX_START,   /* intent: look for the image, pull it if allowed */
+    RECORD_SANDBOX_INTENT,  /* intent: create this container */
+    RECORD_SANDBOX_READY,   /* it runs, the guest answers, the lock-down was verified */
+    RECORD_SANDBOX_FAILED,  /* it never became ready */
+    RECORD_SANDBOX_LOST,    /* it was ready and is gone */
+    RECORD_WORKSPACE_BEGIN, /* intent: fill the workspace */
+    RECORD_WORKSPACE_READY,
+    RECORD_WORKSPACE_FAILED,
+    RECORD_REQUEST_BEGIN,  /* intent: this body goes to the model */
+    RECORD_REQUEST_ITEM,   /* one complete output item */
+    RECORD_REQUEST_END,    /* the turn's answer is complete as far as it will ever be */
+    RECORD_REQUEST_FAILED, /* this try is void, its items are not part of the conversation */
+    RECORD_CALL_BEGIN,     /* intent: run this call */
+    RECORD_CALL_END,       /* its answer */
+    RECORD_CALL_LOST,      /* it was running when the sandbox went away: no answer, effect unknown */
+    RECORD_LIMIT_HIT,
+    RECORD_OUTPUTS_BEGIN, /* intent: collect the outputs */
+    RECORD_OUTPUT_DONE,   /* one output is at its place */
+    RECORD_OUTPUT_FAILED,
+    RECORD_OUTPUTS_END,
+    RECORD_INTERRUPT, /* a signal asked the run to stop */
+    RECORD_RUN_END,   /* the result; only sandbox.removed may follow */
+    RECORD_SANDBOX_REMOVED,
+    RECORD_TYPES
+};
+
+struct record_blob {
+    struct span json;        /* the bytes; empty when stored and not loaded */
+    char object[DIGEST_HEX]; /* "" when inline */
+    int64_t size;            /* bytes, also when not loaded */
+};
+
+/* ---- one struct per type; NULL texts and empty blobs are left out ---- */
+
+struct record_run_begin {
+    int64_t format;
+    const char *id, *name, *program; /* program: "agentbox 0.1.0" */
+    const char *manifest;            /* sha256 of manifest.json */
+    const char *host, *boot;         /* boot id of the machine */
+    int64_t pid;
+    const char *model, *base_url;
+};
+
+struct record_input_item {
+    struct record_blob item;
+};
+
+struct record_sandbox_start {
+    int64_t attempt;
+    const char *image, *engine; /* as the manifest has them */
+};
+
+struct record_row {
+    const char *name, *state, *asked, *found; /* state: asked verified lowered failed */
+};
+
+struct record_sandbox_intent {
+    int64_t attempt;
+    const char *backend, *engine, *engine_version, *api_version;
+    const char *image, *image_id, *image_digest, *container_name;
+    const struct record_row *rows; /* the lock-down as it will be asked for */
+    size_t row_count;
+};
+
+struct record_sandbox_ready {
+    int64_t attempt;
+    const char *container_id, *container_name;
+    const char *guest_boot; /* hex; another one is another sandbox */
+    const char *guest_build;
+    const struct record_row *rows; /* as found */
+    size_t row_count;
+};
+
+/* For *.failed, *.lost and sandbox.removed. */
+struct record_failure {
+    int64_t attempt;
+    const char *code; /* err_code_name(); NULL: all went well */
+    const char *message, *hint;
+};
+
+struct record_workspace {
+    int64_t attempt, files, folders, links, bytes;
+};
+
+struct record_request_begin {
+    int64_t turn, attempt; /* "try" on disk; both from 1 */
+    int64_t items;         /* of the conversation, sent or known to the server */
+    int64_t items_sent;
+    const char *body; /* sha256 of the request body, which the fold can build again */
+    int64_t body_bytes;
+    const char *tool_style; /* native | function */
+    const char *previous;   /* previous_response_id */
+};
+
+struct record_request_item {
+    int64_t turn, output_index;
+    const char *kind; /* message | reasoning | call | other */
+    const char *item_type;
+    bool is_incomplete;             /* "incomplete": its status is not completed */
+    bool is_refusal, is_commentary; /* messages */
+    int64_t call;                   /* calls: number in the run, from 1; 0 = no call */
+    const char *call_id, *tool;     /* tool NULL: nobody's */
+    const char *title;              /* one line for people */
+    struct record_blob item;
+};
+
+struct record_usage {
+    int64_t input, cached, output, reasoning, total;
+    bool is_estimated; /* the server said nothing: counted from bytes */
+};
+
+struct record_request_end {
+    int64_t turn;
+    const char *status;  /* completed | incomplete | cut (broken after a call had begun) */
+    const char *reason;  /* of incomplete and cut */
+    const char *message; /* cut: what broke */
+    const char *response_id, *request_id, *model;
+    struct record_usage usage;
+    int64_t cost_micros; /* of this exchange; -1 = price unknown */
+    int64_t retry_ms;    /* cut: wait this long before the next request */
+};
+
+struct record_request_failed {
+    int64_t turn, attempt;
+    const char *code; /* the server's word or ours */
+    const char *message, *hint;
+    int64_t http_status;
+    bool will_retry;
+    int64_t retry_ms;
+    const char *repair; /* function_tools | full_input | no_reasoning: sent again, changed */
+    const char *request_id;
+    struct record_usage usage;
+    int64_t cost_micros;
+};
+
+struct record_call_begin {
+    int64_t turn, call;
+    const char *call_id, *tool;
+    int64_t exec_id; /* first of the ids its commands have in the sandbox */
+};
+
+struct record_stream {
+    const char *name;
+    int64_t size;       /* bytes seen */
+    int64_t kept;       /* of these kept, from the start */
+    const char *text;   /* small and clean ones, in full */
+    const char *object; /* others */
+};
+
+struct record_call_end {
+    int64_t turn, call;
+    const char *call_id;
+    const char *outcome; /* ok | failed | timeout | refused */
+    const char *summary;
+    int64_t exit_code; /* -1 = none */
+    int64_t session;   /* its command goes on, the model knows it by this number; 0 = none */
+    int64_t output_bytes;
+    int64_t duration_ms;
+    const char *same; /* fingerprint of call and answer without ids: repeats are found by it */
+    struct record_blob answer;
+    const struct record_stream *streams;
+    size_t stream_count;
+};
+
+struct record_call_lost {
+    int64_t turn, call;
+    const char *call_id;
+};
+
+struct record_limit_hit {
+    const char *limit; /* turns tool_calls wall tokens cost repeat */
+    int64_t value, max;
+};
+
+struct record_outputs {
+    int64_t count;
+    const char *code, *message, *hint; /* outputs.end: why nothing was written; NULL: all went well */
+};
+
+struct record_output {
+    const char *path, *to;
+    bool is_missing; /* not required and not there */
+    bool is_folder;
+    int64_t files, size;
+    const char *sha256;
+    const char *code, *message; /* output.failed */
+};
+
+struct record_interrupt {
+    int64_t signum;
+    const char *signal; /* "SIGINT" */
+};
+
+struct record_run_end {
+    const char *state; /* done | failed | limit | interrupted */
+    const char *reason;
+    const char *code; /* err_code_name(); NULL: done */
+    const char *message, *hint;
+    int64_t exit_status; /* "exit" */
+    int64_t turns, calls, tokens, cost_micros;
+    bool is_kept; /* the container stays */
+};
+
+struct record {
+    enum record_type type;
+    uint64_t seq;        /* from 1; set by the journal */
+    int64_t time_ms;     /* wall clock; set by the journal */
+    int64_t ms;          /* running time */
+    const char *unknown; /* RECORD_UNKNOWN: the word */
+    union {
+        struct record_run_begin run_begin;
+        struct record_input_item input_item;
+        struct record_sandbox_start sandbox_start;
+        struct record_sandbox_intent sandbox_intent;
+        struct record_sandbox_ready sandbox_ready;
+        struct record_failure failure; /* sandbox.failed, sandbox.lost, workspace.failed, sandbox.removed */
+        struct record_workspace workspace; /* workspace.begin, workspace.ready */
+        struct record_request_begin request_begin;
+        struct record_request_item request_item;
+        struct record_request_end request_end;
+        struct record_request_failed request_failed;
+        struct record_call_begin call_begin;
+        struct record_call_end call_end;
+        struct record_call_lost call_lost;
+        struct record_limit_hit limit_hit;
+        struct record_outputs outputs; /* outputs.begin, outputs.end */
+        struct record_output output;   /* output.done, output.failed */
+        struct record_interrupt interrupt;
+        struct record_run_end run_end;
+    };
+};
+
+/* "call.begin"; never NULL. */
+const char *record_type_name(enum record_type type);
+enum record_type record_type_of(struct span name);
+
+/* The fields of the payload as members of the object being written. */
+void record_encode(struct json_writer *w, const struct record *rec);
+
+/* The payload from the members of `line` into `ret` (whose type is set). Texts point into the tree, lists go
+ * to `arena`; blobs point into the bytes that `line` was parsed from. Absent fields are zero, NULL, empty.
+ * ERR_INVALID: a field is not what it must be, or a required one is missing. */
+int record_decode(const struct tree *line, struct arena *arena, struct record *ret, struct err *err);
+
+/* The blob of a record, NULL when its type has none. */
+struct record_blob *record_blob_of(struct record *rec);
+
+#endif

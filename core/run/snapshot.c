@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/* Telling what a state is. */
+#include "core/run/snapshot.h"
+
+#include "core/base/json.h"
+#include "core/model/request.h"
+
+/* ---- the whole ---- */
+
+static void put_failure(struct json_writer *w, const char *name, const struct run_failure *f)
+{
+    if (!f->code && !f->message)
+        return;
+    json_key(w, name);
+    json_object(w);
+    json_put_string(w, "code", f->code);
+    json_put_string(w, "message", f->message);
+    json_put_string(w, "hint", f->hint);
+    json_object_end(w);
+}
+
+static void put_item(struct json_writer *w, const struct run_item *item)
+{
+    char digest[DIGEST_HEX];
+
+    digest_of(span_make(item->raw, item->len), digest);
+    json_object(w);
+    json_put_int(w, "kind", item->kind);
+    json_put_int(w, "turn", item->turn);
+    json_put_int(w, "index", item->output_index);
+    json_put_int(w, "call", item->call);
+    json_put_bool(w, "incomplete", item->is_incomplete);
+    json_put_bool(w, "refusal", item->is_refusal);
+    json_put_bool(w, "commentary", item->is_commentary);
+    json_put_int(w, "size", (int64_t) item->len);
+    json_put_string(w, "sha256", digest);
+    json_object_end(w);
+}
+
+static void put_items(struct json_writer *w, const char *name, const struct run_item *items, size_t count)
+{
+    json_key(w, name);
+    json_array(w);
+    for (size_t i = 0; i < count; i++)
+        put_item(w, &items[i]);
+    json_array_end(w);
+}
+
+static void put_call(struct json_writer *w, const struct run_call *call)
+{
+    json_object(w);
+    json_put_int(w, "number", call->number);
+    json_put_int(w, "index", call->output_index);
+    json_put_int(w, "phase", call->phase);
+    json_put_bool(w, "incomplete", call->is_incomplete);
+    json_put_string(w, "call_id", call->call_id);
+    json_put_string(w, "tool", call->tool);
+    json_put_string(w, "title", call->title);
+    json_put_int(w, "exec_id", call->exec_id);
+    json_put_int(w, "began_ms", call->began_ms);
+    json_put_string(w, "same", call->same);
+    json_key(w, "answer");
+    put_item(w, &call->answer);
+    json_object_end(w);
+}
+
+static void put_turn(struct json_writer *w, const struct run_state *s)
+{
+    json_put_int(w, "turn", s->turn);
+    json_put_int(w, "phase", s->phase);
+    json_put_bool(w, "was_incomplete", s->was_incomplete);
+    json_put_string(w, "incomplete_reason", s->incomplete_reason);
+    json_put_int(w, "tries", s->try_count);
+    json_put_int(w, "failures", s->failures);
+    json_put_int(w, "retry_at_ms", s->retry_at_ms);
+    json_put_bool(w, "has_begun", s->has_begun);
+    put_items(w, "fresh", s->fresh, s->fresh_count);
+    json_key(w, "calls");
+    json_array(w);
+    for (size_t i = 0; i < s->call_count; i++)
+        put_call(w, &s->calls[i]);
+    json_array_end(w);
+    put_failure(w, "request_failure", &s->request_failure);
+    json_put_bool(w, "function_tools", s->use_function_tools);
+    json_put_bool(w, "no_reasoning", s->drop_reasoning);
+}
+
+static void put_usage(struct json_writer *w, const char *name, const struct record_usage *u)
+{
+    json_key(w, name);
+    json_object(w);
+    json_put_int(w, "input", u->input);
+    json_put_int(w, "cached", u->cached);
+    json_put_int(w, "output", u->output);
+    json_put_int(w, "reasoning", u->reasoning);
+    json_put_int(w, "total", u->total);
+    json_put_bool(w, "estimated", u->is_estimated);
+    json_object_end(w);
+}
+
+static void put_budget(struct json_writer *w, const struct run_state *s)
+{
+    json_put_int(w, "call_total", s->call_total);
+    json_put_int(w, "calls_begun", s->calls_begun);
+    put_usage(w, "usage", &s->usage);
+    put_usage(w, "last", &s->last);
+    json_put_int(w, "cost_micros", s->cost_micros);
+    json_put_bool(w, "cost_unknown", s->is_cost_unknown);
+    json_put_string(w, "repeat", s->repeat);
+    json_put_int(w, "repeat_count", s->repeat_count);
+}
+
+static void put_parts(struct json_writer *w, const struct run_state *s)
+{
+    json_put_int(w, "sandbox", s->sandbox);
+    json_put_int(w, "workspace", s->workspace);
+    json_put_int(w, "outputs", s->outputs);
+    json_put_int(w, "attempt", s->attempt);
+    json_put_string(w, "container_id", s->container_id);
+    json_put_string(w, "container_name", s->container_name);
+    put_failure(w, "sandbox_failure", &s->sandbox_failure);
+    put_failure(w, "workspace_failure", &s->workspace_failure);
+    put_failure(w, "output_failure", &s->output_failure);
+    json_put_int(w, "outputs_done", s->outputs_done);
+    json_put_int(w, "outputs_failed", s->outputs_failed);
+}
+
+static void put_end(struct json_writer *w, const struct run_state *s)
+{
+    json_put_int(w, "interrupt", s->interrupt);
+    json_put_string(w, "limit", s->limit);
+    json_put_int(w, "limit_value", s->limit_value);
+    json_put_int(w, "limit_max", s->limit_max);
+    json_put_string(w, "end", run_end_name(s->end));
+    json_put_string(w, "reason", s->reason);
+    put_failure(w, "end_failure", &s->end_failure);
+    json_put_int(w, "exit", s->exit_status);
+    json_put_bool(w, "kept", s->is_kept);
+    json_put_bool(w, "removed", s->is_removed);
+}
+
+int run_state_encode(const struct run_state *s, struct buf *out, struct err *err)
+{
+    struct json_writer w;
+
+    json_begin(&w, out);
+    json_object(&w);
+    json_put_int(&w, "seq", (int64_t) s->seq);
+    json_put_int(&w, "ms", s->ms);
+    json_put_int(&w, "began_ms", s->began_ms);
+    json_put_int(&w, "changed_ms", s->changed_ms);
+    json_put_string(&w, "id", s->id);
+    json_put_string(&w, "name", s->name);
+    json_put_string(&w, "model", s->model);
+    put_items(&w, "items", s->items, s->item_count);
+    json_put_string(&w, "previous_id", s->previous_id);
+    json_put_int(&w, "previous_items", (int64_t) s->previous_items);
+    put_turn(&w, s);
+    put_budget(&w, s);
+    put_parts(&w, s);
+    put_end(&w, s);
+    json_object_end(&w);
+    return json_end(&w, err);
+}
+
+/* ---- the answer ---- */
+
+static bool is_last_message(const struct run_state *s, const struct run_item *item)
+{
+    return item->kind == RUN_ITEM_MESSAGE && item->turn == s->turn && s->turn > 0;
+}
+
+bool run_state_has_message(const struct run_state *s)
+{
+    for (size_t i = 0; i < s->item_count; i++)
+        if (is_last_message(s, &s->items[i]))
+            return true;
+    return false;
+}
+
+bool run_state_is_refusal(const struct run_state *s)
+{
+    for (size_t i = 0; i < s->item_count; i++)
+        if (is_last_message(s, &s->items[i]) && s->items[i].is_refusal)
+            return true;
+    return false;
+}
+
+static int add_text(const struct run_item *item, struct buf *out, struct err *err)
+{
+    struct item_view view;
+    size_t before = out->len;
+    int r;
+
+    if (!item->raw)
+        return 0;
+    if (before && buf_add_char(out, '\n') < 0)
+        return err_set(err, ERR_TOO_LARGE, "the answer is larger than %zu bytes", out->max);
+    r = item_inspect(span_make(item->raw, item->len), &view, out, err);
+    if (r == 0 && before && out->len == before + 1)
+        out->len = before; /* an empty message makes no line */
+    return r;
+}
+
+int run_state_text(const struct run_state *s, struct buf *out, struct err *err)
+{
+    bool has_answer = false;
+
+    for (size_t i = 0; i < s->item_count; i++)
+        if (is_last_message(s, &s->items[i]) && !s->items[i].is_commentary)
+            has_answer = true;
+    for (size_t i = 0; i < s->item_count; i++) {
+        const struct run_item *item = &s->items[i];
+        int r;
+
+        if (!is_last_message(s, item) || (has_answer && item->is_commentary))
+            continue;
+        r = add_text(item, out, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}

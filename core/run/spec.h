@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One run, fully decided: what a manifest says after decoding, expansion and
+ * checks. The only thing that manifest/ hands to the rest of the program.
+ * Plain data in one arena; secrets are references still.
+ */
+#ifndef RUN_SPEC_H
+#define RUN_SPEC_H
+
+#include "core/base/arena.h"
+#include "core/model/spec.h"
+#include "core/sandbox/spec.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+enum run_entry_kind { RUN_ENTRY_DIR, RUN_ENTRY_FILE, RUN_ENTRY_LOCAL_FILE, RUN_ENTRY_LOCAL_DIR };
+
+struct run_entry {
+    const char *path; /* beneath the workspace root, normalized, no leading slash */
+    enum run_entry_kind kind;
+    const char *src;     /* absolute host path; local_* only */
+    struct span content; /* file only */
+    bool mount;          /* bind read-only instead of copying */
+    int64_t mode;        /* permission bits, -1 = as the source (or 0644 / 0755) */
+};
+
+struct run_output {
+    const char *path; /* beneath the workspace root, normalized */
+    const char *to;   /* absolute host path of the target itself (a trailing '/' is resolved already) */
+    const char *to_as_given;
+    bool required;
+};
+
+struct run_limits { /* 0 = no limit, unless said */
+    int64_t turns, tool_calls, wall_ms, tokens, cost_micros, command_ms, output_bytes, repeat;
+};
+
+struct run_param {
+    const char *name;
+    const char *value;
+};
+
+struct run_spec {
+    struct arena arena; /* owns everything below */
+    const char *source; /* absolute path of the manifest, for messages */
+    const char *name;
+    const char *description; /* "" when none */
+    const struct run_param *params;
+    size_t param_count;
+
+    struct model_spec model;
+
+    const char *instructions; /* text, file already read; NULL: none */
+    const char *task;
+    const char *const *attachments; /* absolute host paths */
+    size_t attachment_count;
+    const char *const *tools; /* words: "shell" */
+    size_t tool_count;
+
+    struct sandbox_spec sandbox;
+    const struct run_entry *entries;
+    size_t entry_count;
+    const struct run_output *outputs;
+    size_t output_count;
+    struct run_limits limits;
+
+    const char *resolved; /* JSON text: the manifest after expansion, secrets as references; what the run
+                             folder keeps */
+};
+
+/* The spec and everything in it; NULL is fine. */
+static inline void run_spec_free(struct run_spec *spec)
+{
+    if (!spec)
+        return;
+    arena_done(&spec->arena);
+    free(spec);
+}
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a run knows of itself: the conversation, the open calls, the budgets, how
+ * far sandbox, workspace and outputs are. run_apply() is the only function that
+ * changes it, live and on replay, and it uses nothing but the record: so resuming
+ * is reading.
+ *
+ * Any sequence of records that journal_decode() accepts is survived; one that makes no sense for the state
+ * (an answer to a call that never was) is ERR_INVALID and leaves the state as it is.
+ *
+ * A turn is one answer of the model. Its items come in with request.item and
+ * belong to the conversation only once request.end closed the turn (sorted by
+ * output_index then); request.failed throws them away. Calls are numbered through
+ * the run. When all calls of a closed turn have answers, these join the
+ * conversation in the order of the calls.
+ */
+#ifndef RUN_STATE_H
+#define RUN_STATE_H
+
+#include "core/base/buf.h"
+#include "core/base/digest.h"
+#include "core/base/err.h"
+#include "core/run/record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RUN_TURN_ITEMS_MAX 1024 /* output items of one turn */
+
+enum run_item_kind {
+    RUN_ITEM_OTHER,
+    RUN_ITEM_MESSAGE,
+    RUN_ITEM_REASONING,
+    RUN_ITEM_CALL,
+    RUN_ITEM_INPUT,
+    RUN_ITEM_ANSWER
+};
+
+struct run_item {
+    enum run_item_kind kind;
+    int64_t turn; /* 0 = before the first */
+    int64_t output_index;
+    int64_t call; /* calls and answers: the number; else 0 */
+    bool is_incomplete, is_refusal, is_commentary;
+    char *raw; /* owned; NULL when the blob was not loaded */
+    size_t len;
+};
+
+enum run_call_phase { RUN_CALL_WAITING, RUN_CALL_RUNNING, RUN_CALL_ANSWERED, RUN_CALL_LOST };
+
+struct run_call { /* of the current turn */
+    int64_t number;
+    int64_t output_index;
+    enum run_call_phase phase;
+    bool is_incomplete;
+    char *call_id, *tool, *title; /* tool NULL: nobody's */
+    int64_t exec_id;
+    int64_t began_ms;
+    char same[DIGEST_HEX]; /* fingerprint; "" = none */
+    struct run_item answer;
+};
+
+enum run_part { RUN_PART_NONE, RUN_PART_STARTING, RUN_PART_READY, RUN_PART_FAILED, RUN_PART_LOST };
+
+enum run_turn_phase {
+    RUN_TURN_NONE,     /* no request yet */
+    RUN_TURN_OPEN,     /* a request is on its way */
+    RUN_TURN_VOID,     /* the last try failed: send again, at retry_at_ms */
+    RUN_TURN_FAILED,   /* the last try failed and is not repeated */
+    RUN_TURN_CLOSED,   /* answer complete; calls may be open */
+    RUN_TURN_ANSWERED, /* every call has its answer in the conversation: next turn */
+};
+
+enum run_end_state { RUN_ACTIVE, RUN_DONE, RUN_FAILED, RUN_LIMIT, RUN_INTERRUPTED, RUN_END_STATES };
+
+struct run_failure { /* why something failed, as recorded */
+    char *code, *message, *hint;
+};
+
+struct run_state {
+    uint64_t seq;       /* of the last record applied */
+    int64_t ms;         /* its running time */
+    int64_t began_ms;   /* wall clock of run.begin */
+    int64_t changed_ms; /* wall clock of the last record */
+    char *id, *name, *model;
+
+    /* conversation: closed turns and their answers */
+    struct run_item *items;
+    size_t item_count, item_cap;
+    char *previous_id;     /* response that the server can continue from; NULL: none */
+    size_t previous_items; /* so many items are in it */
+
+    /* the current turn */
+    int64_t turn; /* from 1; 0 before the first */
+    enum run_turn_phase phase;
+    bool was_incomplete; /* the answer ended `incomplete` */
+    char *incomplete_reason;
+    int64_t try_count;      /* of this turn */
+    int64_t failures;       /* tries in a row that failed, over turns; repairs are not counted */
+    int64_t retry_at_ms;    /* not before this running time; -1: no more, request_failure says why */
+    bool has_begun;         /* a call of this turn has begun: its items stay whatever happens */
+    struct run_item *fresh; /* items of the turn while it is open */
+    size_t fresh_count, fresh_cap;
+    struct run_call *calls;
+    size_t call_count, call_cap;
+    struct run_failure request_failure;
+    bool use_function_tools, drop_reasoning; /* repairs made */
+
+    /* budgets */
+    int64_t call_total; /* numbers given out */
+    int64_t calls_begun;
+    struct record_usage usage; /* sums */
+    struct record_usage last;  /* of the last answer that had one */
+    int64_t cost_micros;
+    bool is_cost_unknown;    /* some exchange had no price */
+    char repeat[DIGEST_HEX]; /* fingerprint of the last answer */
+    int64_t repeat_count;    /* so often in a row */
+
+    /* parts */
+    enum run_part sandbox, workspace, outputs;
+    int64_t attempt;
+    char *container_id, *container_name;
+    struct run_failure sandbox_failure, workspace_failure, output_failure;
+    int64_t outputs_done, outputs_failed;
+
+    /* end */
+    int64_t interrupt; /* signal number */
+    char *limit;       /* name of the limit that was hit */
+    int64_t limit_value, limit_max;
+    enum run_end_state end;
+    char *reason;
+    struct run_failure end_failure;
+    int64_t exit_status;
+    bool is_kept, is_removed;
+};
+
+void run_state_init(struct run_state *s);
+void run_state_done(struct run_state *s);
+
+/* Blobs that were not loaded become items without bytes: enough for counting, not for going on. */
+int run_apply(struct run_state *s, const struct record *rec, struct err *err);
+
+struct run_call *run_state_call(const struct run_state *s, int64_t number); /* of the current turn; NULL */
+
+const char *run_end_name(enum run_end_state end); /* running done failed limit interrupted */
+
+#endif

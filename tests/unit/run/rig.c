@@ -1,0 +1,710 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/run/rig.h"
+
+#include "tests/unit/run/state_home.h"
+
+#include "core/base/cleanup.h"
+#include "core/base/clock.h"
+#include "core/run/decide.h"
+#include "core/run/journal.h"
+#include "core/run/outputs.h"
+#include "core/run/snapshot.h"
+#include "core/run/view.h"
+#include "core/run/workspace.h"
+#include "core/sandbox/channel.h"
+#include "core/tool/tool.h"
+
+static struct rig *the_rig; /* doubles of plain functions have no other way to know */
+
+static void note(struct rig *rig, const char *word)
+{
+    size_t used = strlen(rig->log);
+
+    snprintf(rig->log + used, sizeof(rig->log) - used, "%s%s", used ? " " : "", word);
+}
+
+/* What was announced is on disk: as many records of the type as there have been effects of it. */
+static void check_durable(const char *type, int64_t count)
+{
+    struct buf disk = BUF_INIT(1 << 24);
+    char needle[64];
+    const char *at;
+
+    snprintf(needle, sizeof(needle), "\"type\":\"%s\"", type);
+    assert_int_equal(run_folder_load(the_rig->folder, JOURNAL_FILE, &disk, NULL), 0);
+    at = buf_text(&disk);
+    while (count > 0 && (at = strstr(at, needle)) != NULL) {
+        at++;
+        count--;
+    }
+    assert_int_equal(count, 0);
+    buf_done(&disk);
+}
+
+/* The journal's descriptor becomes one that takes nothing. */
+static void fill_disk(void)
+{
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+    for (int fd = 3; fd < 64; fd++) {
+        char link[64], target[512];
+        ssize_t n;
+
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        n = readlink(link, target, sizeof(target) - 1);
+        if (n > 0 && (target[n] = '\0', strstr(target, JOURNAL_FILE)))
+            assert_int_equal(dup2(full, fd), fd);
+    }
+    close(full);
+}
+
+/* Calls `fn` from the loop; frees itself. */
+struct later {
+    struct loop_source *source;
+    void (*fn)(void *data);
+    void *data;
+    struct later **owner; /* cleared when it has run */
+};
+
+static void run_later(void *data)
+{
+    struct later *l = data;
+    struct later copy = *l;
+
+    if (l->owner)
+        *l->owner = NULL;
+    loop_source_free(l->source);
+    free(l);
+    copy.fn(copy.data);
+}
+
+static void later(struct later **owner, void (*fn)(void *), void *data)
+{
+    struct later *l = calloc(1, sizeof(*l));
+
+    l->fn = fn;
+    l->data = data;
+    l->owner = owner;
+    if (owner)
+        *owner = l;
+    assert_int_equal(loop_defer(the_rig->loop, run_later, l, &l->source, NULL), 0);
+}
+
+static void cancel_later(struct later **owner)
+{
+    if (!*owner)
+        return;
+    loop_source_free((*owner)->source);
+    free(*owner);
+    *owner = NULL;
+}
+
+/* ---- model ---- */
+
+struct model_client {
+    int unused;
+};
+
+struct model_exchange {
+    const struct model_ops *ops;
+    void *data;
+    struct later *later;
+    bool has_ended;
+};
+
+int model_client_new(struct loop *loop, struct http *http, const struct model_spec *spec,
+                     struct model_client **ret, struct err *err)
+{
+    *ret = calloc(1, sizeof(**ret));
+    return 0;
+}
+
+void model_client_free(struct model_client *c)
+{
+    free(c);
+}
+
+static void model_step(void *data)
+{
+    struct model_exchange *x = data;
+    struct rig *rig = the_rig;
+    const struct rig_script *s;
+
+    assert_true(rig->script_at < rig->script_count);
+    s = &rig->script[rig->script_at];
+    if (s->step == RIG_WAIT_CALLS && rig->calls_begun < s->count) {
+        later(&x->later, model_step, x);
+        return;
+    }
+    rig->script_at++;
+    if (s->step == RIG_END) {
+        x->has_ended = true;
+        x->ops->on_end(x->data, &s->end);
+        return;
+    }
+    later(&x->later, model_step, x);
+    if (s->step == RIG_ITEM) {
+        x->ops->on_delta(x->data, MODEL_DELTA_OTHER, span_of("."));
+        x->ops->on_item(x->data, s->count, span_of(s->text));
+    }
+}
+
+int model_send(struct model_client *c, struct span body, const struct model_ops *ops, void *data,
+               struct model_exchange **ret, struct err *err)
+{
+    struct model_exchange *x = calloc(1, sizeof(*x));
+
+    note(the_rig, "(send)");
+    check_durable("request.begin", ++the_rig->sends);
+    buf_add_span(&the_rig->bodies, body);
+    buf_add_char(&the_rig->bodies, '\n');
+    x->ops = ops;
+    x->data = data;
+    later(&x->later, model_step, x);
+    *ret = x;
+    return 0;
+}
+
+void model_exchange_free(struct model_exchange *x)
+{
+    if (!x)
+        return;
+    if (!x->has_ended)
+        note(the_rig, "(cancel-request)");
+    cancel_later(&x->later);
+    free(x);
+}
+
+/* ---- sandbox ---- */
+
+static struct sandbox_row row = { "caps", "capabilities", SANDBOX_ROW_VERIFIED, "none", "none" };
+
+const struct channel_guest *channel_guest(const struct channel *ch)
+{
+    static const struct channel_guest guest = { 1, 0, "guest-build", 0xabcdef };
+
+    return &guest;
+}
+
+static void sandbox_say_intent(void *data)
+{
+    struct rig *rig = data;
+    struct sandbox_info info;
+
+    sandbox_info(&rig->sandbox, &info);
+    rig->sandbox.events->on_intent(rig->sandbox.events_data, &info);
+}
+
+static void sandbox_say_ready(void *data)
+{
+    struct rig *rig = data;
+    struct err err = { 0 };
+
+    if (rig->fault == RIG_SANDBOX_FAILS)
+        (void) err_set(&err, ERR_TIMEOUT, "the container did not start");
+    else if (rig->fault == RIG_LOCKDOWN_FAILS)
+        (void) err_set(&err, ERR_POLICY, "row 'caps' is not as asked");
+    rig->sandbox.events->on_ready(rig->sandbox.events_data, -(int) err.code, &err);
+}
+
+static void sandbox_say_lost(void *data)
+{
+    struct rig *rig = data;
+    struct err err = { 0 };
+
+    (void) err_set(&err, ERR_ENGINE, "the container was killed: out of memory");
+    (void) err_hint(&err, "Raise sandbox.memory");
+    rig->sandbox.events->on_lost(rig->sandbox.events_data, &err);
+}
+
+static int fake_start(struct sandbox *sb, struct err *err)
+{
+    note(the_rig, "(start)");
+    check_durable("sandbox.start", 1);
+    if (the_rig->fault == RIG_SANDBOX_REFUSED)
+        return err_set(err, ERR_ENGINE, "no engine");
+    sb->events->on_step(sb->events_data, "image", "looking for the image");
+    later(NULL, sandbox_say_intent, the_rig);
+    return 0;
+}
+
+static int fake_proceed(struct sandbox *sb, struct err *err)
+{
+    note(the_rig, "(create)");
+    check_durable("sandbox.intent", 1);
+    later(NULL, sandbox_say_ready, the_rig);
+    return 0;
+}
+
+static void fake_info(const struct sandbox *sb, struct sandbox_info *ret)
+{
+    *ret = (struct sandbox_info){ .backend = "fake",
+                                  .engine = "fake://",
+                                  .image = "busybox",
+                                  .image_id = "sha256:1",
+                                  .container_id = "c0ffee",
+                                  .container_name = "agentbox-1",
+                                  .attempt = 1,
+                                  .rows = &row,
+                                  .row_count = 1 };
+}
+
+static struct channel *fake_channel(struct sandbox *sb)
+{
+    return (struct channel *) sb;
+}
+
+static void fake_removed(void *data)
+{
+    struct later *l = data;
+    sandbox_removed_fn *fn = (sandbox_removed_fn *) (uintptr_t) l->fn;
+    struct err err = { 0 };
+
+    if (the_rig->fault == RIG_REMOVE_FAILS)
+        (void) err_set(&err, ERR_ENGINE, "the engine does not answer");
+    fn(l->data, -(int) err.code, &err);
+    free(l);
+}
+
+/* A removal that takes its time. */
+static struct {
+    struct loop_source *timer, *before_wait;
+    sandbox_removed_fn *fn;
+    void *data;
+} slow;
+
+static void count_wait(void *data)
+{
+    the_rig->removal_waits++;
+}
+
+static void slow_removed(void *data)
+{
+    loop_source_free(slow.timer);
+    loop_source_free(slow.before_wait);
+    slow.fn(slow.data, 0, NULL);
+}
+
+static int fake_slow_remove(sandbox_removed_fn *fn, void *data)
+{
+    slow.fn = fn;
+    slow.data = data;
+    assert_int_equal(loop_before_wait(the_rig->loop, count_wait, NULL, &slow.before_wait, NULL), 0);
+    return loop_timer(the_rig->loop, the_rig->removal_ms, slow_removed, NULL, &slow.timer, NULL);
+}
+
+static int fake_remove(struct sandbox *sb, sandbox_removed_fn *fn, void *data, struct err *err)
+{
+    struct later *l = calloc(1, sizeof(*l)); /* used as a pair of pointers only */
+
+    note(the_rig, "(remove)");
+    if (the_rig->removal_ms) {
+        free(l);
+        return fake_slow_remove(fn, data);
+    }
+    l->fn = (void (*)(void *))(uintptr_t) fn;
+    l->data = data;
+    later(NULL, fake_removed, l);
+    return 0;
+}
+
+static void fake_free(struct sandbox *sb)
+{
+}
+
+static const struct sandbox_ops fake_sandbox = { "fake",       fake_start,  fake_proceed, fake_info,
+                                                 fake_channel, fake_remove, fake_free };
+
+/* ---- workspace and outputs ---- */
+
+int outputs_check(const struct run_output *list, size_t count, struct err *err)
+{
+    return 0;
+}
+
+struct workspace_fill {
+    struct later *later;
+    workspace_done_fn *fn;
+    void *data;
+};
+
+int workspace_check(const struct run_entry *entries, size_t count, struct err *err)
+{
+    return 0;
+}
+
+static void filled(void *data)
+{
+    struct workspace_fill *f = data;
+    struct workspace_report report = { 2, 1, 0, 10 };
+    struct err err = { 0 };
+
+    if (the_rig->fault == RIG_FILL_FAILS)
+        (void) err_set(&err, ERR_IO, "entry 'data': reading 'x': Permission denied");
+    f->fn(f->data, -(int) err.code, &report, &err);
+}
+
+int workspace_fill_start(struct loop *loop, struct channel *channel, const struct run_entry *entries,
+                         size_t count, workspace_done_fn *fn, void *data, struct workspace_fill **ret,
+                         struct err *err)
+{
+    struct workspace_fill *f = calloc(1, sizeof(*f));
+
+    note(the_rig, "(fill)");
+    check_durable("workspace.begin", 1);
+    f->fn = fn;
+    f->data = data;
+    later(&f->later, filled, f);
+    *ret = f;
+    return 0;
+}
+
+void workspace_fill_free(struct workspace_fill *f)
+{
+    if (f)
+        cancel_later(&f->later);
+    free(f);
+}
+
+struct outputs {
+    struct later *later;
+    const struct run_output *list;
+    size_t count;
+    const struct outputs_ops *ops;
+    void *data;
+};
+
+static void collected(void *data)
+{
+    struct outputs *o = data;
+    struct output_report report = { .output = &o->list[0], .files = 1, .size = 5 };
+    bool fails = the_rig->fault == RIG_OUTPUT_FAILS;
+
+    if (fails)
+        report.result = err_set(&report.err, ERR_OUTPUT, "output 'out/report.md' is missing");
+    else
+        memset(report.sha256, 'a', DIGEST_HEX - 1);
+    o->ops->on_output(o->data, &report);
+    o->ops->on_done(o->data, report.result, &report.err);
+}
+
+void outputs_set_max(struct outputs *o, int64_t bytes)
+{
+    assert_int_equal(bytes, the_rig->spec.sandbox.size_bytes);
+}
+
+int outputs_start(struct loop *loop, struct channel *channel, const struct run_output *list, size_t count,
+                  const struct outputs_ops *ops, void *data, struct outputs **ret, struct err *err)
+{
+    struct outputs *o = calloc(1, sizeof(*o));
+
+    note(the_rig, "(collect)");
+    check_durable("outputs.begin", 1);
+    o->list = list;
+    o->count = count;
+    o->ops = ops;
+    o->data = data;
+    later(&o->later, collected, o);
+    *ret = o;
+    return 0;
+}
+
+void outputs_free(struct outputs *o)
+{
+    if (o)
+        cancel_later(&o->later);
+    free(o);
+}
+
+/* ---- one tool: a function_call named "do" whose arguments are what happens ---- */
+
+struct fake_call {
+    struct tool_run run;
+    struct tool_host *host;
+    char call_id[64], word[64];
+    tool_done_fn *fn;
+    void *data;
+    struct later *later;
+};
+
+static void fake_cancel(struct tool_run *run)
+{
+    struct fake_call *c = (struct fake_call *) run;
+
+    note(the_rig, "(cancel-call)");
+    cancel_later(&c->later);
+    free(c);
+}
+
+static void print_output(struct fake_call *c)
+{
+    char big[5000];
+
+    if (strcmp(c->word, "binary") == 0)
+        c->host->keep_output(c->host->data, c->call_id, "stdout", span_make("\xff\0", 2));
+    else
+        c->host->keep_output(c->host->data, c->call_id, "stdout", span_of("hi\n"));
+    memset(big, 'x', sizeof(big));
+    if (strcmp(c->word, "big") == 0)
+        c->host->keep_output(c->host->data, c->call_id, "stdout", span_make(big, sizeof(big)));
+    c->host->on_output(c->host->data, c->call_id, 1, span_of("hi\n"));
+}
+
+static void fake_answer(void *data)
+{
+    struct fake_call *c = data;
+    struct tool_answer answer = { .summary = "done", .exit_code = 0, .output_bytes = 3 };
+    char item[256];
+
+    if (strcmp(c->word, "hang") == 0)
+        return;
+    print_output(c);
+    snprintf(item, sizeof(item), "{\"type\":\"function_call_output\",\"call_id\":\"%s\",\"output\":\"%s\"}",
+             c->call_id, c->word);
+    answer.item = span_of(item);
+    if (strcmp(c->word, "lost") == 0) {
+        answer = (struct tool_answer){ .outcome = TOOL_LOST };
+        later(NULL, sandbox_say_lost, the_rig);
+    }
+    c->fn(c->data, &answer);
+    free(c);
+}
+
+static int fake_tool_start(struct tool_host *host, const struct tool_call *call, tool_done_fn *fn, void *data,
+                           struct tool_run **ret, struct err *err)
+{
+    struct fake_call *c;
+    char word[96];
+
+    check_durable("call.begin", ++the_rig->calls_begun);
+    snprintf(word, sizeof(word), "(call:%s)", tree_string(tree_get(call->item, "arguments"), "?"));
+    note(the_rig, word);
+    if (tree_is_string(tree_get(call->item, "arguments"), "wrong"))
+        return err_set(err, ERR_INVALID, "cannot do that");
+    c = calloc(1, sizeof(*c));
+    c->run.cancel = fake_cancel;
+    c->host = host;
+    c->fn = fn;
+    c->data = data;
+    snprintf(c->call_id, sizeof(c->call_id), "%s", call->call_id);
+    snprintf(c->word, sizeof(c->word), "%s", tree_string(tree_get(call->item, "arguments"), "?"));
+    assert_true(host->next_exec_id(host->data, call->call_id) >= 4096);
+    later(&c->later, fake_answer, c);
+    *ret = &c->run;
+    return 0;
+}
+
+static void fake_describe(struct json_writer *w, enum tool_style style)
+{
+    json_object(w);
+    json_put_string(w, "type", style == TOOL_STYLE_NATIVE ? "native" : "function");
+    json_object_end(w);
+}
+
+static bool fake_owns(const struct tree *item)
+{
+    return tree_is_string(tree_get(item, "name"), "do");
+}
+
+static void fake_title(const struct tree *item, char *out, size_t size)
+{
+    snprintf(out, size, "$ %s", tree_string(tree_get(item, "arguments"), "?"));
+}
+
+static const struct tool_ops fake_tool = { "do", fake_describe, fake_owns, fake_title, fake_tool_start };
+const struct tool_ops *const tools_all[] = { &fake_tool, NULL };
+
+const struct tool_ops *tool_find(const char *const *names, size_t count, const struct tree *item)
+{
+    return count && fake_owns(item) ? &fake_tool : NULL;
+}
+
+int tools_describe(const char *const *names, size_t count, enum tool_style style, struct buf *out,
+                   struct err *err)
+{
+    struct json_writer w;
+
+    json_begin(&w, out);
+    json_array(&w);
+    fake_describe(&w, style);
+    json_array_end(&w);
+    return json_end(&w, err);
+}
+
+int tool_refuse(const struct tree *item, const char *text, struct buf *out, struct err *err)
+{
+    struct json_writer w;
+
+    json_begin(&w, out);
+    json_object(&w);
+    json_put_string(&w, "type", "function_call_output");
+    json_put_span(&w, "call_id", tree_span(tree_get(item, "call_id")));
+    json_put_string(&w, "output", text);
+    json_object_end(&w);
+    return json_end(&w, err);
+}
+
+void tools_release(struct tool_host *host)
+{
+}
+
+/* ---- events ---- */
+
+static void on_record(void *data, const struct run_event *ev)
+{
+    struct rig *rig = data;
+
+    rig->records++;
+    note(rig, record_type_name(ev->record->type));
+    buf_add_span(&rig->lines, ev->line);
+    buf_add_char(&rig->lines, '\n');
+    if (rig->interrupt_after && rig->records == (size_t) rig->interrupt_after)
+        run_interrupt(rig->run, 2);
+    if (rig->full_after && rig->records == (size_t) rig->full_after)
+        fill_disk();
+}
+
+static void on_end(void *data, const struct run_summary *sum)
+{
+    struct rig *rig = data;
+
+    assert_false(rig->has_ended);
+    note(rig, "(end)");
+    rig->has_ended = true;
+    rig->end_status = sum->exit_status;
+    rig->end_state = sum->end;
+    rig->end_turns = sum->turns;
+    rig->end_calls = sum->calls;
+    rig->end_tokens = sum->usage.total;
+    rig->end_cost = sum->cost_micros;
+    rig->end_outputs = sum->output_count;
+    rig->end_kept = sum->is_kept;
+    snprintf(rig->end_reason, sizeof(rig->end_reason), "%s", sum->reason);
+    snprintf(rig->end_text, sizeof(rig->end_text), "%.*s", (int) sum->text.len,
+             sum->text.ptr ? sum->text.ptr : "");
+    if (sum->err) {
+        snprintf(rig->end_error, sizeof(rig->end_error), "%s", sum->err->text);
+        snprintf(rig->end_hint, sizeof(rig->end_hint), "%s", sum->err->hint);
+    }
+}
+
+static void on_removed(void *data, int result, const struct err *err)
+{
+    struct rig *rig = data;
+
+    assert_true(rig->has_ended);
+    note(rig, "(removed)");
+    rig->remove_result = result;
+    rig->is_removed = true;
+}
+
+static const struct run_events rig_events = { .on_record = on_record,
+                                              .on_end = on_end,
+                                              .on_removed = on_removed };
+
+/* ---- the rig ---- */
+
+void rig_init(struct rig *rig, const struct rig_script *script, size_t count)
+{
+    static const char *const tools[] = { "do" };
+
+    memset(rig, 0, sizeof(*rig));
+    the_rig = rig;
+    rig->sandbox.ops = &fake_sandbox;
+    rig->script = script;
+    rig->script_count = count;
+    buf_init(&rig->bodies, 1 << 24);
+    buf_init(&rig->lines, 1 << 24);
+    rig->spec.name = "demo";
+    rig->spec.task = "do it";
+    rig->spec.tools = tools;
+    rig->spec.tool_count = 1;
+    rig->spec.resolved = "{\"version\":1}";
+    rig->spec.sandbox.image = "busybox";
+    rig->spec.sandbox.root = "/workspace";
+    rig->spec.model.name = "test-model";
+    rig->spec.model.base_url = "http://127.0.0.1/v1";
+    rig->spec.model.service_tier = "auto";
+    rig->spec.model.retries = 5;
+    rig->spec.model.price = (struct model_price){ 1000000, 100000, 2000000 };
+    assert_int_equal(state_home_setup(NULL), 0);
+    assert_int_equal(loop_new(&rig->loop, NULL), 0);
+    assert_int_equal(run_folder_create(&rig->folder, NULL), 0);
+}
+
+static void check_fold(struct rig *rig)
+{
+    struct buf live = BUF_INIT(1 << 24), folded = BUF_INIT(1 << 24);
+    struct run_state s;
+    struct err err = { 0 };
+
+    if (run_fold(rig->folder, &s, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(run_state_encode(run_state_of(rig->run), &live, NULL), 0);
+    assert_int_equal(run_state_encode(&s, &folded, NULL), 0);
+    assert_string_equal(buf_text(&folded), buf_text(&live));
+    run_state_done(&s);
+    buf_done(&live);
+    buf_done(&folded);
+}
+
+static void check_told(struct rig *rig)
+{
+    struct buf disk = BUF_INIT(1 << 24);
+
+    assert_int_equal(run_folder_load(rig->folder, JOURNAL_FILE, &disk, NULL), 0);
+    assert_string_equal(buf_text(&rig->lines), buf_text(&disk));
+    buf_done(&disk);
+}
+
+/* A crash after any record leaves a journal that folds, and on which a decision can be made. */
+static void check_prefixes(struct rig *rig)
+{
+    struct journal_chain chain;
+    size_t offset = 0;
+    struct run_state s;
+
+    run_state_init(&s);
+    journal_chain_init(&chain);
+    while (offset < rig->lines.len) {
+        struct arena arena = ARENA_INIT(1 << 26);
+        struct buf object = BUF_INIT(1 << 24);
+        struct err err = { 0 };
+        struct record rec;
+        ssize_t n = journal_decode(span_make(rig->lines.data + offset, rig->lines.len - offset), &chain,
+                                   &arena, &rec, &err);
+
+        assert_true(n > 0);
+        assert_int_equal(journal_resolve(rig->folder, &rec, &object, &err), 0);
+        assert_int_equal(run_apply(&s, &rec, &err), 0);
+        (void) run_decide(&s, &rig->spec, s.ms);
+        offset += (size_t) n;
+        arena_done(&arena);
+        buf_done(&object);
+    }
+    run_state_done(&s);
+}
+
+void rig_run(struct rig *rig)
+{
+    struct err err = { 0 };
+
+    if (run_new(rig->loop, NULL, &rig->spec, rig->folder, &rig->sandbox, &rig->run, &err) < 0 ||
+        run_start(rig->run, "agentbox test", &rig_events, rig, &err) < 0 ||
+        loop_run(rig->loop, &rig->is_removed, &err) < 0)
+        fail_msg("%s", err.text);
+    check_told(rig);
+    if (!rig->full_after) /* else the state is ahead of the disk */
+        check_fold(rig);
+    check_prefixes(rig);
+}
+
+void rig_done(struct rig *rig)
+{
+    run_free(rig->run);
+    run_folder_free(rig->folder);
+    loop_free(rig->loop);
+    buf_done(&rig->bodies);
+    buf_done(&rig->lines);
+    (void) state_home_teardown(NULL);
+}
