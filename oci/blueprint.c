@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* Everything a Docker sandbox is asked to be. */
+#include "oci/blueprint.h"
+
+#include "core/sandbox/guest_image.h"
+#include "oci/mount_check.h"
+#include "oci/owner.h"
+#include "oci/seccomp.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct docker_guest docker_guest_carried(void)
+{
+    return (struct docker_guest){ guest_image(), guest_image_digest(), guest_image_arch() };
+}
+
+static void add_label(struct blueprint *b, const char *name, const char *value)
+{
+    b->labels[b->label_count++] = (struct lockdown_label){ name, value };
+}
+
+static int no_memory(struct err *err)
+{
+    return err_set(err, ERR_INTERNAL, "no memory to plan a sandbox");
+}
+
+static int check_run_id(const char *run_id, struct err *err)
+{
+    size_t len = strlen(run_id);
+
+    if (len == 0 || len > 64 || strspn(run_id, "abcdefghijklmnopqrstuvwxyz0123456789-") != len ||
+        run_id[0] == '-')
+        return err_set(err, ERR_INVALID, "run id '%.80s' cannot be part of a container's name", run_id);
+    return 0;
+}
+
+static int make_labels(struct blueprint *b, const struct docker_identity *id, struct err *err)
+{
+    struct owner self;
+    const char *run = arena_text(&b->arena, id->run_id);
+    const char *name = arena_text(&b->arena, id->name ? id->name : "");
+    const char *version = arena_text(&b->arena, id->version ? id->version : "");
+
+    b->container_name = arena_printf(&b->arena, "agentbox-%s-%d", id->run_id, id->attempt);
+    if (b->spec->storage == SANDBOX_STORAGE_VOLUME)
+        b->workspace_volume = arena_printf(&b->arena, "agentbox-%s-%d-workspace", id->run_id, id->attempt);
+    if (!run || !name || !version || !b->container_name ||
+        (b->spec->storage == SANDBOX_STORAGE_VOLUME && !b->workspace_volume))
+        return no_memory(err);
+    owner_self(&self);
+    owner_text(&self, b->owner);
+    b->attempt_number = id->attempt;
+    snprintf(b->attempt, sizeof(b->attempt), "%d", id->attempt);
+    snprintf(b->deadline, sizeof(b->deadline), "%lld", (long long) id->deadline_s);
+    add_label(b, "agentbox.run", run);
+    add_label(b, "agentbox.attempt", b->attempt);
+    add_label(b, "agentbox.name", name);
+    add_label(b, "agentbox.owner", b->owner);
+    add_label(b, "agentbox.version", version);
+    add_label(b, "agentbox.deadline", b->deadline); /* always: else one of the image would count */
+    add_label(b, "agentbox.policy.sha256", b->policy);
+    return 0;
+}
+
+static int make_seccomp(struct blueprint *b, struct err *err)
+{
+    struct buf text = BUF_INIT(SECCOMP_MAX);
+    enum seccomp_arch arch;
+    int r = 0;
+
+    if (strcmp(b->spec->seccomp, "default") == 0)
+        return 0;
+    if (strcmp(b->spec->seccomp, "strict") == 0) {
+        r = seccomp_arch_parse(b->guest.arch, &arch, err);
+        if (r >= 0)
+            r = seccomp_write(arch, &text, err);
+    } else {
+        r = seccomp_load(b->spec->seccomp, &text, err);
+    }
+    if (r >= 0) {
+        b->lockdown.seccomp = arena_copy(&b->arena, text.data, text.len);
+        if (!b->lockdown.seccomp)
+            r = no_memory(err);
+    }
+    buf_done(&text);
+    return r;
+}
+
+static void make_argv(struct blueprint *b)
+{
+    size_t n = 0;
+
+    snprintf(b->orphan, sizeof(b->orphan), "%lld", (long long) b->spec->orphan_ms);
+    b->argv[n++] = LOCKDOWN_GUEST;
+    b->argv[n++] = "--root";
+    b->argv[n++] = b->spec->root;
+    b->argv[n++] = "--orphan-ms";
+    b->argv[n++] = b->orphan;
+    b->argv[n++] = "--build";
+    b->argv[n++] = b->guest.digest;
+    b->argv[n] = NULL;
+}
+
+int blueprint_init(struct blueprint *b, const struct sandbox_spec *spec, const struct docker_identity *id,
+                   const struct docker_guest *guest, struct err *err)
+{
+    int r;
+
+    *b = (struct blueprint){ .arena = ARENA_INIT(2 * 1024 * 1024), .spec = spec, .guest = *guest };
+    snprintf(b->guest_volume, sizeof(b->guest_volume), "agentbox-guest-%.64s", guest->digest);
+    make_argv(b);
+    b->lockdown = (struct lockdown){
+        .spec = spec,
+        .image_ref = spec->image,
+        .guest_argv = b->argv,
+        .guest_volume = b->guest_volume,
+        .labels = b->labels,
+    };
+    r = check_run_id(id->run_id, err);
+    if (r >= 0)
+        r = make_labels(b, id, err);
+    b->lockdown.workspace_volume = b->workspace_volume;
+    b->lockdown.label_count = b->label_count;
+    if (r >= 0)
+        r = make_seccomp(b, err);
+    if (r >= 0)
+        r = lockdown_prepare(&b->lockdown, err);
+    if (r >= 0)
+        r = lockdown_digest(&b->lockdown, b->policy, err);
+    if (r < 0)
+        blueprint_done(b);
+    return r;
+}
+
+void blueprint_done(struct blueprint *b)
+{
+    arena_done(&b->arena);
+}
+
+int blueprint_set_image(struct blueprint *b, const struct image *image, struct err *err)
+{
+    if (strcmp(image->os, "linux") != 0 || strcmp(image->arch, b->guest.arch) != 0) {
+        err_set(err, ERR_ENGINE, "image '%s' is for %s/%s; the guest of this program is for linux/%s",
+                b->spec->image, image->os, image->arch, b->guest.arch);
+        return err_hint(err, "take an image for linux/%s", b->guest.arch);
+    }
+    b->lockdown.image = image;
+    b->lockdown.image_ref = image->id;
+    return lockdown_digest(&b->lockdown, b->policy, err);
+}
+
+int blueprint_check_mounts(const struct blueprint *b, const struct endpoint *at, struct err *err)
+{
+    for (size_t i = 0; i < b->spec->mount_count; i++) {
+        int r = mount_check(&b->spec->mounts[i], b->spec->uid, b->spec->gid, at, err);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+bool blueprint_is_ours(const struct blueprint *b, const struct tree *inspect)
+{
+    const struct tree *labels = tree_path(inspect, "Config", "Labels", NULL);
+
+    return tree_is_string(tree_get(labels, "agentbox.run"), b->labels[0].value) &&
+           tree_is_string(tree_get(labels, "agentbox.attempt"), b->attempt);
+}
+
+static const char *state_name(enum sandbox_row_state state)
+{
+    static const char *const names[] = { "asked", "verified", "lowered", "failed" };
+
+    return names[state];
+}
+
+int blueprint_write(const struct blueprint *b, struct json_writer *w, struct err *err)
+{
+    struct sandbox_row rows[LOCKDOWN_ROWS];
+    struct buf body = BUF_INIT(LOCKDOWN_BODY_MAX);
+    int r = lockdown_write(&b->lockdown, &body, err);
+
+    if (r < 0) {
+        buf_done(&body);
+        return r;
+    }
+    lockdown_ask(&b->lockdown, rows);
+    json_object(w);
+    json_put_string(w, "image", b->spec->image);
+    json_put_bool(w, "image_known", b->lockdown.image != NULL);
+    json_put_string(w, "container", b->container_name);
+    json_put_string(w, "guest_volume", b->guest_volume);
+    json_put_string(w, "policy_sha256", b->policy);
+    json_key(w, "rows");
+    json_array(w);
+    for (size_t i = 0; i < lockdown_row_count(); i++) {
+        json_object(w);
+        json_put_string(w, "name", rows[i].name);
+        json_put_string(w, "title", rows[i].title);
+        json_put_string(w, "state", state_name(rows[i].state));
+        json_put_string(w, "asked", rows[i].asked);
+        json_object_end(w);
+    }
+    json_array_end(w);
+    json_put_raw(w, "request", buf_span(&body));
+    json_object_end(w);
+    buf_done(&body);
+    return 0;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* How a sandbox ends: lost, or removed. */
+#include "oci/docker_end.h"
+
+#include "core/base/cleanup.h"
+#include "oci/docker_explain.h"
+
+#include <stdio.h>
+
+/* ---- lost ---- */
+
+static void on_lost_inspected(void *data, int result, const struct engine_answer *answer,
+                              const struct err *err)
+{
+    struct docker_sandbox *sb = data;
+
+    if (result >= 0)
+        docker_explain_end(tree_get(answer->tree, "State"), &sb->err);
+    else if (result == -ERR_NOT_FOUND)
+        err_set(&sb->err, ERR_ENGINE, "the sandbox was removed by somebody else");
+    else
+        err_wrap(&sb->err, "the sandbox is lost, and its engine does not say why");
+    sb->state = STATE_ENDED;
+    if (sb->base.events->on_lost)
+        sb->base.events->on_lost(sb->base.events_data, &sb->err);
+}
+
+int docker_end_explain(struct docker_sandbox *sb)
+{
+    return docker_sandbox_ask_container(sb, "GET", "/json", on_lost_inspected);
+}
+
+/* ---- remove ---- */
+
+void docker_end_stop_work(struct docker_sandbox *sb)
+{
+    loop_source_free(TAKE_PTR(sb->timer));
+    inspection_free(TAKE_PTR(sb->inspection));
+    loop_source_free(TAKE_PTR(sb->deferred));
+    if (!sb->image) /* else it owns what sandbox_info() shows */
+        image_query_free(TAKE_PTR(sb->image_query));
+    engine_call_free(TAKE_PTR(sb->volume_call));
+    volume_fill_free(TAKE_PTR(sb->fill));
+}
+
+void docker_end_tell(struct docker_sandbox *sb)
+{
+    sb->state = STATE_REMOVED;
+    if (sb->removed)
+        sb->removed(sb->removed_data, sb->removal_result, sb->removal_result < 0 ? &sb->removal_err : NULL);
+}
+
+static void on_removed_deferred(void *data)
+{
+    struct docker_sandbox *sb = data;
+
+    loop_source_free(TAKE_PTR(sb->deferred));
+    docker_end_tell(sb);
+}
+
+static void on_removed_volume(void *data, int result, const struct engine_answer *answer,
+                              const struct err *err)
+{
+    struct docker_sandbox *sb = data;
+
+    if (result < 0 && result != -ERR_NOT_FOUND && sb->removal_result >= 0) {
+        sb->removal_result = result;
+        sb->removal_err = *err;
+    }
+    docker_end_tell(sb);
+}
+
+static void on_removed(void *data, int result, const struct engine_answer *answer, const struct err *err)
+{
+    struct docker_sandbox *sb = data;
+
+    /* 409: somebody is removing it already */
+    if (result < 0 && result != -ERR_NOT_FOUND && result != -ERR_CONFLICT) {
+        sb->removal_result = result;
+        sb->removal_err = *err;
+    }
+    sb->has_made = false;
+    if (!sb->has_made_volume)
+        docker_end_tell(sb);
+    else if (docker_sandbox_start_state(sb, STATE_REMOVE_VOLUME) < 0) {
+        sb->removal_result = -(int) sb->err.code;
+        sb->removal_err = sb->err;
+        docker_end_tell(sb);
+    }
+}
+
+int docker_end_remove_volume(struct docker_sandbox *sb)
+{
+    char path[200];
+
+    snprintf(path, sizeof(path), "/volumes/%s?force=1", sb->blueprint.workspace_volume);
+    return docker_sandbox_ask(sb, "DELETE", path, span_make(NULL, 0), on_removed_volume);
+}
+
+int docker_end_remove(struct docker_sandbox *sb)
+{
+    int r;
+
+    docker_end_stop_work(sb);
+    if (!sb->has_made && sb->has_made_volume) {
+        r = docker_sandbox_start_state(sb, STATE_REMOVE_VOLUME);
+    } else if (!sb->has_made) {
+        engine_call_free(TAKE_PTR(sb->call));
+        r = loop_defer(sb->loop, on_removed_deferred, sb, &sb->deferred, &sb->err);
+    } else {
+        r = docker_sandbox_ask_container(sb, "DELETE", "?force=1&v=1", on_removed);
+    }
+    if (r < 0) {
+        sb->removal_result = r;
+        sb->removal_err = sb->err;
+    }
+    return r;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* What stands before the container: engine, image, intent, volumes. */
+#include "oci/docker_prepare.h"
+
+#include "core/base/cleanup.h"
+#include "oci/docker_explain.h"
+#include "oci/guest_volume.h"
+
+#include <stdio.h>
+
+/* ---- open, look ---- */
+
+static void on_opened(void *data, int result, const struct engine_answer *answer, const struct err *err)
+{
+    struct docker_sandbox *sb = data;
+
+    if (result < 0)
+        docker_sandbox_fail_with(sb, err);
+    else
+        docker_sandbox_enter(sb, STATE_LOOK);
+}
+
+int docker_prepare_open(struct docker_sandbox *sb)
+{
+    return engine_open(sb->engine, on_opened, sb, &sb->call, &sb->err);
+}
+
+static void found_one(struct docker_sandbox *sb)
+{
+    if (!sb->image || sb->is_looking)
+        return;
+    docker_sandbox_enter(sb, STATE_INTENT);
+}
+
+static void on_image_step(void *data, const char *text)
+{
+    docker_sandbox_step(data, "pull", text);
+}
+
+static void on_image(void *data, int result, const struct image *image, const struct err *err)
+{
+    struct docker_sandbox *sb = data;
+
+    if (result >= 0)
+        result = blueprint_set_image(&sb->blueprint, image, &sb->err);
+    else
+        sb->err = *err;
+    if (result < 0) {
+        engine_call_free(TAKE_PTR(sb->volume_call));
+        docker_sandbox_fail(sb);
+        return;
+    }
+    sb->image = image;
+    found_one(sb);
+}
+
+static void on_volume(void *data, int result, const struct engine_answer *answer, const struct err *err)
+{
+    struct docker_sandbox *sb = data;
+
+    sb->is_looking = false;
+    sb->has_volume = result >= 0; /* any other answer: filling will say what is wrong */
+    found_one(sb);
+}
+
+int docker_prepare_look(struct docker_sandbox *sb)
+{
+    static const struct image_ops ops = { on_image_step, on_image };
+    char path[160];
+    const struct engine_request req = { .path = path };
+    int r;
+
+    docker_sandbox_step(sb, "image", "looking for the image");
+    snprintf(path, sizeof(path), "/volumes/%s", sb->blueprint.guest_volume);
+    sb->is_looking = true;
+    r = image_query_start(sb->engine, sb->blueprint.spec->image, sb->blueprint.spec->pull, sb->config_path,
+                          &ops, sb, &sb->image_query, &sb->err);
+    return r < 0 ? r : engine_start(sb->engine, &req, on_volume, sb, &sb->volume_call, &sb->err);
+}
+
+int docker_prepare_intent(struct docker_sandbox *sb)
+{
+    struct sandbox_info info;
+
+    lockdown_ask(&sb->blueprint.lockdown, sb->rows);
+    sb->base.ops->info(&sb->base, &info);
+    sb->base.events->on_intent(sb->base.events_data, &info);
+    return 0;
+}
+
+/* ---- volumes ---- */
+
+enum docker_state docker_prepare_after_guest(const struct docker_sandbox *sb)
+{
+    if (sb->has_made)
+        return STATE_CLEAR;
+    return sb->blueprint.workspace_volume ? STATE_WORKSPACE : STATE_CREATE;
+}
+
+static void on_filled(void *data, int result, const struct err *err)
+{
+    struct docker_sandbox *sb = data;
+
+    sb->has_volume = true;
+    if (result >= 0) {
+        docker_sandbox_enter(sb, docker_prepare_after_guest(sb));
+        return;
+    }
+    sb->err = *err;
+    err_wrap(&sb->err, "putting the guest onto the engine");
+    docker_sandbox_fail(sb);
+}
+
+int docker_prepare_guest(struct docker_sandbox *sb)
+{
+    docker_sandbox_step(sb, "guest", "putting the guest onto the engine");
+    volume_fill_free(TAKE_PTR(sb->fill));
+    return guest_volume_fill(sb->engine, &sb->blueprint, on_filled, sb, &sb->fill, &sb->err);
+}
+
+static void on_workspace(void *data, int result, const struct err *err)
+{
+    struct docker_sandbox *sb = data;
+
+    if (result >= 0) {
+        docker_sandbox_enter(sb, STATE_CREATE);
+        return;
+    }
+    sb->err = *err;
+    docker_explain_volume(&sb->err);
+    docker_sandbox_fail(sb);
+}
+
+int docker_prepare_workspace(struct docker_sandbox *sb)
+{
+    volume_fill_free(TAKE_PTR(sb->fill));
+    sb->has_made_volume = true; /* from here on, whatever the answer */
+    return workspace_volume_make(sb->engine, &sb->blueprint, on_workspace, sb, &sb->fill, &sb->err);
+}
