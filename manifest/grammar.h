@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The grammar of the manifest: every key as a row of a field table
+ * (core/base/table.h), and the structs the rows decode into. Decoding, defaults,
+ * checks, unknown-key hints, the JSON Schema, the resolved manifest and the
+ * reference all come from these rows; nothing else knows a key.
+ *
+ * What is meant to work one day has a row too and is refused with
+ * "not supported yet"; a value that only says that it is off (agents_md: false,
+ * file_tree: false, warm: 0, network: none) is accepted.
+ *
+ * Everything here is pure: no file is looked at (manifest/load.h does).
+ */
+#ifndef MANIFEST_GRAMMAR_H
+#define MANIFEST_GRAMMAR_H
+
+#include "core/base/table.h"
+#include "core/run/spec.h"
+
+enum manifest_param_type { PARAM_STRING, PARAM_INT, PARAM_NUMBER, PARAM_BOOL };
+
+struct manifest_param {
+    const char *name;
+    int type; /* enum manifest_param_type */
+    const struct tree *fallback;
+    const struct tree *choices;
+    const char *description;
+    const struct tree *node;
+};
+
+/* A secret by reference, as written. */
+struct manifest_secret {
+    const char *from_env;
+    const char *from_file;
+    const char *const *from_command;
+    size_t from_command_count;
+    const char *prefix;
+};
+
+/* Member of a map of texts: a header (value or secret), a variable. */
+struct manifest_pair {
+    const char *name;
+    const char *value; /* NULL: secret */
+    struct manifest_secret secret;
+};
+
+struct manifest_pairs {
+    struct manifest_pair *items;
+    size_t count;
+};
+
+struct manifest_tools {
+    const char **names;
+    size_t count;
+};
+
+struct manifest_model {
+    const char *name, *base_url;
+    struct manifest_secret api_key;
+    int auth_header, state, tool_style;
+    struct manifest_pairs headers;
+    struct {
+        const char *effort, *summary;
+    } reasoning;
+    int64_t max_output_tokens;
+    struct {
+        const char *verbosity;
+    } text;
+    const char *service_tier;
+    int64_t idle_ms, retries;
+    struct model_price price;
+    const struct tree *extra;
+    const char *record, *replay;
+};
+
+struct manifest_agent {
+    const char *instructions, *instructions_file, *task, *task_file;
+    const char *const *attachments;
+    size_t attachment_count;
+    struct manifest_tools tools;
+};
+
+enum manifest_entry_type {
+    ENTRY_DIR,
+    ENTRY_FILE,
+    ENTRY_LOCAL_FILE,
+    ENTRY_LOCAL_DIR,
+    ENTRY_LATER, /* this and all behind it */
+};
+
+struct manifest_entry {
+    const char *key;  /* as written */
+    const char *path; /* normalized, with the parents' paths before it; NULL: not acceptable */
+    int type;         /* enum manifest_entry_type */
+    const char *src;
+    struct span content;
+    int64_t permissions; /* -1: not given */
+    bool mount;
+    struct {
+        struct manifest_entry *items;
+        size_t count;
+    } children; /* of a dir */
+    const struct tree *node;
+};
+
+struct manifest_workspace {
+    const char *root;
+    int storage;
+    int64_t size_bytes;
+    struct manifest_pairs environment;
+    struct manifest_entry *entries;
+    size_t entry_count;
+};
+
+struct manifest_output {
+    const char *path; /* normalized by the check; NULL: not acceptable */
+    const char *to;
+    bool required;
+    const struct tree *node;
+};
+
+struct manifest_sandbox {
+    const char *image, *engine, *user, *runtime, *seccomp;
+    int pull, keep;
+    int64_t uid, gid; /* of `user` */
+    int64_t memory_bytes, pids, tmp_bytes;
+    double cpus;
+    const char *const *lower;
+    size_t lower_count;
+};
+
+struct manifest {
+    int64_t version;
+    const char *name, *description;
+    struct manifest_param *params;
+    size_t param_count;
+    struct manifest_model model;
+    struct manifest_agent agent;
+    struct manifest_workspace workspace;
+    struct manifest_output *outputs;
+    size_t output_count;
+    struct manifest_sandbox sandbox;
+    struct run_limits limits;
+};
+
+extern const struct table manifest_table; /* struct manifest */
+extern const struct table
+    manifest_param_table; /* struct manifest_param: `params` is decoded before the rest */
+
+#endif

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: MIT */
+/* Manifest to run spec: files of the host, absolute paths, and the copy into plain data. */
+#include "manifest/load.h"
+
+#include "core/base/cleanup.h"
+#include "manifest/decode.h"
+#include "manifest/host.h"
+#include "manifest/path.h"
+#include "manifest/resolve.h"
+#include "manifest/rules.h"
+#include "manifest/yaml.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+extern char **environ;
+
+struct loader {
+    const struct manifest_options *opt;
+    struct diags *diags;
+    struct run_spec *spec;
+    struct arena *arena; /* the spec's */
+    const char *folder;  /* of the manifest, absolute */
+    struct decoded dec;
+    struct manifest *m; /* of dec */
+};
+
+static void report(struct loader *l, const struct tree *at, const char *path, struct host_problem problem)
+{
+    if (problem.message)
+        diags_add(l->diags, at ? at->pos : (struct tree_pos){ 0, 0 }, path, problem.hint, "%s",
+                  problem.message);
+}
+
+static void report_memory(struct loader *l)
+{
+    report(l, NULL, NULL, (struct host_problem){ "no memory", NULL });
+}
+
+/* Make a host path of the manifest absolute. */
+static const char *absolute(struct loader *l, const char *path)
+{
+    const char *full = path_host(l->folder, path, l->arena);
+
+    if (!full)
+        report_memory(l);
+    return full ? full : path;
+}
+
+/* --- names --- */
+
+/* "Q3 Report.yaml" -> "q3-report" */
+static const char *name_of_file(struct loader *l)
+{
+    const char *base = strcmp(l->opt->path, "-") == 0 ? "manifest" : path_name(l->opt->path);
+    char *name = arena_text(l->arena, base), *dot = name ? strrchr(name, '.') : NULL;
+    size_t len = 0;
+
+    if (dot && dot != name)
+        *dot = '\0';
+    for (const char *c = name; c && *c && len < 63; c++) {
+        bool is_good = isalnum((unsigned char) *c);
+
+        if (is_good)
+            name[len++] = (char) tolower((unsigned char) *c);
+        else if (len > 0 && name[len - 1] != '-')
+            name[len++] = '-';
+    }
+    while (len > 0 && name[len - 1] == '-')
+        len--;
+    if (name)
+        name[len] = '\0';
+    return name && rules_is_name(name) ? name : "manifest";
+}
+
+/* --- texts and files --- */
+
+static void read_text(struct loader *l, const char **text, const char **file, const char *key)
+{
+    const struct tree *at = tree_path(l->dec.root, "agent", key, NULL);
+    const char *content = NULL;
+
+    if (!*file)
+        return;
+    *file = absolute(l, *file);
+    report(l, at, key, host_read_text(*file, l->arena, &content));
+    *text = content;
+    *file = NULL;
+}
+
+static void load_texts(struct loader *l)
+{
+    struct manifest_agent *agent = &l->m->agent;
+    const struct tree *at = l->opt->task ? NULL : tree_path(l->dec.root, "agent", "task_file", NULL);
+
+    read_text(l, &agent->instructions, &agent->instructions_file, "instructions_file");
+    if (l->opt->task) {
+        agent->task = arena_text(l->arena, l->opt->task);
+        agent->task_file = NULL;
+    }
+    read_text(l, &agent->task, &agent->task_file, "task_file");
+    if ((at || l->opt->task) && agent->task && agent->task[strspn(agent->task, " \t\r\n")] == '\0')
+        report(l, at, "agent.task", (struct host_problem){ "the task is empty", NULL });
+}
+
+static void load_attachments(struct loader *l)
+{
+    struct manifest_agent *agent = &l->m->agent;
+    const struct tree *list = tree_path(l->dec.root, "agent", "attachments", NULL);
+    const char **paths = arena_alloc(l->arena, (agent->attachment_count + 1) * sizeof(*paths));
+
+    if (!paths) {
+        report_memory(l);
+        return;
+    }
+    for (size_t i = 0; i < agent->attachment_count; i++) {
+        paths[i] = absolute(l, agent->attachments[i]);
+        report(l, tree_at(list, i), "agent.attachments",
+               host_check_file(paths[i], HOST_ATTACHMENT_MAX, l->arena));
+    }
+    agent->attachments = paths;
+}
+
+static void load_secret(struct loader *l, struct manifest_secret *secret)
+{
+    if (secret->from_file) /* whether it is there is seen when it is used */
+        secret->from_file = absolute(l, secret->from_file);
+}
+
+static void load_model(struct loader *l)
+{
+    struct manifest_model *model = &l->m->model;
+
+    load_secret(l, &model->api_key);
+    for (size_t i = 0; i < model->headers.count; i++)
+        load_secret(l, &model->headers.items[i].secret);
+    if (model->record)
+        model->record = absolute(l, model->record);
+    if (!model->replay)
+        return;
+    model->replay = absolute(l, model->replay);
+    report(l, tree_path(l->dec.root, "model", "replay", NULL), "model.replay",
+           host_check_file(model->replay, 0, l->arena));
+}
+
+static void load_seccomp(struct loader *l)
+{
+    struct manifest_sandbox *sandbox = &l->m->sandbox;
+
+    if (!sandbox->seccomp || strcmp(sandbox->seccomp, "strict") == 0 ||
+        strcmp(sandbox->seccomp, "default") == 0)
+        return;
+    sandbox->seccomp = absolute(l, sandbox->seccomp);
+    report(l, tree_path(l->dec.root, "sandbox", "seccomp", NULL), "sandbox.seccomp",
+           host_check_file(sandbox->seccomp, 4 * HOST_TEXT_MAX, l->arena));
+}
+
+/* --- entries and outputs --- */
+
+static void check_source(struct loader *l, const struct manifest_entry *entry)
+{
+    const struct manifest_sandbox *sandbox = &l->m->sandbox;
+    const struct tree *at = tree_get(entry->node, "src");
+    struct host_problem problem = entry->type == ENTRY_LOCAL_DIR ? host_check_dir(entry->src, l->arena)
+                                                                 : host_check_file(entry->src, 0, l->arena);
+
+    if (!problem.message && entry->mount)
+        problem = host_check_mount(entry->src, sandbox->uid, sandbox->gid, l->arena);
+    report(l, at, "workspace.entries", problem);
+}
+
+/* The entries become one flat list with full paths, in the manifest too, so that it is what gets resolved. */
+static void load_entries(struct loader *l)
+{
+    struct manifest_workspace *workspace = &l->m->workspace;
+    struct manifest_entry *flat = arena_alloc(l->arena, (l->dec.entry_count + 1) * sizeof(*flat));
+
+    if (!flat) {
+        report_memory(l);
+        return;
+    }
+    for (size_t i = 0; i < l->dec.entry_count; i++) {
+        flat[i] = *l->dec.entries[i];
+        flat[i].key = flat[i].path;
+        flat[i].children.count = 0;
+        if (!flat[i].src || (flat[i].type != ENTRY_LOCAL_FILE && flat[i].type != ENTRY_LOCAL_DIR))
+            continue;
+        flat[i].src = absolute(l, flat[i].src);
+        check_source(l, &flat[i]);
+    }
+    workspace->entries = flat;
+    workspace->entry_count = l->dec.entry_count;
+}
+
+/* `to` ending in '/' is a folder to put it into, else the target's own name; ./<path> when not given. */
+static const char *target_of(struct loader *l, const struct manifest_output *output)
+{
+    const char *to = output->to ? output->to : output->path;
+    size_t len = strlen(to);
+
+    if (len > 0 && to[len - 1] == '/')
+        to = arena_printf(l->arena, "%s%s", to, path_name(output->path));
+    return absolute(l, to ? to : output->path);
+}
+
+static void load_outputs(struct loader *l)
+{
+    struct run_output *outputs = arena_alloc(l->arena, (l->m->output_count + 1) * sizeof(*outputs));
+
+    if (!outputs) {
+        report_memory(l);
+        return;
+    }
+    for (size_t i = 0; i < l->m->output_count; i++) {
+        struct manifest_output *output = &l->m->outputs[i];
+        const struct tree *to = tree_get(output->node, "to");
+
+        if (!output->path)
+            continue;
+        outputs[i] = (struct run_output){ .path = output->path,
+                                          .to = target_of(l, output),
+                                          .to_as_given = output->to ? output->to : output->path,
+                                          .required = output->required };
+        output->to = outputs[i].to;
+        for (size_t k = 0; k < i; k++)
+            if (outputs[k].to && strcmp(outputs[k].to, outputs[i].to) == 0)
+                diags_add(l->diags, to ? to->pos : output->node->pos, "outputs", NULL,
+                          "two outputs go to '%s'", outputs[i].to);
+    }
+    l->spec->outputs = outputs;
+    l->spec->output_count = l->m->output_count;
+}
+
+/* --- the copy into plain data --- */
+
+static struct secret_ref secret_ref(const struct manifest_secret *s)
+{
+    return (struct secret_ref){
+        .kind = s->from_env       ? SECRET_ENV
+                : s->from_file    ? SECRET_FILE
+                : s->from_command ? SECRET_COMMAND
+                                  : SECRET_NONE,
+        .value = s->from_env ? s->from_env : s->from_file,
+        .argv = s->from_command,
+        .prefix = s->prefix,
+    };
+}
+
+static bool fill_headers(struct loader *l)
+{
+    const struct manifest_pairs *from = &l->m->model.headers;
+    struct model_header *to = arena_alloc(l->arena, (from->count + 1) * sizeof(*to));
+
+    for (size_t i = 0; to && i < from->count; i++)
+        to[i] = (struct model_header){ .name = from->items[i].name,
+                                       .value = from->items[i].value,
+                                       .secret = secret_ref(&from->items[i].secret) };
+    l->spec->model.headers = to;
+    l->spec->model.header_count = from->count;
+    return to;
+}
+
+static bool fill_model(struct loader *l)
+{
+    const struct manifest_model *from = &l->m->model;
+
+    l->spec->model = (struct model_spec){
+        .name = from->name,
+        .base_url = from->base_url,
+        .api_key = secret_ref(&from->api_key),
+        .auth_header = (enum model_auth) from->auth_header,
+        .state = (enum model_state_mode) from->state,
+        .tool_style = (enum model_tool_style) from->tool_style,
+        .reasoning_effort = from->reasoning.effort,
+        .reasoning_summary = from->reasoning.summary,
+        .max_output_tokens = from->max_output_tokens,
+        .text_verbosity = from->text.verbosity,
+        .service_tier = from->service_tier,
+        .idle_ms = from->idle_ms,
+        .retries = from->retries,
+        .price = from->price,
+        .extra = from->extra,
+        .record = from->record,
+        .replay = from->replay,
+    };
+    return fill_headers(l);
+}
+
+static bool fill_mounts(struct loader *l)
+{
+    const struct manifest_workspace *from = &l->m->workspace;
+    struct sandbox_mount *mounts = arena_alloc(l->arena, (from->entry_count + 1) * sizeof(*mounts));
+    size_t count = 0;
+
+    for (size_t i = 0; mounts && i < from->entry_count; i++)
+        if (from->entries[i].mount)
+            mounts[count++] = (struct sandbox_mount){
+                .source = from->entries[i].src,
+                .target = arena_printf(l->arena, "%s/%s", from->root, from->entries[i].path),
+            };
+    l->spec->sandbox.mounts = mounts;
+    l->spec->sandbox.mount_count = count;
+    return mounts;
+}
+
+static bool fill_environment(struct loader *l)
+{
+    const struct manifest_pairs *from = &l->m->workspace.environment;
+    struct sandbox_env *env = arena_alloc(l->arena, (from->count + 1) * sizeof(*env));
+
+    for (size_t i = 0; env && i < from->count; i++)
+        env[i] = (struct sandbox_env){ from->items[i].name, from->items[i].value };
+    l->spec->sandbox.env = env;
+    l->spec->sandbox.env_count = from->count;
+    return env;
+}
+
+static bool fill_sandbox(struct loader *l)
+{
+    const struct manifest_sandbox *from = &l->m->sandbox;
+    const struct manifest_workspace *workspace = &l->m->workspace;
+
+    l->spec->sandbox = (struct sandbox_spec){
+        .image = from->image,
+        .pull = (enum sandbox_pull) from->pull,
+        .engine = from->engine,
+        .uid = from->uid,
+        .gid = from->gid,
+        .memory_bytes = from->memory_bytes,
+        .nano_cpus = (int64_t) (from->cpus * 1e9 + 0.5),
+        .pids = from->pids,
+        .tmp_bytes = from->tmp_bytes,
+        .runtime = from->runtime,
+        .seccomp = from->seccomp,
+        .lower = from->lower,
+        .lower_count = from->lower_count,
+        .keep = (enum sandbox_keep) from->keep,
+        .root = workspace->root,
+        .storage = (enum sandbox_storage) workspace->storage,
+        .size_bytes = workspace->size_bytes,
+        .orphan_ms = MANIFEST_ORPHAN_MS,
+    };
+    return fill_environment(l) && fill_mounts(l);
+}
+
+static bool fill_entries(struct loader *l)
+{
+    const struct manifest_workspace *from = &l->m->workspace;
+    struct run_entry *entries = arena_alloc(l->arena, (from->entry_count + 1) * sizeof(*entries));
+
+    for (size_t i = 0; entries && i < from->entry_count; i++)
+        entries[i] = (struct run_entry){ .path = from->entries[i].path,
+                                         .kind = (enum run_entry_kind) from->entries[i].type,
+                                         .src = from->entries[i].src,
+                                         .content = from->entries[i].content,
+                                         .mount = from->entries[i].mount,
+                                         .mode = from->entries[i].permissions };
+    l->spec->entries = entries;
+    l->spec->entry_count = from->entry_count;
+    return entries;
+}
+
+static bool fill_rest(struct loader *l)
+{
+    struct run_spec *spec = l->spec;
+    const char *file = strcmp(l->opt->path, "-") == 0 ? "-" : path_name(l->opt->path);
+
+    spec->source = *file == '-' && file[1] == '\0' ? "-" : path_host(l->folder, file, l->arena);
+    spec->name = l->m->name;
+    spec->description = l->m->description;
+    spec->params = l->dec.params;
+    spec->param_count = l->dec.param_count;
+    spec->instructions = l->m->agent.instructions;
+    spec->task = l->m->agent.task;
+    spec->attachments = l->m->agent.attachments;
+    spec->attachment_count = l->m->agent.attachment_count;
+    spec->tools = l->m->agent.tools.names;
+    spec->tool_count = l->m->agent.tools.count;
+    spec->limits = l->m->limits;
+    return spec->source;
+}
+
+/* Parameters keep the values of this run, as their defaults. */
+static bool settle_params(struct loader *l)
+{
+    for (size_t i = 0; i < l->m->param_count; i++) {
+        struct tree *value = arena_alloc(l->arena, sizeof(*value));
+
+        if (!value)
+            return false;
+        value->kind = TREE_STRING;
+        value->text = span_of(l->dec.params[i].value);
+        l->m->params[i].fallback = value;
+    }
+    return true;
+}
+
+static int make_resolved(struct loader *l, struct err *err)
+{
+    struct buf text = BUF_INIT(RESOLVE_MAX);
+    int r = settle_params(l) ? resolve_write(l->m, &text) : -ERR_INTERNAL;
+
+    l->spec->resolved = r == 0 ? arena_copy(l->arena, text.data, text.len) : NULL;
+    buf_done(&text);
+    return l->spec->resolved ? 0 : err_set(err, ERR_MANIFEST, "the manifest is too large");
+}
+
+static int problems(const struct diags *diags, struct err *err)
+{
+    size_t count = diags->count + diags->dropped;
+
+    return count == 0
+               ? 0
+               : err_set(err, ERR_MANIFEST, "%zu problem%s in the manifest", count, count == 1 ? "" : "s");
+}
+
+static int load_all(struct loader *l, struct err *err)
+{
+    int r;
+
+    if (!l->m->name)
+        l->m->name = name_of_file(l);
+    load_texts(l);
+    load_attachments(l);
+    load_model(l);
+    load_seccomp(l);
+    load_entries(l);
+    load_outputs(l);
+    r = problems(l->diags, err);
+    if (r < 0)
+        return r;
+    if (!fill_model(l) || !fill_sandbox(l) || !fill_entries(l) || !fill_rest(l))
+        return err_set(err, ERR_INTERNAL, "no memory for the manifest");
+    return make_resolved(l, err);
+}
+
+static int load_text(struct loader *l, struct span text, struct err *err)
+{
+    struct decode_input in = {
+        .file = strcmp(l->opt->path, "-") == 0 ? "stdin" : l->opt->path,
+        .text = text,
+        .params = l->opt->params,
+        .param_count = l->opt->param_count,
+        .sets = l->opt->sets,
+        .set_count = l->opt->set_count,
+        .env = l->opt->env ? l->opt->env : (const char *const *) environ,
+        .has_task = l->opt->task != NULL,
+    };
+    int r;
+
+    l->folder = host_folder(l->opt->path, l->arena);
+    if (!l->folder)
+        return err_errno(err, ERR_MANIFEST, "looking up the folder of '%s'", l->opt->path);
+    r = decode_manifest(&in, l->arena, l->diags, &l->dec, err);
+    l->m = &l->dec.manifest;
+    /* With problems, the files are looked at all the same: everything is said at once. */
+    return r == 0 || (r == -ERR_MANIFEST && l->dec.root) ? load_all(l, err) : r;
+}
+
+int manifest_load(const struct manifest_options *opt, struct run_spec **ret, struct diags *diags,
+                  struct err *err)
+{
+    struct buf text = BUF_INIT(YAML_SIZE_MAX);
+    struct loader *l = calloc(1, sizeof(*l));
+    struct run_spec *spec = calloc(1, sizeof(*spec));
+    int r = -ERR_INTERNAL;
+
+    if (l && spec) {
+        arena_init(&spec->arena, DECODE_ARENA_MAX);
+        *l = (struct loader){ .opt = opt, .diags = diags, .spec = spec, .arena = &spec->arena };
+        r = host_read_manifest(opt->path, &text, err);
+        if (r == 0)
+            r = load_text(l, buf_span(&text), err);
+    } else {
+        (void) err_set(err, ERR_INTERNAL, "no memory for the manifest");
+    }
+    buf_done(&text);
+    free(l);
+    if (r == 0) {
+        *ret = spec;
+        return 0;
+    }
+    run_spec_free(spec);
+    return r;
+}
