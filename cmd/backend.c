@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* A run in the words of the Docker backend. */
+#include "cmd/backend.h"
+
+#include "core/base/clock.h"
+
+#define SPARE_S  3600 /* a container may outlive its run's wall limit this long before it is swept */
+#define NO_END_S (7 * 24 * 3600) /* the same for a run without a wall limit */
+
+struct docker_identity backend_identity(const struct run_spec *spec, const char *run_id, int attempt)
+{
+    int64_t life = spec->limits.wall_ms > 0 ? spec->limits.wall_ms / 1000 + SPARE_S : NO_END_S;
+
+    return (struct docker_identity){
+        .run_id = run_id,
+        .name = spec->name,
+        .version = AGENTBOX_VERSION,
+        .attempt = attempt,
+        .deadline_s = clock_wall_ms() / 1000 + life,
+    };
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/* The tables of verbs and options, and what is derived from them. */
+#include "cmd/options.h"
+
+#include "cmd/verbs.h"
+#include "core/base/table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    ON_RUN = 1 << 0,
+    ON_VALIDATE = 1 << 1,
+    ON_PLAN = 1 << 2,
+    ON_SCHEMA = 1 << 3,
+    ON_LS = 1 << 4,
+    ON_SHOW = 1 << 5,
+    ON_LOGS = 1 << 6,
+    ON_RM = 1 << 7,
+    ON_GC = 1 << 8,
+    ON_DOCTOR = 1 << 9,
+    ON_VERSION = 1 << 10,
+    ON_HELP = 1 << 11,
+    ON_EVERY = ~0,
+    ON_MANIFEST = ON_RUN | ON_VALIDATE | ON_PLAN,
+};
+
+static const char note_task[] = "MANIFEST is a file, or '-' for stdin. TASK takes the place of the "
+                                "manifest's task; '-' reads it from stdin.";
+static const char note_manifest[] = "MANIFEST is a file, or '-' for stdin.";
+static const char note_run[] = "RUN is an id as `agentbox ls` shows it, the beginning of one, or 'last'.";
+
+static const struct verb verbs[] = {
+    { "run", ON_RUN, "MANIFEST [- | -- TASK]", "run an agent; its final message goes to stdout", note_task, 1,
+      2, true, verb_run },
+    { "validate", ON_VALIDATE, "MANIFEST", "check a manifest and report every problem", note_manifest, 1, 1,
+      false, verb_validate },
+    { "plan", ON_PLAN, "MANIFEST [- | -- TASK]", "show what a run would do, touching nothing", note_task, 1,
+      2, true, verb_plan },
+    { "schema", ON_SCHEMA, "", "print the manifest's JSON Schema, for editors", NULL, 0, 0, false,
+      verb_schema },
+    { "ls", ON_LS, "", "list runs, newest first", NULL, 0, 0, false, verb_ls },
+    { "show", ON_SHOW, "RUN", "one run: state, numbers, outputs, calls", note_run, 1, 1, false, verb_show },
+    { "logs", ON_LOGS, "RUN", "what happened in a run, step by step", note_run, 1, 1, false, verb_logs },
+    { "rm", ON_RM, "RUN...", "remove runs that have ended, with what is left of their sandboxes", note_run, 1,
+      8, false, verb_rm },
+    { "gc", ON_GC, "", "remove containers and volumes of dead or expired runs", NULL, 0, 0, false, verb_gc },
+    { "doctor", ON_DOCTOR, "", "check engine and host, and say what to mend", NULL, 0, 0, false,
+      verb_doctor },
+    { "version", ON_VERSION, "", "print the version", NULL, 0, 0, false, verb_version },
+    { "help", ON_HELP, "[VERB | manifest | exit-codes]", "explain a verb, the manifest, the exit codes", NULL,
+      0, 1, false, verb_help },
+};
+
+enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_LIST };
+
+struct option_row {
+    const char *name;
+    char letter;
+    enum option_kind kind;
+    const char *arg;
+    unsigned on; /* the verbs that take it */
+    size_t offset;
+    const char *help;
+};
+
+#define AT(member) offsetof(struct options, member)
+
+static const struct option_row rows[] = {
+    { "param", 'p', OPTION_LIST, "NAME=VALUE", ON_MANIFEST, AT(params), "set a parameter of the manifest" },
+    { "set", 0, OPTION_LIST, "PATH=VALUE", ON_MANIFEST, AT(sets),
+      "set any value of the manifest, such as limits.turns=5" },
+    { "json", 0, OPTION_FLAG, NULL,
+      ON_RUN | ON_VALIDATE | ON_PLAN | ON_LS | ON_SHOW | ON_LOGS | ON_GC | ON_DOCTOR | ON_VERSION, AT(json),
+      "for machines: JSON on stdout (run: one event a line)" },
+    { "output", 'o', OPTION_TEXT, "FILE", ON_RUN, AT(output), "write the result to FILE instead of stdout" },
+    { "keep", 0, OPTION_FLAG, NULL, ON_RUN, AT(keep), "leave the container when the run has ended" },
+    { "quiet", 'q', OPTION_FLAG, NULL, ON_RUN, AT(quiet), "no progress on stderr, errors only" },
+    { "follow", 'f', OPTION_FLAG, NULL, ON_LOGS, AT(follow), "go on until the run ends" },
+    { "dry-run", 'n', OPTION_FLAG, NULL, ON_GC, AT(dry_run), "only say what would be removed" },
+    { "engine", 0, OPTION_TEXT, "URL", ON_GC | ON_DOCTOR | ON_RM, AT(engine),
+      "the engine to ask, such as unix:///var/run/docker.sock" },
+    { "help", 'h', OPTION_FLAG, NULL, (unsigned) ON_EVERY, AT(help), "explain the verb" },
+};
+
+const struct verb *verb_find(const char *name)
+{
+    for (size_t i = 0; i < FIELD_COUNT_OF(verbs); i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+static int unknown_verb(const char *name, struct err *err)
+{
+    const char *names[FIELD_COUNT_OF(verbs)];
+    const char *near;
+
+    for (size_t i = 0; i < FIELD_COUNT_OF(verbs); i++)
+        names[i] = verbs[i].name;
+    near = table_nearest(span_of(name), names, FIELD_COUNT_OF(verbs));
+    err_set(err, ERR_USAGE, "there is no verb '%s'", name);
+    return near ? err_hint(err, "did you mean 'agentbox %s'?", near)
+                : err_hint(err, "`agentbox help` lists them");
+}
+
+/* The row for "--name", "--name=value" or "-x", if this verb takes it. */
+static const struct option_row *row_find(const struct verb *verb, const char *word)
+{
+    bool is_long = word[1] == '-';
+    size_t len = is_long ? strcspn(word + 2, "=") : 1;
+
+    for (size_t i = 0; i < FIELD_COUNT_OF(rows); i++) {
+        if (verb && !(rows[i].on & verb->bit))
+            continue;
+        if (is_long && strlen(rows[i].name) == len && memcmp(rows[i].name, word + 2, len) == 0)
+            return &rows[i];
+        if (!is_long && rows[i].letter && rows[i].letter == word[1])
+            return &rows[i];
+    }
+    return NULL;
+}
+
+static int unknown_option(const struct verb *verb, const char *word, struct err *err)
+{
+    const char *names[FIELD_COUNT_OF(rows)];
+    const char *near = NULL;
+    size_t count = 0;
+
+    for (size_t i = 0; i < FIELD_COUNT_OF(rows); i++)
+        if (!verb || (rows[i].on & verb->bit))
+            names[count++] = rows[i].name;
+    if (word[1] == '-')
+        near = table_nearest(span_make(word + 2, strcspn(word + 2, "=")), names, count);
+    if (verb)
+        err_set(err, ERR_USAGE, "'agentbox %s' has no option '%s'", verb->name, word);
+    else
+        err_set(err, ERR_USAGE, "there is no option '%s'", word);
+    if (near)
+        return err_hint(err, "did you mean '--%s'?", near);
+    return verb ? err_hint(err, "`agentbox help %s` lists the options", verb->name)
+                : err_hint(err, "`agentbox help` shows how to call it");
+}
+
+/* Before the verb nobody can tell whether the verb takes it. */
+static int too_early(const struct option_row *row, struct err *err)
+{
+    const struct verb *verb = verbs;
+
+    while (!(row->on & verb->bit))
+        verb++;
+    err_set(err, ERR_USAGE, "option '--%s' is given before the verb", row->name);
+    return err_hint(err, "options follow the verb: agentbox %s --%s%s%s", verb->name, row->name,
+                    row->arg ? " " : "", row->arg ? row->arg : "");
+}
+
+static int store(struct options *opts, const struct option_row *row, const char *value, struct err *err)
+{
+    void *member = (char *) opts + row->offset;
+    struct option_list *list;
+
+    switch (row->kind) {
+    case OPTION_FLAG:
+        *(bool *) member = true;
+        return 0;
+    case OPTION_TEXT:
+        *(const char **) member = value;
+        return 0;
+    case OPTION_LIST:
+        list = (struct option_list *) member;
+        if (list->count == OPTIONS_LIST_MAX)
+            return err_set(err, ERR_USAGE, "option '--%s' is given more than %d times", row->name,
+                           OPTIONS_LIST_MAX);
+        list->items[list->count++] = value;
+        return 0;
+    }
+    return 0;
+}
+
+/* One option at argv[*at]; moves *at over a separate value. */
+static int take_option(const struct verb *verb, int argc, char **argv, int *at, struct options *opts,
+                       struct err *err)
+{
+    const char *word = argv[*at], *value = NULL;
+    const struct option_row *row = row_find(verb, word);
+
+    if (!row)
+        return unknown_option(verb, word, err);
+    if (!verb && row->on != (unsigned) ON_EVERY)
+        return too_early(row, err);
+    if (word[1] == '-' && strchr(word, '='))
+        value = strchr(word, '=') + 1;
+    else if (word[1] != '-' && word[2])
+        value = word + 2;
+    if (row->kind == OPTION_FLAG) {
+        if (value)
+            return err_set(err, ERR_USAGE, "option '--%s' takes no value", row->name);
+        return store(opts, row, NULL, err);
+    }
+    if (!value && *at + 1 < argc)
+        value = argv[++*at];
+    if (!value)
+        return err_set(err, ERR_USAGE, "option '--%s' needs a value: --%s %s", row->name, row->name,
+                       row->arg);
+    return store(opts, row, value, err);
+}
+
+static int join_task(int argc, char **argv, int from, struct buf *task, struct err *err)
+{
+    int r = buf_add_text(task, "");
+
+    for (int i = from; i < argc && r == 0; i++) {
+        if (i > from)
+            r = buf_add_char(task, ' ');
+        if (r == 0)
+            r = buf_add_text(task, argv[i]);
+    }
+    return r < 0 ? err_set(err, ERR_USAGE, "the task after '--' is too long") : 0;
+}
+
+static int check_args(const struct verb *verb, const struct options *opts, struct err *err)
+{
+    if (opts->help || (opts->arg_count >= verb->args_min && opts->arg_count <= verb->args_max))
+        return 0;
+    if (opts->arg_count < verb->args_min)
+        err_set(err, ERR_USAGE, "'agentbox %s' needs %.*s", verb->name, (int) strcspn(verb->synopsis, " ."),
+                verb->synopsis);
+    else
+        err_set(err, ERR_USAGE, "'agentbox %s' does not take '%s'", verb->name, opts->args[verb->args_max]);
+    return err_hint(err, "usage: agentbox %s [OPTIONS]%s%s", verb->name, *verb->synopsis ? " " : "",
+                    verb->synopsis);
+}
+
+static int take_argument(const struct verb **verb, const char *word, struct options *opts, struct err *err)
+{
+    if (!*verb) {
+        opts->verb = word;
+        *verb = verb_find(word);
+        return *verb ? 0 : unknown_verb(word, err);
+    }
+    if (opts->arg_count == sizeof(opts->args) / sizeof(opts->args[0]))
+        return err_set(err, ERR_USAGE, "too many arguments, from '%s' on", word);
+    opts->args[opts->arg_count++] = word;
+    return 0;
+}
+
+int options_parse(int argc, char **argv, struct options *opts, struct buf *ret_task, struct err *err)
+{
+    const struct verb *verb = NULL;
+    int r = 0;
+
+    *opts = (struct options){ 0 };
+    for (int i = 1; i < argc && r == 0; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            if (!verb || !verb->takes_task)
+                return err_set(err, ERR_USAGE, "'--' and a task are not taken here");
+            r = join_task(argc, argv, i + 1, ret_task, err);
+            opts->task = buf_text(ret_task);
+            break;
+        }
+        if (argv[i][0] == '-' && argv[i][1] && (argv[i][1] != '-' || argv[i][2]))
+            r = !verb && strcmp(argv[i], "--version") == 0 ? take_argument(&verb, "version", opts, err)
+                                                           : take_option(verb, argc, argv, &i, opts, err);
+        else
+            r = take_argument(&verb, argv[i], opts, err);
+    }
+    if (r < 0)
+        return r;
+    return verb ? check_args(verb, opts, err) : 0;
+}
+
+static void help_option(struct buf *out, const struct option_row *row)
+{
+    char left[64];
+
+    if (row->letter)
+        snprintf(left, sizeof(left), "-%c, --%s%s%s", row->letter, row->name, row->arg ? " " : "",
+                 row->arg ? row->arg : "");
+    else
+        snprintf(left, sizeof(left), "    --%s%s%s", row->name, row->arg ? " " : "",
+                 row->arg ? row->arg : "");
+    buf_printf(out, "  %-24s  %s\n", left, row->help);
+}
+
+int help_all(struct buf *out)
+{
+    buf_add_text(out, "agentbox: runs AI agents in a locked-down container\n\nusage: agentbox VERB [OPTIONS] "
+                      "[ARGUMENTS]\n\nverbs:\n");
+    for (size_t i = 0; i < FIELD_COUNT_OF(verbs); i++)
+        buf_printf(out, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
+    return buf_add_text(out, "\n`agentbox help VERB` shows a verb's options, `agentbox help manifest` the "
+                             "manifest,\n`agentbox help exit-codes` what the exit status means.\n");
+}
+
+int help_verb(struct buf *out, const struct verb *verb)
+{
+    buf_printf(out, "agentbox %s: %s\n\nusage: agentbox %s [OPTIONS]%s%s\n\noptions:\n", verb->name,
+               verb->summary, verb->name, *verb->synopsis ? " " : "", verb->synopsis);
+    for (size_t i = 0; i < FIELD_COUNT_OF(rows); i++)
+        if (rows[i].on & verb->bit)
+            help_option(out, &rows[i]);
+    return verb->note ? buf_printf(out, "\n%s\n", verb->note) : 0;
+}

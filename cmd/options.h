@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line as two tables: verbs and options. Parsing, `help` and the
+ * usage errors come from the rows; a new option is a row and a member of
+ * struct options.
+ */
+#ifndef CMD_OPTIONS_H
+#define CMD_OPTIONS_H
+
+#include "core/base/buf.h"
+#include "core/base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define OPTIONS_LIST_MAX 64
+
+/* A repeated option's values, in order. */
+struct option_list {
+    const char *items[OPTIONS_LIST_MAX];
+    size_t count;
+};
+
+/* Everything that can be said on a command line. Strings point into argv. */
+struct options {
+    const char *verb;    /* NULL: none was given */
+    const char *args[8]; /* positional arguments */
+    size_t arg_count;
+    const char *task; /* what follows `--`, joined by the shell or not; NULL: no `--` */
+    struct option_list params;
+    struct option_list sets;
+    const char *output;
+    const char *engine;
+    bool json;
+    bool quiet;
+    bool keep;
+    bool follow;
+    bool dry_run;
+    bool help;
+};
+
+struct verb {
+    const char *name;
+    unsigned bit;         /* this verb in option rows */
+    const char *synopsis; /* arguments, as help shows them */
+    const char *summary;  /* one line */
+    const char *note;     /* what help says of the arguments; NULL: nothing */
+    size_t args_min, args_max;
+    bool takes_task;                                         /* `-- TASK` is allowed */
+    int (*run)(const struct options *opts, struct err *err); /* exit status, or -code with err */
+};
+
+/* argv[0] is the program. Fills `opts`; ERR_USAGE names the word and what was probably meant.
+ * Options follow the verb; only --help and --version may stand before it.
+ * `ret_task` owns the joined task text that opts->task points to. */
+int options_parse(int argc, char **argv, struct options *opts, struct buf *ret_task, struct err *err);
+
+const struct verb *verb_find(const char *name); /* NULL: no such verb */
+
+/* Help texts, appended to `out`: all verbs, or one. */
+int help_all(struct buf *out);
+int help_verb(struct buf *out, const struct verb *verb);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* `agentbox gc`: what dead and expired runs left on the engine. */
+#include "cmd/report.h"
+#include "cmd/sweeping.h"
+#include "cmd/term.h"
+#include "cmd/verbs.h"
+#include "core/base/clock.h"
+#include "core/sandbox/guest_image.h"
+#include "oci/sweep.h"
+
+#include <unistd.h>
+
+#define REPORT_MAX (16 * 1024 * 1024)
+
+static const char *const kinds[] = {
+    [SWEEP_CONTAINER] = "container",
+    [SWEEP_VOLUME] = "volume",
+    [SWEEP_GUEST_VOLUME] = "guest volume",
+};
+
+static const char *const verdicts[] = {
+    [SWEEP_KEEP] = "in use",     [SWEEP_EXPIRED] = "expired",        [SWEEP_ORPHAN] = "its run is over",
+    [SWEEP_ASKED] = "asked for", [SWEEP_OLD] = "of another version",
+};
+
+static int gc_json(const struct sweep_result *result, struct buf *out, struct err *err)
+{
+    struct json_writer w;
+    int r;
+
+    json_begin(&w, out);
+    w.is_pretty = true;
+    json_object(&w);
+    json_put_int(&w, "version", REPORT_VERSION);
+    json_put_int(&w, "removed", (int64_t) result->removed);
+    json_put_int(&w, "failed", (int64_t) result->failed);
+    json_key(&w, "items");
+    json_array(&w);
+    for (size_t i = 0; i < result->count; i++) {
+        const struct sweep_item *item = &result->items[i];
+
+        json_object(&w);
+        json_put_string(&w, "kind", kinds[item->kind]);
+        json_put_string(&w, "name", item->name);
+        json_put_string(&w, "run", item->run);
+        json_put_string(&w, "why", verdicts[item->verdict]);
+        json_put_bool(&w, "removed", item->is_removed);
+        json_object_end(&w);
+    }
+    json_array_end(&w);
+    json_object_end(&w);
+    r = json_end(&w, err);
+    return r < 0 ? r : buf_add_char(out, '\n');
+}
+
+static void gc_text(const struct sweep_result *result, bool is_dry, struct buf *out)
+{
+    for (size_t i = 0; i < result->count; i++) {
+        const struct sweep_item *item = &result->items[i];
+
+        if (item->verdict == SWEEP_KEEP)
+            continue;
+        buf_printf(out, "%s %s %s (%s)\n",
+                   is_dry             ? "would remove"
+                   : item->is_removed ? "removed"
+                                      : "could not remove",
+                   kinds[item->kind], item->name, verdicts[item->verdict]);
+    }
+    if (out->len == 0)
+        buf_add_text(out, "nothing to remove\n");
+    else if (!is_dry)
+        buf_printf(out, "%zu removed\n", result->removed);
+}
+
+int verb_gc(const struct options *opts, struct err *err)
+{
+    struct sweep_options options = {
+        .flags = SWEEP_DEAD | SWEEP_GUESTS,
+        .guest_digest = guest_image_digest(),
+        .is_dry = opts->dry_run,
+        .now_s = clock_wall_ms() / 1000,
+    };
+    struct buf out = BUF_INIT(REPORT_MAX);
+    struct sweep_result result = { 0 };
+    struct engine_session session;
+    struct sweep *sweep = NULL;
+    struct term term;
+    int r = engine_session_open(&session, opts->engine, err);
+
+    if (r < 0)
+        return r;
+    r = sweep_wait(session.engine, &options, &sweep, &result, err);
+    if (r == 0 && opts->json)
+        r = gc_json(&result, &out, err);
+    else if (r == 0)
+        gc_text(&result, opts->dry_run, &out);
+    term_init(&term, STDOUT_FILENO);
+    if (r == 0)
+        r = term_write(&term, buf_span(&out), err);
+    if (r == 0 && result.failed > 0)
+        r = -(int) err->code;
+    sweep_free(sweep);
+    engine_session_close(&session);
+    buf_done(&out);
+    return r;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* `agentbox plan MANIFEST`: what a run would do and ask for, touching nothing. */
+#include "cmd/backend.h"
+#include "cmd/load.h"
+#include "cmd/report.h"
+#include "cmd/term.h"
+#include "cmd/verbs.h"
+#include "core/base/units.h"
+#include "core/tool/tool.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define PLAN_MAX (16 * 1024 * 1024)
+
+static int sandbox_json(const struct run_spec *spec, struct buf *out, struct err *err)
+{
+    struct docker_identity id = backend_identity(spec, "plan", 1);
+    struct json_writer w;
+    int r;
+
+    json_begin(&w, out);
+    r = docker_sandbox_plan(&spec->sandbox, &id, NULL, &w, err);
+    return r < 0 ? r : json_end(&w, err);
+}
+
+/* ---- JSON ---- */
+
+static void json_entries(struct json_writer *w, const struct run_spec *spec)
+{
+    json_key(w, "entries");
+    json_array(w);
+    for (size_t i = 0; i < spec->entry_count; i++) {
+        json_object(w);
+        json_put_string(w, "path", spec->entries[i].path);
+        json_put_string(w, "from", spec->entries[i].src);
+        json_put_bool(w, "mount", spec->entries[i].mount);
+        json_object_end(w);
+    }
+    json_array_end(w);
+    json_key(w, "outputs");
+    json_array(w);
+    for (size_t i = 0; i < spec->output_count; i++) {
+        json_object(w);
+        json_put_string(w, "path", spec->outputs[i].path);
+        json_put_string(w, "to", spec->outputs[i].to);
+        json_put_bool(w, "required", spec->outputs[i].required);
+        json_object_end(w);
+    }
+    json_array_end(w);
+}
+
+static int plan_json(const struct run_spec *spec, struct span sandbox, struct buf *out, struct err *err)
+{
+    struct buf tools = BUF_INIT(PLAN_MAX);
+    struct json_writer w;
+    bool is_function = spec->model.tool_style == MODEL_TOOLS_FUNCTION;
+    int r = tools_describe(spec->tools, spec->tool_count,
+                           is_function ? TOOL_STYLE_FUNCTION : TOOL_STYLE_NATIVE, &tools, err);
+
+    json_begin(&w, out);
+    w.is_pretty = true;
+    json_object(&w);
+    json_put_int(&w, "version", REPORT_VERSION);
+    json_put_string(&w, "name", spec->name);
+    json_put_string(&w, "model", spec->model.name);
+    json_put_string(&w, "base_url", spec->model.base_url);
+    json_put_raw(&w, "manifest", span_of(spec->resolved));
+    json_put_raw(&w, "tools", buf_span(&tools));
+    json_entries(&w, spec);
+    json_put_raw(&w, "plan", sandbox);
+    json_object_end(&w);
+    if (r == 0)
+        r = json_end(&w, err);
+    if (r == 0)
+        r = buf_add_char(out, '\n');
+    buf_done(&tools);
+    return r;
+}
+
+/* ---- text ---- */
+
+static void line(struct buf *out, const char *name, const char *value)
+{
+    struct buf clean = BUF_INIT(PLAN_MAX);
+
+    if (value && *value && term_clean(&clean, span_of(value), false) == 0)
+        buf_printf(out, "%-12s %s\n", name, buf_text(&clean));
+    buf_done(&clean);
+}
+
+static void text_limits(struct buf *out, const struct run_limits *l)
+{
+    struct buf text = BUF_INIT(4096);
+    char number[32];
+
+    buf_printf(&text, "turns %lld, tool calls %lld, repeat %lld", (long long) l->turns,
+               (long long) l->tool_calls, (long long) l->repeat);
+    if (l->wall_ms > 0)
+        buf_printf(&text, ", wall %s", units_format_duration(number, l->wall_ms));
+    if (l->command_ms > 0)
+        buf_printf(&text, ", command %s", units_format_duration(number, l->command_ms));
+    if (l->tokens > 0)
+        buf_printf(&text, ", tokens %s", units_format_count(number, l->tokens));
+    if (l->cost_micros > 0)
+        buf_printf(&text, ", cost %s", units_format_money(number, l->cost_micros));
+    line(out, "limits", buf_text(&text));
+    buf_done(&text);
+}
+
+static void text_tools(struct buf *out, const struct run_spec *spec)
+{
+    struct buf text = BUF_INIT(4096);
+
+    for (size_t i = 0; i < spec->tool_count; i++)
+        buf_printf(&text, "%s%s", i ? ", " : "", spec->tools[i]);
+    line(out, "tools", text.len ? buf_text(&text) : "none");
+    buf_done(&text);
+}
+
+static void text_files(struct buf *out, const struct run_spec *spec)
+{
+    struct buf text = BUF_INIT(64 * 1024);
+
+    for (size_t i = 0; i < spec->entry_count; i++) {
+        const struct run_entry *e = &spec->entries[i];
+
+        buf_clear(&text);
+        buf_printf(&text, "%s%s%s%s", e->path, e->src ? " <- " : "", e->src ? e->src : "",
+                   e->mount ? "  (bind, read-only)" : "");
+        line(out, i == 0 ? "workspace" : "", buf_text(&text));
+    }
+    for (size_t i = 0; i < spec->output_count; i++) {
+        buf_clear(&text);
+        buf_printf(&text, "%s -> %s%s", spec->outputs[i].path, spec->outputs[i].to,
+                   spec->outputs[i].required ? "  (required)" : "");
+        line(out, i == 0 ? "outputs" : "", buf_text(&text));
+    }
+    buf_done(&text);
+}
+
+static void text_rows(struct buf *out, const struct tree *plan)
+{
+    buf_add_text(out, "\nlock-down, verified before the first tool call:\n");
+    tree_each (row, tree_path(plan, "sandbox", "rows", NULL)) {
+        const char *state = tree_string(tree_get(row, "state"), "");
+
+        buf_printf(out, "  %-18s %s%s\n", tree_string(tree_get(row, "name"), ""),
+                   tree_string(tree_get(row, "asked"), ""),
+                   strcmp(state, "lowered") == 0 ? "  LOWERED by the manifest" : "");
+    }
+}
+
+static int plan_text(const struct run_spec *spec, struct span sandbox, struct buf *out, struct err *err)
+{
+    struct arena arena = ARENA_INIT(PLAN_MAX);
+    const struct tree *tree = NULL;
+    int r = json_parse(sandbox, &arena, &tree, err);
+
+    line(out, "name", spec->name);
+    line(out, "description", spec->description);
+    line(out, "model", spec->model.name);
+    line(out, "server", spec->model.replay ? spec->model.replay : spec->model.base_url);
+    line(out, "task", spec->task);
+    line(out, "image", spec->sandbox.image);
+    text_tools(out, spec);
+    line(out, "engine", tree_string(tree_get(tree, "engine"), "none found now"));
+    text_files(out, spec);
+    text_limits(out, &spec->limits);
+    if (r == 0)
+        text_rows(out, tree);
+    buf_add_text(out, "\nthe exact container request: `agentbox plan --json`\n");
+    arena_done(&arena);
+    return r;
+}
+
+int verb_plan(const struct options *opts, struct err *err)
+{
+    struct buf out = BUF_INIT(PLAN_MAX), sandbox = BUF_INIT(PLAN_MAX);
+    struct run_spec *spec = NULL;
+    struct term term;
+    int r = load_spec(opts, &spec, err);
+
+    if (r == 0)
+        r = sandbox_json(spec, &sandbox, err);
+    if (r == 0)
+        r = opts->json ? plan_json(spec, buf_span(&sandbox), &out, err)
+                       : plan_text(spec, buf_span(&sandbox), &out, err);
+    term_init(&term, STDOUT_FILENO);
+    if (r == 0)
+        r = term_write(&term, buf_span(&out), err);
+    run_spec_free(spec);
+    buf_done(&sandbox);
+    buf_done(&out);
+    return r;
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* `agentbox show RUN`: one run, from its journal. */
+#include "cmd/report.h"
+#include "cmd/term.h"
+#include "cmd/verbs.h"
+#include "core/base/clock.h"
+#include "core/base/units.h"
+#include "core/run/journal.h"
+#include "core/run/snapshot.h"
+#include "core/run/view.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define SHOW_MAX (64 * 1024 * 1024)
+
+/* Walk the journal and let `fn` see every record; damage ends the walk, the view has told about it. */
+typedef void record_fn(void *data, const struct record *rec);
+
+static int each_record(struct run_folder *folder, record_fn *fn, void *data, struct err *err)
+{
+    struct journal_reader reader;
+    struct record rec;
+    int r = journal_open(folder, &reader, err);
+
+    if (r < 0)
+        return r == -ERR_NOT_FOUND ? 0 : r; /* it never came to its first record */
+    while (journal_next(&reader, &rec, NULL) > 0)
+        fn(data, &rec);
+    journal_close(&reader);
+    return 0;
+}
+
+/* The final message of a run that ended well. */
+static void final_message(struct run_folder *folder, const struct run_view *view, struct buf *out)
+{
+    struct run_state state;
+
+    if (view->state != RUN_VIEW_DONE)
+        return;
+    run_state_init(&state);
+    if (run_fold(folder, &state, NULL) == 0)
+        (void) run_state_text(&state, out, NULL); /* the rest can be shown without it */
+    run_state_done(&state);
+}
+
+/* ---- JSON ---- */
+
+static void json_call(void *data, const struct record *rec)
+{
+    struct json_writer *w = data;
+    const struct record_call_end *c = &rec->call_end;
+
+    if (rec->type != RECORD_CALL_END)
+        return;
+    json_object(w);
+    json_put_int(w, "turn", c->turn);
+    json_put_int(w, "call", c->call);
+    json_put_string(w, "call_id", c->call_id);
+    json_put_string(w, "outcome", c->outcome);
+    json_put_string(w, "summary", c->summary);
+    json_put_int(w, "exit_code", c->exit_code);
+    json_put_int(w, "output_bytes", c->output_bytes);
+    json_put_int(w, "duration_ms", c->duration_ms);
+    json_object_end(w);
+}
+
+static void json_output(void *data, const struct record *rec)
+{
+    struct json_writer *w = data;
+    const struct record_output *o = &rec->output;
+
+    if (rec->type != RECORD_OUTPUT_DONE && rec->type != RECORD_OUTPUT_FAILED)
+        return;
+    json_object(w);
+    json_put_string(w, "path", o->path);
+    json_put_string(w, "to", o->to);
+    json_put_bool(w, "missing", o->is_missing);
+    json_put_int(w, "files", o->files);
+    json_put_int(w, "size", o->size);
+    json_put_string(w, "sha256", o->sha256);
+    json_put_string(w, "error", o->message);
+    json_object_end(w);
+}
+
+static void json_rows(void *data, const struct record *rec)
+{
+    struct json_writer *w = data;
+    const struct record_row *row;
+
+    if (rec->type != RECORD_SANDBOX_READY)
+        return;
+    for (size_t i = 0; i < rec->sandbox_ready.row_count; i++) {
+        row = &rec->sandbox_ready.rows[i];
+        json_object(w);
+        json_put_string(w, "name", row->name);
+        json_put_string(w, "state", row->state);
+        json_put_string(w, "asked", row->asked);
+        json_put_string(w, "found", row->found);
+        json_object_end(w);
+    }
+}
+
+static int show_json(struct run_folder *folder, const struct run_view *view, struct buf *out, struct err *err)
+{
+    static const struct {
+        const char *name;
+        record_fn *fn;
+    } lists[] = { { "lockdown", json_rows }, { "calls", json_call }, { "outputs", json_output } };
+    struct buf answer = BUF_INIT(SHOW_MAX);
+    struct json_writer w;
+    int r = 0;
+
+    final_message(folder, view, &answer);
+    json_begin(&w, out);
+    w.is_pretty = true;
+    json_object(&w);
+    report_view(&w, view);
+    json_put_string(&w, "path", folder->path);
+    json_put_int(&w, "records", (int64_t) view->records);
+    json_put_span(&w, "answer", buf_span(&answer));
+    buf_done(&answer);
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        json_key(&w, lists[i].name);
+        json_array(&w);
+        if (r == 0 && view->state != RUN_VIEW_DAMAGED)
+            r = each_record(folder, lists[i].fn, &w, err);
+        json_array_end(&w);
+    }
+    json_object_end(&w);
+    if (json_end(&w, r < 0 ? NULL : err) < 0)
+        return -ERR_TOO_LARGE;
+    return r < 0 ? r : buf_add_char(out, '\n');
+}
+
+/* ---- text ---- */
+
+static void text_line(struct buf *out, const char *name, const char *value)
+{
+    struct buf clean = BUF_INIT(64 * 1024);
+
+    if (value && *value) {
+        term_clean(&clean, span_of(value), false);
+        buf_printf(out, "%-10s %s\n", name, buf_text(&clean));
+    }
+    buf_done(&clean);
+}
+
+static void text_output(void *data, const struct record *rec)
+{
+    struct buf *out = data;
+    const struct record_output *o = &rec->output;
+    struct buf line = BUF_INIT(64 * 1024);
+    char size[32];
+
+    if (rec->type == RECORD_OUTPUT_DONE && o->is_missing)
+        buf_printf(&line, "%s is not there (not required)", o->path);
+    else if (rec->type == RECORD_OUTPUT_DONE)
+        buf_printf(&line, "%s -> %s  %s  sha256:%s", o->path, o->to, units_format_size(size, o->size),
+                   o->sha256 ? o->sha256 : "");
+    else if (rec->type == RECORD_OUTPUT_FAILED)
+        buf_printf(&line, "%s: %s", o->path, o->message ? o->message : "failed");
+    text_line(out, "output", buf_text(&line));
+    buf_done(&line);
+}
+
+static void text_call(void *data, const struct record *rec)
+{
+    struct buf line = BUF_INIT(64 * 1024);
+
+    if (rec->type == RECORD_REQUEST_ITEM && rec->request_item.call > 0) {
+        buf_printf(&line, "%lld: %s", (long long) rec->request_item.call,
+                   rec->request_item.title ? rec->request_item.title : "");
+        text_line(data, "call", buf_text(&line));
+    } else if (rec->type == RECORD_CALL_END) {
+        buf_printf(&line, "   %s", rec->call_end.summary ? rec->call_end.summary : "");
+        text_line(data, "", buf_text(&line));
+    }
+    buf_done(&line);
+}
+
+static int show_text(struct run_folder *folder, const struct run_view *v, struct buf *out, struct err *err)
+{
+    char started[CLOCK_TEXT], elapsed[32], tokens[32], cost[32];
+    struct buf answer = BUF_INIT(SHOW_MAX);
+    int r = 0;
+
+    clock_text(v->started_ms, started);
+    text_line(out, "run", v->id);
+    text_line(out, "name", v->name);
+    text_line(out, "model", v->model);
+    text_line(out, "state", run_view_state_name(v->state));
+    text_line(out, "reason", v->reason);
+    text_line(out, "message", v->state == RUN_VIEW_DAMAGED ? v->problem.text : v->message);
+    if (v->state == RUN_VIEW_CRASHED)
+        text_line(out, "message", "its process ended without a word; `agentbox gc` removes its container");
+    text_line(out, "started", v->started_ms ? started : "");
+    text_line(out, "elapsed", units_format_duration(elapsed, v->elapsed_ms));
+    buf_printf(out, "%-10s %lld turn%s, %lld tool call%s, %s tokens%s%s\n", "used", (long long) v->turns,
+               v->turns == 1 ? "" : "s", (long long) v->calls, v->calls == 1 ? "" : "s",
+               units_format_count(tokens, v->tokens), v->cost_micros >= 0 ? ", " : "",
+               v->cost_micros >= 0 ? units_format_money(cost, v->cost_micros) : "");
+    text_line(out, "container", v->container_name);
+    text_line(out, "folder", folder->path);
+    if (v->state != RUN_VIEW_DAMAGED) {
+        r = each_record(folder, text_call, out, err);
+        if (r == 0)
+            r = each_record(folder, text_output, out, err);
+    }
+    final_message(folder, v, &answer);
+    if (answer.len > 0) {
+        buf_add_char(out, '\n');
+        term_clean(out, buf_span(&answer), true);
+        buf_add_char(out, '\n');
+    }
+    buf_done(&answer);
+    return r;
+}
+
+int verb_show(const struct options *opts, struct err *err)
+{
+    struct buf out = BUF_INIT(SHOW_MAX);
+    struct run_folder *folder = NULL;
+    struct run_view view;
+    struct term term;
+    int r = run_folder_open(opts->args[0], &folder, err);
+
+    if (r == 0)
+        r = run_view_load(folder, &view, err);
+    if (r == 0)
+        r = opts->json ? show_json(folder, &view, &out, err) : show_text(folder, &view, &out, err);
+    term_init(&term, STDOUT_FILENO);
+    if (r == 0)
+        r = term_write(&term, buf_span(&out), err);
+    run_folder_free(folder);
+    buf_done(&out);
+    return r;
+}
