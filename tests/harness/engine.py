@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""The few requests to a Docker Engine that the tests make beside the program: looking, and clearing away."""
+import http.client
+import json
+import os
+import socket
+import urllib.parse
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("engine", timeout=60)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(60)
+        self.sock.connect(self.path)
+
+
+class Engine:
+    def __init__(self, host=None):
+        self.host = host or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+
+    def call(self, method, path):
+        url = urllib.parse.urlsplit(self.host)
+        c = _Connection(url.path) if url.scheme == "unix" else http.client.HTTPConnection(url.netloc, timeout=60)
+        try:
+            c.request(method, path)
+            answer = c.getresponse()
+            return answer.status, answer.read().decode("utf-8", "replace")
+        finally:
+            c.close()
+
+    def answers(self):
+        try:
+            return self.call("GET", "/_ping")[0] == 200
+        except OSError:
+            return False
+
+    def containers(self):
+        return json.loads(self.call("GET", "/containers/json?all=1")[1])
+
+    def volumes(self):
+        return json.loads(self.call("GET", "/volumes")[1]).get("Volumes") or []
+
+    def inspect(self, container):
+        return self.call("GET", "/containers/%s/json" % container)[1]
+
+    def remove(self, container):
+        self.call("DELETE", "/containers/%s?force=1&v=1" % container)
+
+    def remove_volume(self, name):
+        self.call("DELETE", "/volumes/%s?force=1" % name)
+
+    def of_runs(self, run_ids):
+        """Ids of containers and names of volumes that belong to one of the runs, by name or label."""
+        def belongs(thing):
+            text = json.dumps([thing.get("Labels"), thing.get("Names"), thing.get("Name")])
+            return any(run in text for run in run_ids)
+        return ([c["Id"] for c in self.containers() if belongs(c)], [v["Name"] for v in self.volumes() if belongs(v)])
