@@ -1,0 +1,611 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Docker sandbox on a real engine: it starts, every row of the lock-down is
+ * verified, commands run, attempts to break out of each row fail, and nothing is
+ * left behind. DOCKER_HOST says which engine; its images are those of `scripts/image demo test`.
+ * Without them it fails: a test that is asked for and cannot run has not passed.
+ */
+#include "core/base/clock.h"
+#include "core/sandbox/channel.h"
+#include "core/sandbox/guest_image.h"
+#include "oci/docker_sandbox.h"
+#include "oci/sweep.h"
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define MIB (1024 * 1024)
+
+struct fixture {
+    struct loop *loop;
+    struct http *http;
+    struct sandbox *sb;
+    struct sandbox_spec spec;
+    bool has_intent, is_ready, is_removed, is_lost, is_command_done;
+    int ready_result, removed_result;
+    struct err err, lost;
+    struct exec_result result;
+    struct buf out;
+    int64_t intent_us, ready_us;
+};
+
+static int attempt;
+
+static const char *need(const char *name)
+{
+    const char *value = getenv(name);
+
+    if (!value || !*value)
+        fail_msg("%s is not set", name);
+    return value;
+}
+
+static void on_intent(void *data, const struct sandbox_info *info)
+{
+    struct fixture *f = data;
+    struct err err;
+
+    assert_int_equal(info->row_count, lockdown_row_count());
+    assert_int_equal(strncmp(info->image_id, "sha256:", 7), 0);
+    f->has_intent = true;
+    f->intent_us = clock_mono_us();
+    assert_int_equal(sandbox_proceed(f->sb, &err), 0);
+}
+
+static void on_ready(void *data, int result, const struct err *err)
+{
+    struct fixture *f = data;
+
+    f->is_ready = true;
+    f->ready_us = clock_mono_us();
+    f->ready_result = result;
+    if (err)
+        f->err = *err;
+}
+
+static void on_lost(void *data, const struct err *err)
+{
+    struct fixture *f = data;
+
+    f->is_lost = true;
+    f->lost = *err;
+}
+
+static const struct sandbox_events events = { NULL, on_intent, on_ready, on_lost };
+
+static void on_removed(void *data, int result, const struct err *err)
+{
+    struct fixture *f = data;
+
+    f->is_removed = true;
+    f->removed_result = result;
+}
+
+static void on_output(void *data, int fd, struct span chunk, uint64_t gap)
+{
+    struct fixture *f = data;
+
+    (void) buf_add_span(&f->out, chunk);
+}
+
+static void on_exit_(void *data, const struct exec_result *result)
+{
+    struct fixture *f = data;
+
+    f->is_command_done = true;
+    f->result = *result;
+}
+
+static const struct exec_ops exec_ops = { on_output, on_exit_ };
+
+static void setup(struct fixture *f)
+{
+    struct err err;
+
+    *f = (struct fixture) {
+        .spec = {
+            .image = "agentbox-demo:1",
+            .pull = SANDBOX_PULL_NEVER,
+            .engine = need("DOCKER_HOST"),
+            .uid = 65532,
+            .gid = 65532,
+            .memory_bytes = 128 * MIB,
+            .nano_cpus = 1000000000,
+            .pids = 64,
+            .tmp_bytes = 16 * MIB,
+            .runtime = "default",
+            .seccomp = "strict",
+            .root = "/workspace",
+            .storage = SANDBOX_STORAGE_MEMORY,
+            .size_bytes = 32 * MIB,
+            .orphan_ms = 60000,
+        },
+        .out = BUF_INIT(MIB),
+    };
+    assert_int_equal(loop_new(&f->loop, &err), 0);
+    assert_int_equal(http_new(f->loop, &f->http, &err), 0);
+}
+
+static int make(struct fixture *f, struct err *err)
+{
+    char run[64];
+    const struct docker_identity id = { .run_id = run,
+                                        .name = "live",
+                                        .version = "0",
+                                        .attempt = ++attempt,
+                                        .deadline_s = clock_wall_ms() / 1000 + 600 };
+
+    snprintf(run, sizeof(run), "live-%d", (int) getpid());
+    return docker_sandbox_new(f->loop, f->http, &f->spec, &id, NULL, &f->sb, err);
+}
+
+static void start(struct fixture *f)
+{
+    struct err err = { 0 };
+
+    if (make(f, &err) < 0)
+        fail_msg("new: %s", err.text);
+    assert_int_equal(sandbox_start(f->sb, &events, f, &err), 0);
+    assert_int_equal(loop_run(f->loop, &f->is_ready, &err), 0);
+}
+
+static void print_rows(const struct fixture *f)
+{
+    struct sandbox_info info;
+
+    sandbox_info(f->sb, &info);
+    for (size_t i = 0; i < info.row_count; i++)
+        print_message("# %-20s %d asked '%s' found '%s'\n", info.rows[i].name, (int) info.rows[i].state,
+                      info.rows[i].asked, info.rows[i].found);
+}
+
+static void start_well(struct fixture *f)
+{
+    setup(f);
+    start(f);
+    if (f->ready_result < 0) {
+        print_rows(f);
+        fail_msg("not ready: %s (%s)", f->err.text, f->err.hint);
+    }
+}
+
+static void finish(struct fixture *f)
+{
+    struct err err = { 0 };
+
+    if (f->sb) {
+        assert_int_equal(sandbox_remove(f->sb, on_removed, f, &err), 0);
+        assert_int_equal(loop_run(f->loop, &f->is_removed, &err), 0);
+        assert_int_equal(f->removed_result, 0);
+        sandbox_free(f->sb);
+    }
+    buf_done(&f->out);
+    http_free(f->http);
+    loop_free(f->loop);
+}
+
+static uint64_t next_command = 1;
+
+/* Exit status of a shell script inside; its output is in f->out. */
+static int sh_within(struct fixture *f, const char *script, int64_t timeout_ms)
+{
+    const char *const argv[] = { "/bin/sh", "-c", script, NULL };
+    const struct exec_request req = {
+        .id = next_command++, .argv = argv, .timeout_ms = timeout_ms, .output_max = MIB
+    };
+    struct channel_call *call = NULL;
+    struct err err = { 0 };
+
+    buf_clear(&f->out);
+    f->is_command_done = false;
+    if (channel_exec(sandbox_channel(f->sb), &req, &exec_ops, f, &call, &err) < 0)
+        fail_msg("exec: %s", err.text);
+    assert_int_equal(loop_run(f->loop, &f->is_command_done, &err), 0);
+    if (f->result.end != EXEC_EXITED)
+        return 1000 + (int) f->result.end;
+    return f->result.code;
+}
+
+static int sh(struct fixture *f, const char *script)
+{
+    return sh_within(f, script, 20000);
+}
+
+static void assert_sh(struct fixture *f, const char *script, int status, const char *output)
+{
+    int is = sh(f, script);
+
+    if (is != status || (output && strcmp(buf_text(&f->out), output) != 0))
+        fail_msg("'%s' ended with %d (wanted %d): %s", script, is, status, buf_text(&f->out));
+}
+
+/* ---- a sandbox from beginning to end ---- */
+
+static void starts_runs_and_verifies_every_row(void **state)
+{
+    struct fixture f;
+    struct sandbox_info info;
+
+    start_well(&f);
+    print_rows(&f);
+    print_message("# create to ready: %d us\n", (int) (f.ready_us - f.intent_us));
+    sandbox_info(f.sb, &info);
+    for (size_t i = 0; i < info.row_count; i++)
+        assert_int_equal(info.rows[i].state, SANDBOX_ROW_VERIFIED);
+    assert_sh(&f, "echo hi", 0, "hi\n");
+    assert_sh(&f, "pwd; id -u; echo $HOME $TMPDIR; hostname", 0,
+              "/workspace\n65532\n/workspace /tmp\nsandbox\n");
+    assert_sh(&f, "echo x > a && cat a && cp /bin/busybox busybox && ./busybox echo run", 0, "x\nrun\n");
+    finish(&f);
+}
+
+/* ---- each row, attacked from inside ---- */
+
+static void no_row_gives_way_from_inside(void **state)
+{
+    struct fixture f;
+
+    start_well(&f);
+    /* probe_capabilities, probe_privileged */
+    assert_sh(&f, "mount -t tmpfs x /tmp 2>/dev/null", 1, "");
+    assert_sh(&f, "chown 0 /workspace 2>/dev/null", 1, "");
+    assert_sh(&f, "exec 2>/dev/null; echo 1 > /proc/sys/kernel/panic", 1, "");
+    assert_sh(&f, "grep Cap /proc/self/status | grep -c 0000000000000000", 0, "5\n");
+    /* probe_no_new_privileges, probe_user */
+    assert_sh(&f, "cp /bin/busybox busybox; chmod 4755 busybox 2>/dev/null", 1, "");
+    assert_sh(&f, "grep NoNewPrivs /proc/self/status", 0, "NoNewPrivs:\t1\n");
+    /* probe_seccomp */
+    assert_sh(&f, "unshare -r true 2>/dev/null", 1, "");
+    assert_sh(&f, "chroot / true 2>/dev/null", 1, "");
+    /* probe_read_only_root */
+    assert_sh(&f, "touch /x 2>/dev/null || touch /etc/x 2>/dev/null", 1, "");
+    /* probe_network: no interface, no name, no address */
+    assert_sh(&f, "grep -c : /proc/net/dev", 0, "1\n");
+    assert_sh(&f, "nc -w 1 192.0.2.1 80 2>/dev/null", 1, "");
+    assert_sh(&f, "grep -v '^Iface' /proc/net/route", 1, "");
+    /* probe_memory, probe_swap, probe_tmpfs, probe_workspace: writing stops at the size */
+    assert_sh(&f, "dd if=/dev/zero of=/tmp/big bs=1M count=64 2>/dev/null; stat -c %s /tmp/big", 0,
+              "16777216\n");
+    assert_sh(&f, "dd if=/dev/zero of=big bs=1M count=64 2>/dev/null; test $(stat -c %s big) -le 33554432", 0,
+              "");
+    assert_sh(&f, "rm -f big /tmp/big; cp /bin/busybox /tmp/busybox && /tmp/busybox true 2>/dev/null", 126,
+              "");
+    /* probe_pids: a fork bomb ends at the limit, its deadline takes all of it, and the sandbox still answers
+     */
+    assert_int_equal(
+        sh_within(&f, "(for i in $(seq 200); do sleep 100 & done) 2>/dev/null & wait; exec sleep 100", 1500),
+        1000 + EXEC_TIMEOUT);
+    assert_sh(&f, "echo alive", 0, "alive\n");
+    /* probe_ulimits, probe_oom */
+    assert_sh(&f, "ulimit -c; ulimit -Hn", 0, "0\n4096\n");
+    assert_sh(&f, "exec 2>/dev/null; echo -1 > /proc/self/oom_score_adj", 1, "");
+    /* probe_mounts, probe_devices: no socket, no host file, no device */
+    assert_sh(&f, "ls /var/run/docker.sock /run/docker.sock 2>/dev/null", 1, "");
+    assert_sh(&f, "mknod d b 8 0 2>/dev/null", 1, "");
+    assert_sh(&f, "ls /dev | tr '\\n' ' '", 0, NULL);
+    assert_null(strstr(buf_text(&f.out), "sda"));
+    assert_null(strstr(buf_text(&f.out), "kmsg"));
+    /* probe_masked_paths, probe_readonly_paths */
+    assert_sh(&f, "cat /proc/kcore /proc/keys /proc/timer_list 2>/dev/null | wc -c", 0, "0\n");
+    assert_sh(&f, "ls /sys/firmware /sys/kernel /sys/class | grep -v :$ | grep .", 1, NULL);
+    /* probe_pid, probe_guest: the guest cannot be ended, read or traced */
+    assert_sh(&f,
+              "kill -9 1; kill -TERM 1; kill -STOP 1; head -c1 /proc/1/mem 2>/dev/null || ls /proc/1/fd "
+              "2>/dev/null || "
+              "cat /proc/1/environ 2>/dev/null || cp /bin/busybox /.agentbox/guest 2>/dev/null",
+              1, "");
+    assert_sh(&f, "echo alive", 0, "alive\n");
+    /* probe_uts, probe_cgroup, probe_ipc */
+    assert_sh(&f, "hostname evil 2>/dev/null", 1, "");
+    assert_sh(&f, "grep -vc ':/$' /proc/self/cgroup", 1, "0\n");
+    assert_sh(&f, "mkdir /sys/fs/cgroup/memory/x /sys/fs/cgroup/x 2>/dev/null", 1, "");
+    /* probe_environment */
+    assert_sh(&f, "env | grep -c ^LD_", 1, "0\n");
+    finish(&f);
+}
+
+/* The profile, call by call: EPERM is 1, ENOSYS 38, EOPNOTSUPP 95. */
+static const char seccomp_answers[] =
+    "socket-unix 0\nsocket-tcp 0\nsocket-tcp-named 0\nsocket-udp6 0\nsocket-route 0\nsocket-raw 1\n"
+    "socket-ping 1\nsocket-sctp 1\nsocket-seqpacket 1\nsocket-dccp 1\nsocket-mptcp 1\n"
+    "socket-packet 1\nsocket-vsock 1\nsocket-alg 1\nsocket-audit 1\nsocket-netfilter 1\n"
+    "socketpair-tipc 1\nsocketpair-unix 0\nio_uring_setup 1\nptrace 1\nprocess_vm_readv 1\n"
+    "pidfd_getfd 1\nbpf 1\nkeyctl 1\nadd_key 1\nuserfaultfd 1\nperf_event_open 1\nmemfd_create 1\n"
+    "memfd_secret 1\nunshare-user 1\nclone-user 1\nclone3 38\nsetns 1\nmount 1\nfsopen 1\n"
+    "open_by_handle_at 1\nchroot 1\nkexec_load 1\nsyslog 1\nvmsplice 38\npersonality 1\n"
+    "personality-ask 0\nopenat2 38\nprlimit-self 0\nprlimit-guest 1\nsched-guest 1\npriority-self 0\n"
+    "priority-guest 1\npriority-user 1\nioprio-guest 1\nptrace-guest 1\nmem-guest 13\n"
+    "environ-guest 13\nopen 0\nchmod 0\nchmod-setuid 1\nfchmod-setgid 1\nfchmodat2 38\n"
+    "mknod-device 1\nmkfifo 0\nsetxattr 95\nsync 0\n";
+
+static void every_closed_call_is_closed(void **state)
+{
+    char folder[] = "/tmp/agentbox-live-XXXXXX";
+    char command[512];
+    struct sandbox_mount mount = { folder, "/workspace/probe" };
+    struct fixture f;
+
+    assert_non_null(mkdtemp(folder));
+    snprintf(command, sizeof(command), "chmod 755 %s && cp '%s' %s/probe && chmod 755 %s/probe", folder,
+             need("AGENTBOX_PROBE_SECCOMP"), folder, folder);
+    assert_int_equal(system(command), 0);
+    setup(&f);
+    f.spec.mounts = &mount;
+    f.spec.mount_count = 1;
+    start(&f);
+    if (f.ready_result < 0)
+        fail_msg("%s", f.err.text);
+    assert_sh(&f, "probe/probe", 0, seccomp_answers);
+#ifdef __x86_64__
+    assert_int_equal(sh(&f, "exec probe/probe old-door"), 1000 + EXEC_SIGNALED);
+    assert_int_equal(f.result.code, SIGSYS);
+#endif
+    finish(&f);
+    snprintf(command, sizeof(command), "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
+/* ---- odd images ---- */
+
+/* With VOLUMEs, LD_PRELOAD and a token in its ENV, an ENTRYPOINT that fails, a HEALTHCHECK, USER 0, a set-uid
+ * program. */
+static void an_odd_image_changes_nothing(void **state)
+{
+    struct fixture f;
+    struct sandbox_info info;
+
+    setup(&f);
+    f.spec.image = "agentbox-test:1";
+    start(&f);
+    if (f.ready_result < 0)
+        fail_msg("%s", f.err.text);
+    sandbox_info(f.sb, &info);
+    for (size_t i = 0; i < info.row_count; i++)
+        assert_int_equal(info.rows[i].state, SANDBOX_ROW_VERIFIED);
+    assert_sh(&f, "env | grep -E 'LD_|TOKEN'", 1, "");
+    assert_sh(&f, "id -u; pwd", 0, "65532\n/workspace\n");
+    assert_sh(&f, "/bin/setuid/id -u; grep -c CapEff:.0000000000000000 /proc/self/status", 0, "65532\n1\n");
+    assert_sh(&f, "dd if=/dev/zero of=/data/x bs=1M count=64 2>/dev/null; stat -c %s /data/x; rm /data/x", 0,
+              "16777216\n");
+    assert_sh(&f, "grep -E ' (/data|/var/cache/image) ' /proc/self/mountinfo | grep -c tmpfs", 0, "2\n");
+    finish(&f);
+}
+
+static void an_image_without_any_program_starts(void **state)
+{
+    struct fixture f;
+
+    setup(&f);
+    f.spec.image = "agentbox-bare:1";
+    start(&f);
+    if (f.ready_result < 0)
+        fail_msg("%s", f.err.text);
+    assert_int_equal(sh(&f, "true"), 1000 + EXEC_FAILED);
+    assert_int_equal(f.result.errnum, ENOENT);
+    finish(&f);
+}
+
+/* ---- the guest's volume ---- */
+
+static void a_half_filled_guest_is_filled_again(void **state)
+{
+    struct fixture f;
+    char command[512];
+
+    /* what a crash in the middle of the first filling leaves: a volume of the right name with nothing in it
+     */
+    snprintf(command, sizeof(command),
+             "docker volume rm -f agentbox-guest-%s >/dev/null 2>&1; docker volume create "
+             "agentbox-guest-%s >/dev/null",
+             guest_image_digest(), guest_image_digest());
+    assert_int_equal(system(command), 0);
+    start_well(&f);
+    assert_sh(&f, "echo hi", 0, "hi\n");
+    finish(&f);
+}
+
+/* ---- what cannot be had ---- */
+
+static void a_missing_image_names_the_way_out(void **state)
+{
+    struct fixture f;
+
+    setup(&f);
+    f.spec.image = "agentbox-no-such-image:1";
+    start(&f);
+    assert_int_equal(f.ready_result, -ERR_ENGINE);
+    assert_string_equal(f.err.text, "image 'agentbox-no-such-image:1' is not on the engine");
+    assert_string_equal(f.err.hint, "`docker pull agentbox-no-such-image:1`, or sandbox.pull: missing");
+    finish(&f);
+}
+
+static void root_is_refused(void **state)
+{
+    struct fixture f;
+    struct err err = { 0 };
+
+    setup(&f);
+    f.spec.uid = 0;
+    assert_int_equal(make(&f, &err), -ERR_POLICY);
+    assert_string_equal(err.text, "sandbox.user: commands would run as root");
+    finish(&f);
+}
+
+static void the_engines_socket_is_never_mounted(void **state)
+{
+    struct fixture f;
+    struct err err = { 0 };
+    const char *socket = need("DOCKER_HOST") + strlen("unix://");
+    struct sandbox_mount mount = { socket, "/workspace/s" };
+
+    setup(&f);
+    f.spec.mounts = &mount;
+    f.spec.mount_count = 1;
+    assert_int_equal(make(&f, &err), -ERR_POLICY);
+    assert_non_null(strstr(err.text, "it holds the engine's socket"));
+    finish(&f);
+}
+
+static void a_volume_without_a_limit_is_refused(void **state)
+{
+    struct fixture f;
+
+    setup(&f);
+    f.spec.storage = SANDBOX_STORAGE_VOLUME;
+    start(&f);
+    if (f.ready_result == 0) /* an engine on xfs with quotas */
+        assert_sh(&f, "touch x", 0, "");
+    else
+        assert_int_equal(f.ready_result, -ERR_POLICY);
+    finish(&f);
+}
+
+static void a_lowered_volume_is_the_users(void **state)
+{
+    static const char *const lower[] = { "workspace" };
+    struct fixture f;
+
+    setup(&f);
+    f.spec.storage = SANDBOX_STORAGE_VOLUME;
+    f.spec.lower = lower;
+    f.spec.lower_count = 1;
+    start(&f);
+    if (f.ready_result < 0)
+        fail_msg("%s", f.err.text);
+    assert_sh(&f, "touch x && stat -c '%u %a' .", 0, "65532 700\n");
+    finish(&f);
+}
+
+static void a_declared_folder_is_read_only(void **state)
+{
+    char folder[] = "/tmp/agentbox-live-XXXXXX";
+    char file[64];
+    struct sandbox_mount mount = { folder, "/workspace/data" };
+    struct fixture f;
+    FILE *out;
+
+    assert_non_null(mkdtemp(folder));
+    snprintf(file, sizeof(file), "%s/f", folder);
+    out = fopen(file, "w");
+    assert_non_null(out);
+    fputs("content", out);
+    fclose(out);
+    setup(&f);
+    f.spec.mounts = &mount;
+    f.spec.mount_count = 1;
+    {
+        struct err err = { 0 };
+
+        assert_int_equal(make(&f, &err), -ERR_POLICY); /* mkdtemp() made it 0700 */
+        assert_non_null(strstr(err.text, "cannot be read by user 65532:65532"));
+    }
+    assert_int_equal(system("chmod -R o+rX /tmp/agentbox-live-*"), 0);
+    start(&f);
+    if (f.ready_result < 0)
+        fail_msg("%s", f.err.text);
+    assert_sh(&f, "cat data/f", 0, "content");
+    assert_sh(&f, "exec 2>/dev/null; echo x > data/g", 1, "");
+    finish(&f);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* ---- ends ---- */
+
+static void a_sandbox_that_was_killed_says_so(void **state)
+{
+    struct fixture f;
+    struct sandbox_info info;
+    struct err err = { 0 };
+    char command[256];
+
+    start_well(&f);
+    sandbox_info(f.sb, &info);
+    snprintf(command, sizeof(command), "docker kill %s >/dev/null", info.container_id);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(loop_run(f.loop, &f.is_lost, &err), 0);
+    assert_string_equal(f.lost.text, "the sandbox was killed from outside (or ran out of memory)");
+    assert_null(sandbox_channel(f.sb));
+    finish(&f);
+}
+
+static void removing_while_starting_leaves_nothing(void **state)
+{
+    struct fixture f;
+    struct err err = { 0 };
+
+    setup(&f);
+    assert_int_equal(make(&f, &err), 0);
+    assert_int_equal(sandbox_start(f.sb, &events, &f, &err), 0);
+    assert_int_equal(loop_run(f.loop, &f.has_intent, &err), 0);
+    finish(&f); /* while create is on its way */
+    assert_false(f.is_ready);
+}
+
+static struct sweep_result sweep(struct fixture *f, struct engine **ret_engine, struct sweep **ret,
+                                 const char *run)
+{
+    struct arena arena = ARENA_INIT(1 << 24);
+    struct endpoint at;
+    struct sweep_result result;
+    struct sweep_options options = { .run = run, .now_s = 1 };
+    struct err err = { 0 };
+
+    assert_int_equal(endpoint_resolve("auto", &endpoint_env_process, &arena, &at, &err), 0);
+    assert_int_equal(engine_new(f->loop, f->http, &at, ret_engine, &err), 0);
+    arena_done(&arena);
+    if (engine_open_wait(*ret_engine, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(sweep_wait(*ret_engine, &options, ret, &result, &err), 0);
+    return result;
+}
+
+static void a_sweep_takes_the_run_and_nothing_else(void **state)
+{
+    struct fixture f;
+    struct engine *engine = NULL;
+    struct sweep *swept = NULL;
+    struct sweep_result result;
+    struct err err = { 0 };
+    char run[64];
+
+    start_well(&f);
+    snprintf(run, sizeof(run), "live-%d", (int) getpid());
+    result = sweep(&f, &engine, &swept, "another-run");
+    assert_int_equal(result.removed, 0);
+    sweep_free(swept);
+    engine_free(engine);
+    result = sweep(&f, &engine, &swept, run);
+    assert_int_equal(result.removed, 1);
+    assert_int_equal(loop_run(f.loop, &f.is_lost, &err), 0);
+    sweep_free(swept);
+    engine_free(engine);
+    finish(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(starts_runs_and_verifies_every_row),
+        cmocka_unit_test(no_row_gives_way_from_inside),
+        cmocka_unit_test(every_closed_call_is_closed),
+        cmocka_unit_test(an_odd_image_changes_nothing),
+        cmocka_unit_test(an_image_without_any_program_starts),
+        cmocka_unit_test(a_half_filled_guest_is_filled_again),
+        cmocka_unit_test(a_missing_image_names_the_way_out),
+        cmocka_unit_test(root_is_refused),
+        cmocka_unit_test(the_engines_socket_is_never_mounted),
+        cmocka_unit_test(a_volume_without_a_limit_is_refused),
+        cmocka_unit_test(a_lowered_volume_is_the_users),
+        cmocka_unit_test(a_declared_folder_is_read_only),
+        cmocka_unit_test(a_sandbox_that_was_killed_says_so),
+        cmocka_unit_test(removing_while_starting_leaves_nothing),
+        cmocka_unit_test(a_sweep_takes_the_run_and_nothing_else),
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
