@@ -60,9 +60,9 @@ static int read_step(int fd, const char *path, struct buf *out, struct err *err)
     return n > 0;
 }
 
-int file_read_at(int dir_fd, const char *path, struct buf *out, struct err *err)
+static int read_all(int dir_fd, const char *path, int flags, struct buf *out, struct err *err)
 {
-    CLEANUP(fd) int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    CLEANUP(fd) int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | flags);
     int r;
 
     if (fd < 0)
@@ -73,9 +73,14 @@ int file_read_at(int dir_fd, const char *path, struct buf *out, struct err *err)
     return r;
 }
 
+int file_read_at(int dir_fd, const char *path, struct buf *out, struct err *err)
+{
+    return read_all(dir_fd, path, O_NOFOLLOW, out, err);
+}
+
 int file_read(const char *path, struct buf *out, struct err *err)
 {
-    return file_read_at(AT_FDCWD, path, out, err);
+    return read_all(AT_FDCWD, path, 0, out, err);
 }
 
 int file_write_all(int fd, const void *ptr, size_t len, struct err *err)
@@ -103,6 +108,17 @@ static int sync_fd(int fd)
         r = fsync(fd);
     while (r < 0 && errno == EINTR);
     return r;
+}
+
+int file_sync_data(int fd, struct err *err)
+{
+#ifdef __APPLE__
+    int r = fcntl(fd, F_FULLFSYNC); /* fsync() there leaves the bytes in the drive's cache */
+#else
+    int r = fdatasync(fd);
+#endif
+
+    return r < 0 ? err_errno(err, ERR_IO, "syncing") : 0;
 }
 
 int file_sync_dir(int dir_fd, struct err *err)
@@ -168,6 +184,41 @@ int file_write_atomic_at(int dir_fd, const char *name, struct span content, mode
     }
     r = file_sync_dir(dir_fd, err);
     return r < 0 ? err_wrap(err, "'%s'", name) : 0;
+}
+
+static int copy_content(int from, int to, const char *name, struct err *err)
+{
+    char piece[64 * 1024];
+    ssize_t n = 0;
+
+    do {
+        do
+            n = read(from, piece, sizeof(piece));
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+            return fail(err, "reading", name);
+        if (n > 0 && file_write_all(to, piece, (size_t) n, err) < 0)
+            return -ERR_IO;
+    } while (n > 0);
+    return fsync(to) < 0 ? fail(err, "flushing", name) : 0;
+}
+
+int file_copy_at(int from_dir_fd, const char *from, int to_dir_fd, const char *to, mode_t mode,
+                 struct err *err)
+{
+    CLEANUP(fd) int in = openat(from_dir_fd, from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    CLEANUP(fd) int out = -1;
+    int r;
+
+    if (in < 0)
+        return fail(err, "opening", from);
+    out = openat(to_dir_fd, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (out < 0)
+        return fail(err, "creating", to);
+    r = copy_content(in, out, to, err);
+    if (r < 0)
+        (void) unlinkat(to_dir_fd, to, 0); /* the first failure is the one to tell */
+    return r;
 }
 
 int file_write_atomic(const char *path, struct span content, mode_t mode, struct err *err)

@@ -14,6 +14,7 @@
 
 /* Append a whole file to `out`; its max is the ceiling. `path` "-" is not special. */
 int file_read(const char *path, struct buf *out, struct err *err);
+/* Beneath a folder of ours: a link as the last part of the path is not followed. */
 int file_read_at(int dir_fd, const char *path, struct buf *out, struct err *err);
 
 /* Write a file so that it is either the old or the new one at every moment:
@@ -21,8 +22,16 @@ int file_read_at(int dir_fd, const char *path, struct buf *out, struct err *err)
 int file_write_atomic(const char *path, struct span content, mode_t mode, struct err *err);
 int file_write_atomic_at(int dir_fd, const char *name, struct span content, mode_t mode, struct err *err);
 
+/* A copy of a regular file under a name that nobody has, flushed; made of what is read when it is read. */
+int file_copy_at(int from_dir_fd, const char *from, int to_dir_fd, const char *to, mode_t mode,
+                 struct err *err);
+
 /* Write all bytes, through EINTR and short writes. */
 int file_write_all(int fd, const void *ptr, size_t len, struct err *err);
+
+/* The file's bytes and size are on the disk. Never to be called again after a failure: the second time may
+ * lie. */
+int file_sync_data(int fd, struct err *err);
 
 /* fsync of a folder, so that a rename or create in it lasts. */
 int file_sync_dir(int dir_fd, struct err *err);

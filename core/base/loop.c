@@ -19,7 +19,9 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum kind { FD, TIMER, SIGNAL, CHILD, DEFER, BEFORE_WAIT };
+#define DESCRIPTORS_NEEDED 12 /* by libuv's loop and its signals */
+
+enum kind { FD, TIMER, SIGNAL, CHILD, WORK, DEFER, BEFORE_WAIT };
 
 struct link {
     struct link *prev, *next;
@@ -36,9 +38,11 @@ struct loop_source {
         loop_signal_fn *signal;
         loop_child_fn *child;
     } fn;
+    loop_fn *work; /* WORK: what its thread calls */
     enum kind kind;
     bool is_free;     /* given up by its owner */
     bool is_broken;   /* libuv stopped watching after POLLERR */
+    bool has_worked;  /* WORK: libuv is through with it */
     unsigned wanted;  /* FD: LOOP_* asked for */
     unsigned pending; /* FD: LOOP_* that happened; SIGNAL: how often */
     int fd;
@@ -50,7 +54,9 @@ struct loop_source {
         uv_timer_t timer;
         uv_signal_t signal;
         uv_process_t process;
+        uv_work_t work;
     } uv;
+    uv_sem_t returned; /* WORK: posted by its thread */
 };
 
 struct loop {
@@ -376,6 +382,68 @@ int loop_spawn(struct loop *loop, const char *const *argv, loop_child_fn *fn, vo
     return 0;
 }
 
+/* ---- work on threads: a request of libuv, not a handle ---- */
+
+static void on_thread(uv_work_t *request)
+{
+    struct loop_source *s = request->data;
+
+    s->work(s->data);
+    uv_sem_post(&s->returned);
+}
+
+static void work_free(struct loop_source *s)
+{
+    uv_sem_destroy(&s->returned);
+    free(s);
+}
+
+/* libuv is through with the request. */
+static void on_worked(uv_work_t *request, int status)
+{
+    struct loop_source *s = request->data;
+
+    s->has_worked = true;
+    if (s->is_free)
+        work_free(s);
+    else
+        make_ready(s);
+}
+
+int loop_work(struct loop *loop, loop_fn *fn, loop_fn *done, void *data, struct loop_source **ret,
+              struct err *err)
+{
+    struct loop_source *s = source_new(loop, WORK, data, err);
+    int r;
+
+    if (!s)
+        return -ERR_INTERNAL;
+    s->work = fn;
+    s->fn.call = done;
+    s->uv.work.data = s;
+    r = uv_sem_init(&s->returned, 0);
+    if (r == 0) {
+        r = uv_queue_work(&loop->uv, &s->uv.work, on_thread, on_worked);
+        if (r < 0)
+            uv_sem_destroy(&s->returned);
+    }
+    if (r < 0) {
+        source_drop(s);
+        return fail_uv(err, r, "starting a thread");
+    }
+    *ret = s;
+    return 0;
+}
+
+/* What cannot be taken back any more is waited for; libuv tells the loop of either. */
+static void work_give_up(struct loop_source *s)
+{
+    if (s->has_worked)
+        work_free(s);
+    else if (uv_cancel((uv_req_t *) &s->uv.work) < 0)
+        uv_sem_wait(&s->returned);
+}
+
 /* A child that still runs stays known to libuv, so that it does not become a zombie. */
 static bool must_outlive_owner(const struct loop_source *s)
 {
@@ -391,7 +459,9 @@ void loop_source_free(struct loop_source *s)
     s->loop->sources--;
     link_remove(&s->ready);
     link_remove(&s->family);
-    if (must_outlive_owner(s)) {
+    if (s->kind == WORK) {
+        work_give_up(s);
+    } else if (must_outlive_owner(s)) {
         uv_unref(&s->uv.handle);
         link_append(&s->loop->orphans, &s->family);
     } else if (has_uv_handle(s)) {
@@ -430,6 +500,7 @@ static void dispatch(struct loop_source *s)
         s->fn.child(s->data, s->exit_status, s->term_signal);
         break;
     case TIMER:
+    case WORK:
     case DEFER:
     case BEFORE_WAIT:
         s->fn.call(s->data);
@@ -509,11 +580,31 @@ void loop_quit(struct loop *loop)
     loop->must_quit = true;
 }
 
+/* libuv ends the process when it cannot have its pipes, so it is asked beforehand whether there is room. */
+static int check_descriptors(struct err *err)
+{
+    int fds[DESCRIPTORS_NEEDED], count = 0, saved;
+
+    while (count < DESCRIPTORS_NEEDED && (fds[count] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)) >= 0)
+        count++;
+    saved = errno;
+    for (int i = 0; i < count; i++)
+        (void) close(fds[i]); /* copies: nothing was written */
+    if (count == DESCRIPTORS_NEEDED || saved == EBADF)
+        return 0;
+    errno = saved;
+    (void) err_errno(err, ERR_INTERNAL, "starting the event loop");
+    return err_hint(err, "the limit of open files is too low (`ulimit -n`): raise it to 64 or more");
+}
+
 int loop_new(struct loop **ret, struct err *err)
 {
-    struct loop *loop = calloc(1, sizeof(*loop));
-    int r;
+    struct loop *loop;
+    int r = check_descriptors(err);
 
+    if (r < 0)
+        return r;
+    loop = calloc(1, sizeof(*loop));
     if (!loop)
         return err_set(err, ERR_INTERNAL, "no memory for the event loop");
     r = uv_loop_init(&loop->uv);
@@ -542,7 +633,7 @@ void loop_free(struct loop *loop)
         link_remove(&s->family);
         uv_close(&s->uv.handle, on_close);
     }
-    (void) uv_run(&loop->uv, UV_RUN_DEFAULT); /* only the closes are left */
+    (void) uv_run(&loop->uv, UV_RUN_DEFAULT); /* only the closes and work given up are left */
     r = uv_loop_close(&loop->uv);
     assert(r == 0);
     (void) r;

@@ -75,6 +75,12 @@ int loop_before_wait(struct loop *loop, loop_fn *fn, void *data, struct loop_sou
 int loop_spawn(struct loop *loop, const char *const *argv, loop_child_fn *fn, void *data, int *ret_out_fd,
                int *ret_pid, struct loop_source **ret, struct err *err);
 
+/* Run `fn` on a thread of its own while the loop goes on, then `done` from the loop. Both get `data`, which
+ * only `fn` may touch until `done` is called. Freed before that: work that has not begun is taken back, else
+ * the free waits until `fn` has returned. So `data` may be freed right after it. */
+int loop_work(struct loop *loop, loop_fn *fn, loop_fn *done, void *data, struct loop_source **ret,
+              struct err *err);
+
 void loop_source_free(struct loop_source *source); /* NULL is fine */
 
 #endif

@@ -133,6 +133,14 @@ static size_t edit_distance(struct span a, struct span b)
     return last[b.len];
 }
 
+/* Of two names equally far: letters are left out more often than they are doubled or mistaken. */
+static bool is_likelier(const char *name, const char *than)
+{
+    size_t a = strlen(name), b = strlen(than);
+
+    return a != b ? a > b : strcmp(name, than) < 0;
+}
+
 const char *table_nearest(struct span word, const char *const *names, size_t count)
 {
     size_t best = word.len > 4 ? 2 : word.len > 1 ? 1 : 0;
@@ -146,7 +154,7 @@ const char *table_nearest(struct span word, const char *const *names, size_t cou
 
         /* a name that would be replaced altogether is not meant */
         if (distance > best || distance >= name.len ||
-            (found && distance == best && strcmp(names[i], found) >= 0))
+            (found && distance == best && !is_likelier(names[i], found)))
             continue;
         best = distance;
         found = names[i];

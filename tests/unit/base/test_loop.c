@@ -470,6 +470,102 @@ static void test_child_given_up_goes_on(void **state)
     assert_int_equal(errno, ESRCH);
 }
 
+/* ---- work on threads ---- */
+
+struct work {
+    struct trace *trace;
+    int began[2], go[2]; /* pipes: the thread tells, the thread waits */
+    bool has_run;
+};
+
+static void work_init(struct work *w, struct trace *t)
+{
+    *w = (struct work){ .trace = t };
+    assert_int_equal(pipe(w->began), 0);
+    assert_int_equal(pipe(w->go), 0);
+}
+
+static void work_done(struct work *w)
+{
+    close(w->began[0]);
+    close(w->began[1]);
+    close(w->go[0]);
+    close(w->go[1]);
+}
+
+static void on_thread_wait(void *data)
+{
+    struct work *w = data;
+    char c = 'x';
+
+    if (write(w->began[1], &c, 1) == 1 && read(w->go[0], &c, 1) == 1)
+        w->has_run = true;
+}
+
+static void on_thread_run(void *data)
+{
+    ((struct work *) data)->has_run = true;
+}
+
+static void on_work_done(void *data)
+{
+    struct work *w = data;
+
+    assert_true(w->has_run);
+    note(w->trace, 'w');
+    w->trace->is_done = true;
+}
+
+static void test_work_ends_in_the_loop(void **state)
+{
+    struct trace *t = *state;
+    struct work w;
+
+    work_init(&w, t);
+    assert_int_equal(loop_work(t->loop, on_thread_run, on_work_done, &w, &t->a, NULL), 0);
+    run(t);
+    assert_string_equal(t->text, "w");
+    release(&t->a);
+    work_done(&w);
+}
+
+static void test_work_given_up_has_returned(void **state)
+{
+    struct trace *t = *state;
+    struct work w;
+    char c = 'g';
+
+    work_init(&w, t);
+    assert_int_equal(loop_work(t->loop, on_thread_wait, on_work_done, &w, &t->a, NULL), 0);
+    assert_int_equal(read(w.began[0], &c, 1), 1);
+    assert_int_equal(write(w.go[1], &c, 1), 1);
+    release(&t->a);
+    assert_true(w.has_run);
+    assert_string_equal(t->text, "");
+    work_done(&w);
+}
+
+static void test_work_given_up_in_time_never_runs(void **state)
+{
+    struct trace *t = *state;
+    struct work first, second;
+    char c = 'g';
+
+    work_init(&first, t); /* holds the only thread */
+    work_init(&second, t);
+    assert_int_equal(loop_work(t->loop, on_thread_wait, on_work_done, &first, &t->a, NULL), 0);
+    assert_int_equal(read(first.began[0], &c, 1), 1);
+    assert_int_equal(loop_work(t->loop, on_thread_run, on_work_done, &second, &t->b, NULL), 0);
+    release(&t->b);
+    assert_int_equal(write(first.go[1], &c, 1), 1);
+    run(t);
+    assert_string_equal(t->text, "w");
+    assert_false(second.has_run);
+    release(&t->a);
+    work_done(&first);
+    work_done(&second);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 static const struct CMUnitTest tests[] = {
@@ -493,6 +589,15 @@ static const struct CMUnitTest tests[] = {
     CASE(test_child_ended_by_a_signal),
     CASE(test_no_such_program),
     CASE(test_child_given_up_goes_on),
+    CASE(test_work_ends_in_the_loop),
+    CASE(test_work_given_up_has_returned),
+    CASE(test_work_given_up_in_time_never_runs),
 };
 
-UNIT_MAIN(tests)
+int main(void)
+{
+    if (setenv("UV_THREADPOOL_SIZE", "1", 1) < 0)
+        return 1;
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
