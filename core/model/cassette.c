@@ -28,6 +28,7 @@ struct cassette {
     size_t line_no, answers;
     bool has_line; /* read, but not used up */
     bool is_at_end, has_started;
+    bool is_in_order;
     struct calls calls; /* of the newest answer */
 };
 
@@ -89,7 +90,9 @@ int cassette_decode(struct span line, struct arena *arena, struct cassette_line 
     } else if (tree_get(t, "end")) {
         ret->kind = CASSETTE_END;
         ret->text = tree_span(tree_get(t, "end"));
-    } else if (!has_any(t, nothing)) {
+    } else if (has_any(t, nothing)) {
+        ret->is_in_order = tree_bool(tree_get(t, "in_order"), false);
+    } else {
         return err_set(err, ERR_INVALID,
                        "a line that is neither request, answer, event, data, body, text, end nor note");
     }
@@ -175,6 +178,7 @@ static int fetch(struct cassette *c, struct err *err)
         if (r < 0)
             return damaged(c, err);
         c->has_line = c->line.kind != CASSETTE_NOTHING;
+        c->is_in_order = c->is_in_order || c->line.is_in_order;
     }
     return 1;
 }
@@ -364,9 +368,12 @@ static int prepare(struct cassette *c, struct span body, struct err *err)
     struct arena arena = ARENA_INIT(2 * TREE_MAX);
     const struct tree *request, *input;
     const char *open_call = NULL;
-    int r = json_parse(body, &arena, &request, err);
+    int r = c->has_started ? 0 : fetch(c, err); /* the first line says how the others are given */
 
-    if (r == 0) {
+    if (r < 0)
+        return r;
+    r = json_parse(body, &arena, &request, err);
+    if (r == 0 && !c->is_in_order) {
         input = tree_get(request, "input");
         if (!c->has_started && has_outputs(input))
             r = skip_known(c, input, err);

@@ -6,7 +6,7 @@
  * JSON lines; one exchange is a `request` line (for the reader's eyes, may be left out), an
  * `answer` line and what follows it:
  *
- *     {"agentbox_cassette":1,"note":"..."}                                         first line
+ *     {"agentbox_cassette":1,"note":"..."}                                         first line; also in_order
  *     {"request":{"model":"m","input":[{"type":"message"}],"sha256":"..."}}
  *     {"answer":{"status":200}}                      also content_type (default: an event stream when events
  *                                                    follow), retry_after, retry_after_ms, should_retry,
@@ -23,7 +23,8 @@
  * Answers are given in order. Two things are checked, as a server would: every call of a completed answer
  * must be answered in the next request, and there must be an answer left. Whether the requests are the
  * recorded ones is not: outputs of commands differ from run to run. When the first request already holds
- * calls (a resumed run), the answers that made them are skipped.
+ * calls (a resumed run), the answers that made them are skipped. With "in_order":true in the first line
+ * neither is done: the first answer is for the first request, whatever that holds.
  */
 #ifndef MODEL_CASSETTE_H
 #define MODEL_CASSETTE_H
@@ -46,6 +47,7 @@ enum cassette_kind {
 struct cassette_line {
     enum cassette_kind kind;
     struct answer_head head;
+    bool is_in_order; /* of the first line */
     struct span name, text;
     const struct tree *value; /* the JSON of `event` or `body`; NULL when it is text */
 };
