@@ -19,3 +19,22 @@ struct docker_identity backend_identity(const struct run_spec *spec, const char 
         .deadline_s = clock_wall_ms() / 1000 + life,
     };
 }
+
+static int make(void *data, int attempt, struct sandbox **ret, struct err *err)
+{
+    const struct backend *b = data;
+    struct docker_identity id = backend_identity(b->spec, b->run_id, attempt);
+
+    return docker_sandbox_new(b->loop, b->http, &b->spec->sandbox, &id, NULL, ret, err);
+}
+
+void backend_init(struct backend *b, struct loop *loop, struct http *http, const struct run_spec *spec,
+                  const char *run_id)
+{
+    *b = (struct backend){ loop, http, spec, run_id, { make, b } };
+}
+
+const struct sandbox_maker *backend_maker(const struct backend *b)
+{
+    return &b->maker;
+}

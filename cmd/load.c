@@ -3,6 +3,10 @@
 #include "cmd/load.h"
 
 #include "cmd/term.h"
+#include "core/base/cleanup.h"
+#include "core/base/file.h"
+#include "core/run/journal.h"
+#include "core/run/replay.h"
 #include "manifest/load.h"
 
 #include <errno.h>
@@ -11,8 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TASK_MAX   (1024 * 1024)
 #define REPORT_MAX (4 * 1024 * 1024)
+#define SETS_MAX   (16 * 1024 * 1024)
 
 /* "name=value" of -p. `names` owns the copies of the names. */
 static int split_params(const struct options *opts, struct run_param *params, struct arena *names,
@@ -34,17 +38,32 @@ static int split_params(const struct options *opts, struct run_param *params, st
     return 0;
 }
 
-static int check_sets(const struct options *opts, struct err *err)
+int load_sets(const struct options *opts, const char *ret[LOAD_SETS_MAX], struct err *err)
 {
+    size_t count = 0;
+
     for (size_t i = 0; i < opts->sets.count; i++) {
         const char *equals = strchr(opts->sets.items[i], '=');
 
+        ret[count++] = opts->sets.items[i];
         if (equals && equals != opts->sets.items[i])
             continue;
         err_set(err, ERR_USAGE, "'--set %s' is not of the form PATH=VALUE", opts->sets.items[i]);
         return err_hint(err, "for example: --set limits.turns=5");
     }
+    if (opts->keep) /* a part of the manifest like any other: the run folder says so too */
+        ret[count++] = "sandbox.keep=always";
+    ret[count] = NULL;
     return 0;
+}
+
+static size_t count_sets(const char *const *sets)
+{
+    size_t count = 0;
+
+    while (sets && sets[count])
+        count++;
+    return count;
 }
 
 /* A task of "-" is read from stdin. */
@@ -64,7 +83,7 @@ static int read_task(struct buf *out, struct err *err)
     return 0;
 }
 
-static int pick_task(const struct options *opts, struct buf *text, const char **ret, struct err *err)
+int load_task(const struct options *opts, struct buf *text, const char **ret, struct err *err)
 {
     bool is_stdin = opts->arg_count > 1 || (opts->task && strcmp(opts->task, "-") == 0);
     int r;
@@ -85,36 +104,56 @@ static int pick_task(const struct options *opts, struct buf *text, const char **
     return r;
 }
 
-int load_manifest(const struct options *opts, struct run_spec **ret, struct diags *diags, struct err *err)
-{
+/* A manifest of the command line, ready to be loaded. */
+struct request {
     struct run_param params[OPTIONS_LIST_MAX];
-    const char *sets[OPTIONS_LIST_MAX + 1];
-    struct manifest_options load = {
-        .path = opts->args[0],
-        .params = params,
-        .param_count = opts->params.count,
-        .sets = sets,
-        .set_count = opts->sets.count,
-    };
-    struct arena names = ARENA_INIT(1024 * 1024);
-    struct buf task = BUF_INIT(TASK_MAX);
-    int r = split_params(opts, params, &names, err);
+    const char *sets[LOAD_SETS_MAX];
+    struct arena names;
+    struct buf task;
+    struct manifest_options load;
+};
 
+static int request_init(struct request *q, const struct options *opts, struct err *err)
+{
+    int r;
+
+    arena_init(&q->names, 1024 * 1024);
+    buf_init(&q->task, LOAD_TASK_MAX);
+    q->load = (struct manifest_options){
+        .path = opts->args[0],
+        .params = q->params,
+        .param_count = opts->params.count,
+        .sets = q->sets,
+    };
+    r = split_params(opts, q->params, &q->names, err);
     if (r == 0)
-        r = check_sets(opts, err);
-    memcpy(sets, opts->sets.items, sizeof(opts->sets.items));
-    if (opts->keep) /* a part of the manifest like any other: the run folder says so too */
-        sets[load.set_count++] = "sandbox.keep=always";
+        r = load_sets(opts, q->sets, err);
     if (r == 0)
-        r = pick_task(opts, &task, &load.task, err);
+        r = load_task(opts, &q->task, &q->load.task, err);
     if (r == 0)
-        r = manifest_load(&load, ret, diags, err);
-    buf_done(&task);
-    arena_done(&names);
+        q->load.set_count = count_sets(q->sets);
     return r;
 }
 
-int load_spec(const struct options *opts, struct run_spec **ret, struct err *err)
+static void request_done(struct request *q)
+{
+    buf_done(&q->task);
+    arena_done(&q->names);
+}
+
+int load_manifest(const struct options *opts, struct run_spec **ret, struct diags *diags, struct err *err)
+{
+    struct request request;
+    int r = request_init(&request, opts, err);
+
+    if (r == 0)
+        r = manifest_load(&request.load, ret, diags, err);
+    request_done(&request);
+    return r;
+}
+
+/* What is wrong with the manifest goes to stderr, and then need not be said again. */
+static int load_telling(const struct manifest_options *load, struct run_spec **ret, struct err *err)
 {
     struct diags *diags = malloc(sizeof(*diags));
     struct buf text = BUF_INIT(REPORT_MAX);
@@ -123,17 +162,123 @@ int load_spec(const struct options *opts, struct run_spec **ret, struct err *err
     if (!diags)
         return err_set(err, ERR_INTERNAL, "no memory for diagnostics");
     diags_init(diags);
-    r = load_manifest(opts, ret, diags, err);
+    r = manifest_load(load, ret, diags, err);
     if (diags->count > 0) {
         diags_render(diags, &text);
         term_say("%s", buf_text(&text));
         if (r < 0)
             term_say("agentbox: %zu problem%s in the manifest\n", diags->count + diags->dropped,
                      diags->count + diags->dropped == 1 ? "" : "s");
-        err->text[0] = '\0'; /* it has been told */
+        err->text[0] = '\0';
     }
     buf_done(&text);
     diags_done(diags);
     free(diags);
     return r;
+}
+
+int load_spec(const struct options *opts, struct run_spec **ret, struct err *err)
+{
+    struct request request;
+    int r = request_init(&request, opts, err);
+
+    if (r == 0)
+        r = load_telling(&request.load, ret, err);
+    request_done(&request);
+    return r;
+}
+
+/* ---- of a run that there is ---- */
+
+struct set_list {
+    struct arena texts;
+    const char **items;
+    size_t count, cap;
+};
+
+static int set_add(struct set_list *list, const char *text, struct err *err)
+{
+    const char *copy = arena_text(&list->texts, text);
+
+    if (list->count == list->cap) {
+        size_t cap = list->cap ? list->cap * 2 : 16;
+        const char **more = realloc(list->items, cap * sizeof(*more));
+
+        if (!more)
+            return err_set(err, ERR_INTERNAL, "no memory for what was set");
+        list->items = more;
+        list->cap = cap;
+    }
+    list->items[list->count++] = copy;
+    return copy ? 0 : err_set(err, ERR_INTERNAL, "no memory for what was set");
+}
+
+static int set_add_all(struct set_list *list, const char *const *sets, struct err *err)
+{
+    int r = 0;
+
+    for (; sets && *sets && r == 0; sets++)
+        r = set_add(list, *sets, err);
+    return r;
+}
+
+static int set_add_recorded(struct set_list *list, const struct record_run_resume *resume, struct err *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < resume->set_count && r == 0; i++)
+        r = set_add(list, resume->sets[i].text, err);
+    return r;
+}
+
+static int set_add_journal(struct set_list *list, struct run_folder *folder, struct err *err)
+{
+    struct journal_reader reader;
+    struct record rec;
+    int r = journal_open(folder, &reader, err);
+
+    if (r < 0)
+        return r == -ERR_NOT_FOUND ? 0 : r;
+    while (r >= 0 && (r = journal_next(&reader, &rec, err)) > 0)
+        if (rec.type == RECORD_RUN_RESUME)
+            r = set_add_recorded(list, &rec.run_resume, err);
+    journal_close(&reader);
+    return r;
+}
+
+int load_recorded_spec(const struct load_recorded *from, struct run_spec **ret, struct err *err)
+{
+    struct set_list list = { .texts = ARENA_INIT(SETS_MAX) };
+    CLEANUP(free) char *path = file_join(from->folder->path, RUN_MANIFEST);
+    int r = path ? 0 : err_set(err, ERR_INTERNAL, "no memory for a path");
+
+    if (r == 0)
+        r = from->earlier ? set_add_all(&list, from->earlier, err)
+                          : set_add_journal(&list, from->folder, err);
+    if (r == 0)
+        r = set_add_all(&list, from->sets, err);
+    if (r == 0)
+        r = load_telling(&(struct manifest_options){ .path = path,
+                                                     .sets = list.items,
+                                                     .set_count = list.count,
+                                                     .task = from->task,
+                                                     .has_begun = true },
+                         ret, err);
+    free(list.items);
+    arena_done(&list.texts);
+    return r;
+}
+
+int load_check_answers(const struct run_folder *folder, const struct run_spec *spec, struct err *err)
+{
+    const char *path = spec->model.replay;
+
+    if (!path || (!replay_is_path(path) && access(path, R_OK) == 0))
+        return 0;
+    err_set(err, ERR_USAGE, "run '%s' had its answers from '%s', which is not there any more", folder->id,
+            path);
+    return replay_is_path(path)
+               ? err_hint(err,
+                          "it is a replay: `agentbox replay` of the run that it repeats makes another one")
+               : err_hint(err, "'model.replay' names a recording: put it back where it was");
 }

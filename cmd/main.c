@@ -13,7 +13,7 @@
 static int dispatch(const struct options *opts, struct err *err)
 {
     const struct verb *verb = opts->verb ? verb_find(opts->verb) : verb_find("help");
-    struct options help = { .verb = "help", .args = { opts->verb }, .arg_count = 1 };
+    struct options help = { .verb = "help", .args = &opts->verb, .arg_count = 1 };
 
     if (opts->verb && opts->help)
         return verb_find("help")->run(&help, err);

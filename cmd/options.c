@@ -10,29 +10,61 @@
 
 enum {
     ON_RUN = 1 << 0,
-    ON_VALIDATE = 1 << 1,
-    ON_PLAN = 1 << 2,
-    ON_SCHEMA = 1 << 3,
-    ON_LS = 1 << 4,
-    ON_SHOW = 1 << 5,
-    ON_LOGS = 1 << 6,
-    ON_RM = 1 << 7,
-    ON_GC = 1 << 8,
-    ON_DOCTOR = 1 << 9,
-    ON_VERSION = 1 << 10,
-    ON_HELP = 1 << 11,
+    ON_RESUME = 1 << 1,
+    ON_FORK = 1 << 2,
+    ON_REPLAY = 1 << 3,
+    ON_VALIDATE = 1 << 4,
+    ON_PLAN = 1 << 5,
+    ON_SCHEMA = 1 << 6,
+    ON_LS = 1 << 7,
+    ON_SHOW = 1 << 8,
+    ON_LOGS = 1 << 9,
+    ON_DIFF = 1 << 10,
+    ON_EXPORT = 1 << 11,
+    ON_OUTPUTS = 1 << 12,
+    ON_VERIFY = 1 << 13,
+    ON_RM = 1 << 14,
+    ON_GC = 1 << 15,
+    ON_DOCTOR = 1 << 16,
+    ON_VERSION = 1 << 17,
+    ON_HELP = 1 << 18,
     ON_EVERY = ~0,
     ON_MANIFEST = ON_RUN | ON_VALIDATE | ON_PLAN,
+    ON_RUNNING = ON_RUN | ON_RESUME | ON_FORK, /* a run goes on under our eyes */
+    ON_NO_JSON = ON_SCHEMA | ON_RM | ON_HELP,
 };
 
 static const char note_task[] = "MANIFEST is a file, or '-' for stdin. TASK takes the place of the "
                                 "manifest's task; '-' reads it from stdin.";
 static const char note_manifest[] = "MANIFEST is a file, or '-' for stdin.";
-static const char note_run[] = "RUN is an id as `agentbox ls` shows it, the beginning of one, or 'last'.";
+#define RUN_IS   "RUN is an id as `agentbox ls` shows it, the beginning of one, or 'last'."
+#define POINT_IS "\nRUN@SEQ is it as of that record of its journal, RUN@turn:N as of the end of turn N."
+static const char note_run[] = RUN_IS;
+static const char note_resume[] =
+    RUN_IS "\nOnly values under 'limits' can be set anew; used turns, time and cost "
+           "count on.\n`agentbox fork` changes anything, from any point.";
+static const char note_fork[] =
+    RUN_IS POINT_IS "\nTASK is what the model is told next; '-' reads it from stdin. Budgets begin anew.";
+static const char note_diff[] =
+    RUN_IS POINT_IS "\nWithout a point: the last checkpoint. One RUN: from its beginning to there.";
+static const char note_export[] =
+    RUN_IS POINT_IS "\nDIR must be new or empty; '-' writes an archive to stdout.";
+static const char note_verify[] =
+    RUN_IS "\nChecked are the journal's chain, the manifest, and every object and checkpoint by its digest.\n"
+           "Damage: exit status 9.";
+static const char note_replay[] = RUN_IS "\nA new run makes its calls again, in a new sandbox, with the "
+                                         "recorded answers of the model: no network,\n"
+                                         "no key, no outputs. Exit status 1: results differ.";
 
 static const struct verb verbs[] = {
     { "run", ON_RUN, "MANIFEST [- | -- TASK]", "run an agent; its final message goes to stdout", note_task, 1,
       2, true, verb_run },
+    { "resume", ON_RESUME, "RUN", "go on with a run that was interrupted, crashed, or hit a limit",
+      note_resume, 1, 1, false, verb_resume },
+    { "fork", ON_FORK, "RUN[@POINT] [- | -- TASK]", "begin a new run where another one was", note_fork, 1, 2,
+      true, verb_fork },
+    { "replay", ON_REPLAY, "RUN", "make a run's calls again, and compare the results", note_replay, 1, 1,
+      false, verb_replay },
     { "validate", ON_VALIDATE, "MANIFEST", "check a manifest and report every problem", note_manifest, 1, 1,
       false, verb_validate },
     { "plan", ON_PLAN, "MANIFEST [- | -- TASK]", "show what a run would do, touching nothing", note_task, 1,
@@ -42,8 +74,16 @@ static const struct verb verbs[] = {
     { "ls", ON_LS, "", "list runs, newest first", NULL, 0, 0, false, verb_ls },
     { "show", ON_SHOW, "RUN", "one run: state, numbers, outputs, calls", note_run, 1, 1, false, verb_show },
     { "logs", ON_LOGS, "RUN", "what happened in a run, step by step", note_run, 1, 1, false, verb_logs },
+    { "diff", ON_DIFF, "RUN[@POINT] [RUN[@POINT]]", "what changed in the workspace between two points",
+      note_diff, 1, 2, false, verb_diff },
+    { "export", ON_EXPORT, "RUN[@POINT] DIR|FILE.tar[.zst]",
+      "write the workspace of a run to a folder or an archive", note_export, 2, 2, false, verb_export },
+    { "outputs", ON_OUTPUTS, "RUN", "collect a run's outputs again, from its last checkpoint", note_run, 1, 1,
+      false, verb_outputs },
+    { "verify", ON_VERIFY, "RUN", "check that a run folder is as it was written", note_verify, 1, 1, false,
+      verb_verify },
     { "rm", ON_RM, "RUN...", "remove runs that have ended, with what is left of their sandboxes", note_run, 1,
-      8, false, verb_rm },
+      ARGS_ANY, false, verb_rm },
     { "gc", ON_GC, "", "remove containers and volumes of dead or expired runs", NULL, 0, 0, false, verb_gc },
     { "doctor", ON_DOCTOR, "", "check engine and host, and say what to mend", NULL, 0, 0, false,
       verb_doctor },
@@ -68,14 +108,22 @@ struct option_row {
 
 static const struct option_row rows[] = {
     { "param", 'p', OPTION_LIST, "NAME=VALUE", ON_MANIFEST, AT(params), "set a parameter of the manifest" },
-    { "set", 0, OPTION_LIST, "PATH=VALUE", ON_MANIFEST, AT(sets),
+    { "set", 0, OPTION_LIST, "PATH=VALUE", ON_MANIFEST | ON_FORK, AT(sets),
       "set any value of the manifest, such as limits.turns=5" },
-    { "json", 0, OPTION_FLAG, NULL,
-      ON_RUN | ON_VALIDATE | ON_PLAN | ON_LS | ON_SHOW | ON_LOGS | ON_GC | ON_DOCTOR | ON_VERSION, AT(json),
+    { "set", 0, OPTION_LIST, "limits.X=VALUE", ON_RESUME, AT(sets),
+      "set a limit anew, such as limits.turns=60" },
+    { "json", 0, OPTION_FLAG, NULL, (unsigned) ON_EVERY & ~(unsigned) ON_NO_JSON, AT(json),
       "for machines: JSON on stdout (run: one event a line)" },
-    { "output", 'o', OPTION_TEXT, "FILE", ON_RUN, AT(output), "write the result to FILE instead of stdout" },
-    { "keep", 0, OPTION_FLAG, NULL, ON_RUN, AT(keep), "leave the container when the run has ended" },
-    { "quiet", 'q', OPTION_FLAG, NULL, ON_RUN, AT(quiet), "no progress on stderr, errors only" },
+    { "output", 'o', OPTION_TEXT, "FILE", ON_RUNNING, AT(output),
+      "write the result to FILE instead of stdout" },
+    { "keep", 0, OPTION_FLAG, NULL, ON_RUNNING, AT(keep), "leave the container when the run has ended" },
+    { "quiet", 'q', OPTION_FLAG, NULL, ON_RUNNING | ON_REPLAY, AT(quiet),
+      "no progress on stderr, errors only" },
+    { "resume", 0, OPTION_TEXT, "RUN", ON_RUN, AT(resume), "instead of MANIFEST: go on with that run" },
+    { "last", 0, OPTION_FLAG, NULL, ON_RESUME, AT(last), "instead of RUN: the newest run" },
+    { "no-run", 0, OPTION_FLAG, NULL, ON_FORK, AT(no_run),
+      "only make it and print its id; `agentbox resume` starts it" },
+    { "stat", 0, OPTION_FLAG, NULL, ON_DIFF, AT(stat), "only which files, and how many lines" },
     { "follow", 'f', OPTION_FLAG, NULL, ON_LOGS, AT(follow), "go on until the run ends" },
     { "dry-run", 'n', OPTION_FLAG, NULL, ON_GC, AT(dry_run), "only say what would be removed" },
     { "engine", 0, OPTION_TEXT, "URL", ON_GC | ON_DOCTOR | ON_RM, AT(engine),
@@ -218,30 +266,45 @@ static int join_task(int argc, char **argv, int from, struct buf *task, struct e
     return r < 0 ? err_set(err, ERR_USAGE, "the task after '--' is too long") : 0;
 }
 
+/* What the synopsis calls the argument at `index`. */
+static struct span argument_name(const struct verb *verb, size_t index)
+{
+    const char *at = verb->synopsis;
+
+    for (; index > 0; index--) {
+        at += strcspn(at, " ");
+        at += strspn(at, " ");
+    }
+    return span_make(at, strcspn(at, " .[|"));
+}
+
 static int check_args(const struct verb *verb, const struct options *opts, struct err *err)
 {
-    if (opts->help || (opts->arg_count >= verb->args_min && opts->arg_count <= verb->args_max))
+    bool is_named = opts->resume || opts->last; /* by an option, which says all that arguments would */
+    size_t min = is_named ? 0 : verb->args_min, max = is_named ? 0 : verb->args_max;
+
+    if (opts->help || (opts->arg_count >= min && opts->arg_count <= max))
         return 0;
-    if (opts->arg_count < verb->args_min)
-        err_set(err, ERR_USAGE, "'agentbox %s' needs %.*s", verb->name, (int) strcspn(verb->synopsis, " ."),
-                verb->synopsis);
+    if (opts->arg_count < min)
+        err_set(err, ERR_USAGE, "'agentbox %s' needs " SPAN_FMT, verb->name,
+                SPAN_ARG(argument_name(verb, opts->arg_count)));
     else
-        err_set(err, ERR_USAGE, "'agentbox %s' does not take '%s'", verb->name, opts->args[verb->args_max]);
+        err_set(err, ERR_USAGE, "'agentbox %s' does not take '%s'", verb->name, opts->args[max]);
     return err_hint(err, "usage: agentbox %s [OPTIONS]%s%s", verb->name, *verb->synopsis ? " " : "",
                     verb->synopsis);
 }
 
-static int take_argument(const struct verb **verb, const char *word, struct options *opts, struct err *err)
+/* Where an argument goes in argv: before what is still to be read, since the verb has a place too. */
+static void take_argument(char **argv, char *word, struct options *opts)
 {
-    if (!*verb) {
-        opts->verb = word;
-        *verb = verb_find(word);
-        return *verb ? 0 : unknown_verb(word, err);
-    }
-    if (opts->arg_count == sizeof(opts->args) / sizeof(opts->args[0]))
-        return err_set(err, ERR_USAGE, "too many arguments, from '%s' on", word);
-    opts->args[opts->arg_count++] = word;
-    return 0;
+    argv[1 + opts->arg_count++] = word;
+}
+
+static int take_verb(const struct verb **verb, const char *word, struct options *opts, struct err *err)
+{
+    opts->verb = word;
+    *verb = verb_find(word);
+    return *verb ? 0 : unknown_verb(word, err);
 }
 
 int options_parse(int argc, char **argv, struct options *opts, struct buf *ret_task, struct err *err)
@@ -249,7 +312,7 @@ int options_parse(int argc, char **argv, struct options *opts, struct buf *ret_t
     const struct verb *verb = NULL;
     int r = 0;
 
-    *opts = (struct options){ 0 };
+    *opts = (struct options){ .args = (const char *const *) argv + 1 };
     for (int i = 1; i < argc && r == 0; i++) {
         if (strcmp(argv[i], "--") == 0) {
             if (!verb || !verb->takes_task)
@@ -259,10 +322,12 @@ int options_parse(int argc, char **argv, struct options *opts, struct buf *ret_t
             break;
         }
         if (argv[i][0] == '-' && argv[i][1] && (argv[i][1] != '-' || argv[i][2]))
-            r = !verb && strcmp(argv[i], "--version") == 0 ? take_argument(&verb, "version", opts, err)
+            r = !verb && strcmp(argv[i], "--version") == 0 ? take_verb(&verb, "version", opts, err)
                                                            : take_option(verb, argc, argv, &i, opts, err);
+        else if (!verb)
+            r = take_verb(&verb, argv[i], opts, err);
         else
-            r = take_argument(&verb, argv[i], opts, err);
+            take_argument(argv, argv[i], opts);
     }
     if (r < 0)
         return r;

@@ -12,8 +12,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define OPTIONS_LIST_MAX 64
+#define ARGS_ANY         SIZE_MAX
 
 /* A repeated option's values, in order. */
 struct option_list {
@@ -23,36 +25,40 @@ struct option_list {
 
 /* Everything that can be said on a command line. Strings point into argv. */
 struct options {
-    const char *verb;    /* NULL: none was given */
-    const char *args[8]; /* positional arguments */
+    const char *verb;        /* NULL: none was given */
+    const char *const *args; /* positional arguments, moved to the front of argv */
     size_t arg_count;
     const char *task; /* what follows `--`, joined by the shell or not; NULL: no `--` */
     struct option_list params;
     struct option_list sets;
     const char *output;
     const char *engine;
+    const char *resume; /* `run --resume RUN`: takes the place of the manifest */
     bool json;
     bool quiet;
     bool keep;
     bool follow;
     bool dry_run;
+    bool last; /* takes the place of RUN */
+    bool stat;
+    bool no_run;
     bool help;
 };
 
 struct verb {
     const char *name;
-    unsigned bit;         /* this verb in option rows */
-    const char *synopsis; /* arguments, as help shows them */
-    const char *summary;  /* one line */
-    const char *note;     /* what help says of the arguments; NULL: nothing */
-    size_t args_min, args_max;
-    bool takes_task;                                         /* `-- TASK` is allowed */
+    unsigned bit;              /* this verb in option rows */
+    const char *synopsis;      /* arguments, as help shows them */
+    const char *summary;       /* one line */
+    const char *note;          /* what help says of the arguments; NULL: nothing */
+    size_t args_min, args_max; /* max ARGS_ANY: as many as there are */
+    bool takes_task;           /* `-- TASK` is allowed */
     int (*run)(const struct options *opts, struct err *err); /* exit status, or -code with err */
 };
 
-/* argv[0] is the program. Fills `opts`; ERR_USAGE names the word and what was probably meant.
- * Options follow the verb; only --help and --version may stand before it.
- * `ret_task` owns the joined task text that opts->task points to. */
+/* argv[0] is the program; the order of argv changes. Fills `opts`; ERR_USAGE names the word and what was
+ * probably meant. Options follow the verb; only --help and --version may stand before it. `ret_task` owns the
+ * joined task text that opts->task points to. */
 int options_parse(int argc, char **argv, struct options *opts, struct buf *ret_task, struct err *err);
 
 const struct verb *verb_find(const char *name); /* NULL: no such verb */

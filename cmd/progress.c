@@ -2,6 +2,10 @@
 /* Progress of a run for people. */
 #include "cmd/progress.h"
 
+#include "cmd/advice.h"
+#include "cmd/line.h"
+#include "cmd/report.h"
+#include "cmd/tone.h"
 #include "core/base/clock.h"
 #include "core/base/units.h"
 #include "core/base/utf8.h"
@@ -27,210 +31,6 @@ struct progress {
     unsigned frame;
     bool is_drawn;
 };
-
-/* ---- lines ---- */
-
-enum tone { TONE_PLAIN, TONE_DIM, TONE_GOOD, TONE_BAD, TONE_STRONG };
-
-static void tone(struct buf *out, const struct term *term, enum tone which)
-{
-    static const char *const codes[] = { "\033[0m", "\033[2m", "\033[32m", "\033[31m", "\033[1m" };
-
-    if (term->has_color)
-        buf_add_text(out, codes[which]);
-}
-
-/* One line of foreign text (NULL: none), cleaned and cut to the terminal. */
-static void foreign(struct buf *out, const struct term *term, const char *text, int indent)
-{
-    struct buf clean = BUF_INIT(LINE_MAX_BYTES);
-    int width = term->is_tty ? term->columns - indent : 160;
-
-    if (text)
-        term_clean(&clean, span_make(text, strnlen(text, LINE_MAX_BYTES / 8)), false);
-    term_fit(out, buf_span(&clean), width > 20 ? width : 20);
-    buf_done(&clean);
-}
-
-static void line_begin(struct buf *out, const struct record_run_begin *r, const struct term *term)
-{
-    tone(out, term, TONE_STRONG);
-    buf_add_text(out, "run ");
-    foreign(out, term, r->id, 4);
-    tone(out, term, TONE_PLAIN);
-    buf_add_text(out, "  ");
-    foreign(out, term, r->name, 40);
-    buf_add_text(out, ", model ");
-    foreign(out, term, r->model, 40);
-    buf_add_char(out, '\n');
-}
-
-static void line_ready(struct buf *out, const struct record *record, const struct term *term)
-{
-    const struct record_sandbox_ready *r = &record->sandbox_ready;
-    size_t verified = 0, lowered = 0;
-    char time[32];
-
-    for (size_t i = 0; i < r->row_count; i++) {
-        verified += r->rows[i].state && strcmp(r->rows[i].state, "verified") == 0;
-        lowered += r->rows[i].state && strcmp(r->rows[i].state, "lowered") == 0;
-    }
-    tone(out, term, TONE_DIM);
-    buf_printf(out, "sandbox ready after %s, %zu rows of the lock-down verified",
-               units_format_duration(time, record->ms), verified);
-    tone(out, term, TONE_PLAIN);
-    if (lowered > 0) {
-        tone(out, term, TONE_BAD);
-        buf_printf(out, ", %zu lowered by the manifest", lowered);
-        tone(out, term, TONE_PLAIN);
-    }
-    buf_add_char(out, '\n');
-}
-
-static void line_item(struct buf *out, const struct record_request_item *r, const struct term *term)
-{
-    if (r->call > 0) {
-        buf_printf(out, "turn %lld  ", (long long) r->turn);
-        tone(out, term, TONE_STRONG);
-        foreign(out, term, r->title ? r->title : r->item_type ? r->item_type : "call", 12);
-        tone(out, term, TONE_PLAIN);
-        buf_add_char(out, '\n');
-    }
-}
-
-static void line_call_end(struct buf *out, const struct record_call_end *r, const struct term *term)
-{
-    bool is_good = r->outcome && strcmp(r->outcome, "ok") == 0 && r->exit_code <= 0;
-    char time[32], size[32];
-
-    buf_add_text(out, "        ");
-    tone(out, term, is_good ? TONE_DIM : TONE_BAD);
-    foreign(out, term, r->summary ? r->summary : r->outcome ? r->outcome : "", 40);
-    tone(out, term, TONE_PLAIN);
-    tone(out, term, TONE_DIM);
-    buf_printf(out, "  %s, %s\n", units_format_size(size, r->output_bytes),
-               units_format_duration(time, r->duration_ms));
-    tone(out, term, TONE_PLAIN);
-}
-
-static void line_failed(struct buf *out, const struct record_request_failed *r, const struct term *term)
-{
-    char time[32];
-
-    tone(out, term, TONE_BAD);
-    buf_printf(out, "turn %lld  ", (long long) r->turn);
-    foreign(out, term, r->message ? r->message : r->code ? r->code : "the request failed", 12);
-    tone(out, term, TONE_PLAIN);
-    if (r->repair) {
-        buf_add_text(out, "; trying again (");
-        foreign(out, term, r->repair, 40);
-        buf_add_char(out, ')');
-    } else if (r->will_retry) {
-        buf_printf(out, "; try %lld in %s", (long long) r->attempt + 1,
-                   units_format_duration(time, r->retry_ms));
-    }
-    buf_add_char(out, '\n');
-}
-
-static void line_failure(struct buf *out, const char *what, const struct record_failure *r,
-                         const struct term *term)
-{
-    tone(out, term, TONE_BAD);
-    foreign(out, term, what, 40);
-    buf_add_text(out, ": ");
-    foreign(out, term, r->message, 20);
-    tone(out, term, TONE_PLAIN);
-    buf_add_char(out, '\n');
-}
-
-static void line_output(struct buf *out, const struct record_output *r, const struct term *term)
-{
-    char size[32];
-
-    foreign(out, term, r->path, 20);
-    if (r->is_missing) {
-        buf_add_text(out, " is not there (not required)\n");
-        return;
-    }
-    buf_add_text(out, " -> ");
-    foreign(out, term, r->to, 20);
-    buf_printf(out, "  %s\n", units_format_size(size, r->size));
-}
-
-static void line_end(struct buf *out, const struct record_run_end *r, const struct term *term)
-{
-    bool is_done = r->state && strcmp(r->state, "done") == 0;
-
-    tone(out, term, is_done ? TONE_GOOD : TONE_BAD);
-    foreign(out, term, r->state ? r->state : "ended", 40);
-    tone(out, term, TONE_PLAIN);
-    if (!is_done && r->message) {
-        buf_add_text(out, ": ");
-        foreign(out, term, r->message, 20);
-    }
-    buf_add_char(out, '\n');
-}
-
-int progress_line(struct buf *out, const struct record *record, const struct term *term)
-{
-    char text[32];
-
-    switch ((int) record->type) {
-    case RECORD_RUN_BEGIN:
-        line_begin(out, &record->run_begin, term);
-        break;
-    case RECORD_SANDBOX_READY:
-        line_ready(out, record, term);
-        break;
-    case RECORD_WORKSPACE_READY:
-        if (record->workspace.files + record->workspace.folders + record->workspace.links > 0)
-            buf_printf(out, "workspace filled: %lld file%s, %s\n", (long long) record->workspace.files,
-                       record->workspace.files == 1 ? "" : "s",
-                       units_format_size(text, record->workspace.bytes));
-        break;
-    case RECORD_REQUEST_ITEM:
-        line_item(out, &record->request_item, term);
-        break;
-    case RECORD_REQUEST_FAILED:
-        line_failed(out, &record->request_failed, term);
-        break;
-    case RECORD_CALL_END:
-        line_call_end(out, &record->call_end, term);
-        break;
-    case RECORD_SANDBOX_FAILED:
-        line_failure(out, "sandbox failed", &record->failure, term);
-        break;
-    case RECORD_SANDBOX_LOST:
-        line_failure(out, "sandbox lost", &record->failure, term);
-        break;
-    case RECORD_WORKSPACE_FAILED:
-        line_failure(out, "workspace", &record->failure, term);
-        break;
-    case RECORD_LIMIT_HIT:
-        buf_add_text(out, "limit '");
-        foreign(out, term, record->limit_hit.limit, 40);
-        buf_printf(out, "' reached: %lld of %lld\n", (long long) record->limit_hit.value,
-                   (long long) record->limit_hit.max);
-        break;
-    case RECORD_OUTPUT_DONE:
-        line_output(out, &record->output, term);
-        break;
-    case RECORD_OUTPUT_FAILED:
-        line_failure(out, record->output.path ? record->output.path : "output",
-                     &(struct record_failure){ .message = record->output.message }, term);
-        break;
-    case RECORD_INTERRUPT:
-        foreign(out, term, record->interrupt.signal ? record->interrupt.signal : "signal", 60);
-        buf_add_text(out, ": stopping cleanly; once more to stop at once\n");
-        break;
-    case RECORD_RUN_END:
-        line_end(out, &record->run_end, term);
-        break;
-    default:
-        break;
-    }
-    return 0;
-}
 
 /* ---- the live line ---- */
 
@@ -327,6 +127,11 @@ static void note_doing(struct progress *p, const struct record *record)
     case RECORD_SANDBOX_READY:
         snprintf(p->doing, sizeof(p->doing), "filling the workspace");
         break;
+    case RECORD_WORKSPACE_BEGIN:
+        if (record->workspace.checkpoint > 0)
+            snprintf(p->doing, sizeof(p->doing), "restoring checkpoint %lld",
+                     (long long) record->workspace.checkpoint);
+        break;
     case RECORD_WORKSPACE_READY:
         if (p->open_calls == 0) /* it was asked meanwhile */
             snprintf(p->doing, sizeof(p->doing), "waiting for the model");
@@ -339,6 +144,23 @@ static void note_doing(struct progress *p, const struct record *record)
     }
 }
 
+/* The end is told by the summary; checkpoints come with every other call and are for `logs`. */
+static bool is_worth_a_line(const struct record *record)
+{
+    switch ((int) record->type) {
+    case RECORD_RUN_RESUME: /* progress_go_on() has told it */
+    case RECORD_RUN_END:
+    case RECORD_OUTPUT_DONE:
+        return false;
+    case RECORD_CHECKPOINT_DONE:
+        return record->checkpoint.unkept > 0;
+    case RECORD_ROLLBACK: /* to where a fork was put */
+        return record->rollback.calls + record->rollback.turns_undone + record->rollback.turn > 0;
+    default:
+        return true;
+    }
+}
+
 void progress_record(struct progress *p, const struct record *record, const struct run_state *state)
 {
     struct buf line = BUF_INIT(LINE_MAX_BYTES);
@@ -348,13 +170,27 @@ void progress_record(struct progress *p, const struct record *record, const stru
     p->cost_micros = state->cost_micros;
     p->is_cost_unknown = state->is_cost_unknown;
     note_doing(p, record);
-    /* the end is told by the summary */
-    if (record->type != RECORD_RUN_END && record->type != RECORD_OUTPUT_DONE)
-        progress_line(&line, record, &p->term);
+    if (is_worth_a_line(record))
+        line_record(&line, record, &p->term);
     if (line.len > 0) {
         erase(p);
         (void) term_write(&p->term, buf_span(&line), NULL); /* only for show */
     }
+    buf_done(&line);
+}
+
+void progress_go_on(struct progress *p, const struct run_state *s)
+{
+    struct record_run_begin begin = { .id = s->id, .name = s->name, .model = s->model, .parent = s->parent };
+    struct buf line = BUF_INIT(LINE_MAX_BYTES);
+
+    if (s->parent && s->resumes == 0) /* a fork begins by going on from where it was put */
+        line_run(&line, &begin, &p->term);
+    else
+        buf_printf(&line, "resuming %s at turn %lld, call %lld\n", s->id ? s->id : "", (long long) s->turn,
+                   (long long) s->calls_begun);
+    erase(p);
+    (void) term_write(&p->term, buf_span(&line), NULL); /* only for show */
     buf_done(&line);
 }
 
@@ -393,9 +229,9 @@ static void summary_output(struct buf *out, const struct output_report *report, 
     if (report->is_missing || report->result < 0)
         return;
     buf_add_text(out, "  ");
-    foreign(out, term, report->output->path, 4);
+    tone_foreign(out, term, report->output->path, 4);
     buf_add_text(out, " -> ");
-    foreign(out, term, report->output->to, 4);
+    tone_foreign(out, term, report->output->to, 4);
     if (report->is_folder)
         buf_printf(out, "  %lld files", (long long) report->files);
     /* on a terminal its beginning is enough; `show` and the journal have all of it */
@@ -411,7 +247,7 @@ static void summary_numbers(struct buf *out, const struct run_summary *s)
     buf_printf(out, ": %lld turn%s, %lld tool call%s", (long long) s->turns, s->turns == 1 ? "" : "s",
                (long long) s->calls, s->calls == 1 ? "" : "s");
     buf_printf(out, ", %s tokens", units_format_count(text, s->usage.total));
-    if (s->cost_micros >= 0)
+    if (report_has_cost(s->cost_micros, s->usage.total))
         buf_printf(out, ", %s", units_format_money(text, s->cost_micros));
     buf_add_char(out, '\n');
 }
@@ -430,9 +266,9 @@ int progress_summary(struct buf *out, const struct run_summary *s, const struct 
 {
     bool is_first = true;
 
-    tone(out, term, s->end == RUN_DONE ? TONE_GOOD : TONE_BAD);
+    tone_set(out, term, s->end == RUN_DONE ? TONE_GOOD : TONE_BAD);
     buf_add_text(out, s->end == RUN_LIMIT ? "limit reached" : run_end_name(s->end));
-    tone(out, term, TONE_PLAIN);
+    tone_set(out, term, TONE_PLAIN);
     summary_numbers(out, s);
     for (size_t i = 0; i < s->output_count; i++) {
         if (s->outputs[i].is_missing || s->outputs[i].result < 0)
@@ -444,8 +280,9 @@ int progress_summary(struct buf *out, const struct run_summary *s, const struct 
     }
     if (s->is_kept && s->container_name)
         summary_kept(out, s);
-    tone(out, term, TONE_DIM);
+    tone_set(out, term, TONE_DIM);
     buf_printf(out, "more: agentbox show %s\n", s->id);
-    tone(out, term, TONE_PLAIN);
+    advice_line(out, s->id, s->exit_status, s->reason);
+    tone_set(out, term, TONE_PLAIN);
     return 0;
 }

@@ -3,8 +3,7 @@
  * What a person sees of a run, on stderr: one line for each thing that happened,
  * and on a terminal a live line below them (turn, what is going on, tokens,
  * cost, elapsed). Without a terminal there are plain lines only.
- *
- * The same lines, made from the records of the journal, are what `logs` prints.
+ * (The lines themselves: line.h.)
  */
 #ifndef CMD_PROGRESS_H
 #define CMD_PROGRESS_H
@@ -15,13 +14,12 @@
 
 struct progress;
 
-/* Append the line (or lines) for one record; nothing for records that people need not see. */
-int progress_line(struct buf *out, const struct record *record, const struct term *term);
-
 /* Shows on stderr. `loop` NULL: no live line. */
 int progress_new(struct loop *loop, struct progress **ret, struct err *err);
 void progress_free(struct progress *p); /* takes the live line away; NULL is fine */
 
+/* First of all, for a run with a past: where it goes on. */
+void progress_go_on(struct progress *p, const struct run_state *state);
 void progress_record(struct progress *p, const struct record *record, const struct run_state *state);
 void progress_delta(struct progress *p, enum model_delta kind, struct span text);
 void progress_step(struct progress *p, const char *step, const char *text);

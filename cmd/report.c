@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What `ls --json` and `show --json` say of a run. */
+/* What `--json` documents have in common. */
 #include "cmd/report.h"
 
 #include "core/base/clock.h"
@@ -13,15 +13,34 @@ static void put_time(struct json_writer *w, const char *name, int64_t wall_ms)
     json_put_string(w, name, wall_ms > 0 ? text : NULL);
 }
 
-/* USD from millionths, null when negative. */
-static void put_cost(struct json_writer *w, const char *name, int64_t micros)
+/* USD from millionths, null when there is none to speak of. */
+static void put_cost(struct json_writer *w, const struct run_view *v)
 {
-    if (micros >= 0) {
-        json_put_double(w, name, (double) micros / 1e6);
+    if (report_has_cost(v->cost_micros, v->tokens)) {
+        json_put_double(w, "cost", (double) v->cost_micros / 1e6);
         return;
     }
-    json_key(w, name);
+    json_key(w, "cost");
     json_null(w);
+}
+
+void report_begin(struct json_writer *w, struct buf *out)
+{
+    json_begin(w, out);
+    w->is_pretty = true;
+    json_object(w);
+    json_put_int(w, "version", REPORT_VERSION);
+}
+
+int report_end(struct json_writer *w, struct err *err)
+{
+    int r;
+
+    json_object_end(w);
+    r = json_end(w, err);
+    if (r == 0 && buf_add_char(w->out, '\n') < 0)
+        r = err_set(err, ERR_TOO_LARGE, "the report is too large");
+    return r;
 }
 
 void report_view(struct json_writer *w, const struct run_view *v)
@@ -39,7 +58,7 @@ void report_view(struct json_writer *w, const struct run_view *v)
     json_put_int(w, "turns", v->turns);
     json_put_int(w, "tool_calls", v->calls);
     json_put_int(w, "tokens", v->tokens);
-    put_cost(w, "cost", v->cost_micros);
+    put_cost(w, v);
     if (v->exit_status >= 0)
         json_put_int(w, "exit", v->exit_status);
     json_put_string(w, "container", v->container_name[0] ? v->container_name : NULL);

@@ -2,30 +2,55 @@
 /* Sweeping what runs left on the engine, in three settings. */
 #include "cmd/sweeping.h"
 
+#include "core/base/cleanup.h"
 #include "core/base/clock.h"
+#include "core/run/folder.h"
 #include "core/sandbox/guest_image.h"
 #include "oci/sweep.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define ARENA_MAX (1024 * 1024)
+#define SWEEP_MS  3000 /* the process waits for it when its run is over */
 
 struct sweeping {
     struct arena arena;
     struct engine *engine;
     struct engine_call *opening;
     struct sweep *sweep;
+    struct loop_source *timer;
     loop_fn *fn;
     void *data;
     bool is_over;
 };
+
+bool sweeping_is_held(const char *run_id)
+{
+    struct run_folder *folder = NULL;
+    bool is_held = run_folder_open(run_id, &folder, NULL) == 0 && strcmp(folder->id, run_id) == 0 &&
+                   run_folder_is_locked(folder);
+
+    run_folder_free(folder);
+    return is_held;
+}
 
 /* ---- beside a run ---- */
 
 static void over(struct sweeping *s)
 {
     s->is_over = true;
+    loop_source_free(TAKE_PTR(s->timer));
     s->fn(s->data);
+}
+
+static void on_late(void *data)
+{
+    struct sweeping *s = data;
+
+    sweep_free(TAKE_PTR(s->sweep));
+    engine_call_free(TAKE_PTR(s->opening));
+    over(s);
 }
 
 static void on_swept(void *data, int result, const struct sweep_result *ret, const struct err *err)
@@ -38,7 +63,7 @@ static void on_swept(void *data, int result, const struct sweep_result *ret, con
 
 static void on_open(void *data, int result, const struct engine_answer *answer, const struct err *err)
 {
-    struct sweep_options options = { .now_s = clock_wall_ms() / 1000 };
+    struct sweep_options options = { .is_held = sweeping_is_held, .now_s = clock_wall_ms() / 1000 };
     struct sweeping *s = data;
 
     (void) answer;
@@ -64,6 +89,8 @@ void sweeping_start(struct loop *loop, struct http *http, const char *engine, lo
     if (r == 0)
         r = engine_new(loop, http, &at, &s->engine, NULL);
     if (r == 0)
+        r = loop_timer(loop, SWEEP_MS, on_late, s, &s->timer, NULL);
+    if (r == 0)
         r = engine_open(s->engine, on_open, s, &s->opening, NULL);
     if (r < 0)
         sweeping_free(s);
@@ -82,6 +109,7 @@ void sweeping_free(struct sweeping *s)
         return;
     sweep_free(s->sweep);
     engine_call_free(s->opening);
+    loop_source_free(s->timer);
     engine_free(s->engine);
     arena_done(&s->arena);
     free(s);

@@ -11,8 +11,9 @@
 #include "core/base/loop.h"
 #include "oci/engine.h"
 
-/* Sweep in the background of a run. Never fails: whatever goes wrong is left to the next one. `fn` comes
- * once, from the loop, when it is over. *ret is NULL when it did not even begin; then no `fn` comes. */
+/* Sweep in the background of a run, for some seconds at most. Never fails: whatever goes wrong is left to the
+ * next one. `fn` comes once, from the loop, when it is over. *ret is NULL when it did not even begin; then no
+ * `fn` comes. */
 struct sweeping;
 void sweeping_start(struct loop *loop, struct http *http, const char *engine, loop_fn *fn, void *data,
                     struct sweeping **ret);
@@ -28,6 +29,9 @@ struct engine_session {
 };
 int engine_session_open(struct engine_session *s, const char *url, struct err *err);
 void engine_session_close(struct engine_session *s);
+
+/* For sweep_options.is_held: does some process go on with this run? */
+bool sweeping_is_held(const char *run_id);
 
 /* Remove everything that belongs to one run, whoever owns it. Runs a loop of its own. */
 int sweep_run(const char *engine, const char *run_id, struct err *err);

@@ -56,6 +56,14 @@ int term_write(const struct term *t, struct span text, struct err *err)
     return err_errno(err, ERR_IO, "writing to %s", t->fd == STDOUT_FILENO ? "stdout" : "the terminal");
 }
 
+int term_print(struct span text, struct err *err)
+{
+    struct term t;
+
+    term_init(&t, STDOUT_FILENO);
+    return term_write(&t, text, err);
+}
+
 __attribute__((format(printf, 1, 0))) static void say(const char *format, va_list ap)
 {
     struct term t = { .fd = STDERR_FILENO };

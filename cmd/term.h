@@ -29,6 +29,9 @@ void term_measure(struct term *t); /* its columns now: windows change */
 /* All bytes; ERR_IO when the device is full or broken. */
 int term_write(const struct term *t, struct span text, struct err *err);
 
+/* The same to stdout: the whole result of a verb. */
+int term_print(struct span text, struct err *err);
+
 /* False once the reader of a pipe has gone: what lasts need not go on. */
 bool term_has_reader(const struct term *t);
 

@@ -57,12 +57,8 @@ static void check_key(struct doctor_report *report)
 static int doctor_json(const struct doctor_report *report, struct buf *out, struct err *err)
 {
     struct json_writer w;
-    int r;
 
-    json_begin(&w, out);
-    w.is_pretty = true;
-    json_object(&w);
-    json_put_int(&w, "version", REPORT_VERSION);
+    report_begin(&w, out);
     json_put_bool(&w, "ok", report->is_fine);
     json_key(&w, "checks");
     json_array(&w);
@@ -75,9 +71,7 @@ static int doctor_json(const struct doctor_report *report, struct buf *out, stru
         json_object_end(&w);
     }
     json_array_end(&w);
-    json_object_end(&w);
-    r = json_end(&w, err);
-    return r < 0 ? r : buf_add_char(out, '\n');
+    return report_end(&w, err);
 }
 
 static void doctor_text(const struct doctor_report *report, const struct term *term, struct buf *out)

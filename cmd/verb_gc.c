@@ -8,8 +8,6 @@
 #include "core/sandbox/guest_image.h"
 #include "oci/sweep.h"
 
-#include <unistd.h>
-
 #define REPORT_MAX (16 * 1024 * 1024)
 
 static const char *const kinds[] = {
@@ -26,12 +24,8 @@ static const char *const verdicts[] = {
 static int gc_json(const struct sweep_result *result, struct buf *out, struct err *err)
 {
     struct json_writer w;
-    int r;
 
-    json_begin(&w, out);
-    w.is_pretty = true;
-    json_object(&w);
-    json_put_int(&w, "version", REPORT_VERSION);
+    report_begin(&w, out);
     json_put_int(&w, "removed", (int64_t) result->removed);
     json_put_int(&w, "failed", (int64_t) result->failed);
     json_key(&w, "items");
@@ -48,9 +42,7 @@ static int gc_json(const struct sweep_result *result, struct buf *out, struct er
         json_object_end(&w);
     }
     json_array_end(&w);
-    json_object_end(&w);
-    r = json_end(&w, err);
-    return r < 0 ? r : buf_add_char(out, '\n');
+    return report_end(&w, err);
 }
 
 static void gc_text(const struct sweep_result *result, bool is_dry, struct buf *out)
@@ -77,6 +69,7 @@ int verb_gc(const struct options *opts, struct err *err)
     struct sweep_options options = {
         .flags = SWEEP_DEAD | SWEEP_GUESTS,
         .guest_digest = guest_image_digest(),
+        .is_held = sweeping_is_held,
         .is_dry = opts->dry_run,
         .now_s = clock_wall_ms() / 1000,
     };
@@ -84,7 +77,6 @@ int verb_gc(const struct options *opts, struct err *err)
     struct sweep_result result = { 0 };
     struct engine_session session;
     struct sweep *sweep = NULL;
-    struct term term;
     int r = engine_session_open(&session, opts->engine, err);
 
     if (r < 0)
@@ -94,9 +86,8 @@ int verb_gc(const struct options *opts, struct err *err)
         r = gc_json(&result, &out, err);
     else if (r == 0)
         gc_text(&result, opts->dry_run, &out);
-    term_init(&term, STDOUT_FILENO);
     if (r == 0)
-        r = term_write(&term, buf_span(&out), err);
+        r = term_print(buf_span(&out), err);
     if (r == 0 && result.failed > 0)
         r = -(int) err->code;
     sweep_free(sweep);

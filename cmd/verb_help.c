@@ -8,7 +8,6 @@
 #include "manifest/schema.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #define TEXT_MAX (4 * 1024 * 1024)
 
@@ -17,7 +16,9 @@ static const struct {
     const char *meaning;
 } exit_codes[] = {
     { "0", "done: the agent gave its final message, and the outputs are at their places" },
-    { "1", "the agent ended without success: it refused, or its answer was incomplete or empty" },
+    { "1",
+      "the agent ended without success: it refused, or its answer was incomplete or empty; replay: results "
+      "differ" },
     { "2", "usage: the command line is wrong, or names a run that is not there" },
     { "3", "manifest: it cannot be read or accepted" },
     { "4", "engine or sandbox: not reachable, could not be started, or lost on the way" },
@@ -25,18 +26,17 @@ static const struct {
     { "6", "a limit of 'limits' was reached" },
     { "7", "policy: the lock-down could not be verified" },
     { "8", "outputs: a required one is missing, or one could not be written" },
-    { "9", "internal error, or the host's files cannot be used (disk full, no permission)" },
+    { "9",
+      "internal error, or the host's files cannot be used (disk full, no permission); verify: the run folder "
+      "is damaged" },
     { "130", "interrupted by SIGINT (Ctrl-C)" },
     { "143", "interrupted by SIGTERM; 129 by SIGHUP (the terminal went away)" },
 };
 
 static int print(struct buf *out, struct err *err)
 {
-    struct term term;
-    int r;
+    int r = term_print(buf_span(out), err);
 
-    term_init(&term, STDOUT_FILENO);
-    r = term_write(&term, buf_span(out), err);
     buf_done(out);
     return r;
 }
@@ -96,17 +96,13 @@ int verb_version(const struct options *opts, struct err *err)
         buf_printf(&out, "agentbox %s\n", AGENTBOX_VERSION);
         return print(&out, err);
     }
-    json_begin(&w, &out);
-    json_object(&w);
-    json_put_int(&w, "version", REPORT_VERSION);
+    report_begin(&w, &out);
     json_put_string(&w, "agentbox", AGENTBOX_VERSION);
     json_put_string(&w, "guest_sha256", guest_image_digest());
     json_put_string(&w, "guest_arch", guest_image_arch());
-    json_object_end(&w);
-    if (json_end(&w, err) < 0) {
+    if (report_end(&w, err) < 0) {
         buf_done(&out);
         return -ERR_TOO_LARGE;
     }
-    buf_add_char(&out, '\n');
     return print(&out, err);
 }

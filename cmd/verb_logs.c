@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `agentbox logs RUN`: the journal for people, or with --json as it is. */
-#include "cmd/progress.h"
+#include "cmd/line.h"
 #include "cmd/term.h"
 #include "cmd/verbs.h"
 #include "core/run/follow.h"
@@ -30,7 +30,7 @@ static void show(struct logs *logs, struct span line, const struct record *rec)
         if (r == 0)
             r = buf_add_char(&out, '\n');
     } else {
-        r = progress_line(&out, rec, &logs->term);
+        r = line_record(&out, rec, &logs->term);
     }
     if (r == 0 && out.len > 0)
         r = term_write(&logs->term, buf_span(&out), logs->err);

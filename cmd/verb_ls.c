@@ -59,11 +59,12 @@ static void list_row(struct buf *out, const struct term *term, const struct run_
     clock_text(v->started_ms, started);
     started[10] = ' ';
     snprintf(turns, sizeof(turns), "%lld", (long long) v->turns);
-    list_line(out, term,
-              (const char *const[]){ v->id, v->name, run_view_state_name(v->state),
-                                     v->started_ms ? started : "-", turns,
-                                     units_format_count(tokens, v->tokens),
-                                     v->cost_micros >= 0 ? units_format_money(cost, v->cost_micros) : "-" });
+    list_line(
+        out, term,
+        (const char *const[]){
+            v->id, v->name, run_view_state_name(v->state), v->started_ms ? started : "-", turns,
+            units_format_count(tokens, v->tokens),
+            report_has_cost(v->cost_micros, v->tokens) ? units_format_money(cost, v->cost_micros) : "-" });
 }
 
 int verb_ls(const struct options *opts, struct err *err)

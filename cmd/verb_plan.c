@@ -9,7 +9,6 @@
 #include "core/tool/tool.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #define PLAN_MAX (16 * 1024 * 1024)
 
@@ -58,10 +57,7 @@ static int plan_json(const struct run_spec *spec, struct span sandbox, struct bu
     int r = tools_describe(spec->tools, spec->tool_count,
                            is_function ? TOOL_STYLE_FUNCTION : TOOL_STYLE_NATIVE, &tools, err);
 
-    json_begin(&w, out);
-    w.is_pretty = true;
-    json_object(&w);
-    json_put_int(&w, "version", REPORT_VERSION);
+    report_begin(&w, out);
     json_put_string(&w, "name", spec->name);
     json_put_string(&w, "model", spec->model.name);
     json_put_string(&w, "base_url", spec->model.base_url);
@@ -69,11 +65,8 @@ static int plan_json(const struct run_spec *spec, struct span sandbox, struct bu
     json_put_raw(&w, "tools", buf_span(&tools));
     json_entries(&w, spec);
     json_put_raw(&w, "plan", sandbox);
-    json_object_end(&w);
     if (r == 0)
-        r = json_end(&w, err);
-    if (r == 0)
-        r = buf_add_char(out, '\n');
+        r = report_end(&w, err);
     buf_done(&tools);
     return r;
 }
@@ -105,6 +98,24 @@ static void text_limits(struct buf *out, const struct run_limits *l)
     if (l->cost_micros > 0)
         buf_printf(&text, ", cost %s", units_format_money(number, l->cost_micros));
     line(out, "limits", buf_text(&text));
+    buf_done(&text);
+}
+
+static void text_checkpoints(struct buf *out, const struct run_checkpoints *c)
+{
+    static const char *const when[] = { [RUN_CHECKPOINT_CALL] = "after each call that changed the workspace",
+                                        [RUN_CHECKPOINT_TURN] = "when the calls of a turn are done",
+                                        [RUN_CHECKPOINT_OFF] = "none: a lost sandbox means to begin anew" };
+    static const char *const then[] = {
+        [RUN_INTERRUPT_REPORT] = "report", [RUN_INTERRUPT_RERUN] = "rerun", [RUN_INTERRUPT_FAIL] = "fail"
+    };
+    struct buf text = BUF_INIT(4096);
+
+    buf_add_text(&text, when[c->every]);
+    if (c->every != RUN_CHECKPOINT_OFF)
+        buf_printf(&text, "; the last %lld can be gone back to", (long long) c->keep);
+    buf_printf(&text, "; on interrupt: %s", then[c->on_interrupt]);
+    line(out, "checkpoints", buf_text(&text));
     buf_done(&text);
 }
 
@@ -167,6 +178,7 @@ static int plan_text(const struct run_spec *spec, struct span sandbox, struct bu
     line(out, "engine", tree_string(tree_get(tree, "engine"), "none found now"));
     text_files(out, spec);
     text_limits(out, &spec->limits);
+    text_checkpoints(out, &spec->checkpoints);
     if (r == 0)
         text_rows(out, tree);
     buf_add_text(out, "\nthe exact container request: `agentbox plan --json`\n");
@@ -178,7 +190,6 @@ int verb_plan(const struct options *opts, struct err *err)
 {
     struct buf out = BUF_INIT(PLAN_MAX), sandbox = BUF_INIT(PLAN_MAX);
     struct run_spec *spec = NULL;
-    struct term term;
     int r = load_spec(opts, &spec, err);
 
     if (r == 0)
@@ -186,9 +197,8 @@ int verb_plan(const struct options *opts, struct err *err)
     if (r == 0)
         r = opts->json ? plan_json(spec, buf_span(&sandbox), &out, err)
                        : plan_text(spec, buf_span(&sandbox), &out, err);
-    term_init(&term, STDOUT_FILENO);
     if (r == 0)
-        r = term_write(&term, buf_span(&out), err);
+        r = term_print(buf_span(&out), err);
     run_spec_free(spec);
     buf_done(&sandbox);
     buf_done(&out);

@@ -1,283 +1,43 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * `agentbox run MANIFEST`: wires manifest, engine, model and run together, shows
- * what happens, and hands the result over.
- */
-#include "cmd/backend.h"
+/* `agentbox run MANIFEST`: a new run; with --resume RUN one that there is. */
 #include "cmd/load.h"
-#include "cmd/progress.h"
 #include "cmd/result.h"
-#include "cmd/sweeping.h"
+#include "cmd/session.h"
 #include "cmd/term.h"
 #include "cmd/verbs.h"
-#include "core/run/driver.h"
 
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#define TEXT_MAX       (64 * 1024 * 1024)
-#define REMOVE_WAIT_MS 20000
-
-struct app {
-    const struct options *opts;
-    struct loop *loop;
-    struct http *http;
-    struct run_spec *spec;
-    struct run_folder *folder;
-    struct sandbox *sandbox;
-    struct run *run;
-    struct progress *progress;
-    struct loop_source *signals[3];
-    struct sweeping *sweeping;
-    struct term out;
-    int interrupts;
-    int last_signal;
-    bool has_ended, is_removed;
-    int exit_status;
-    int result; /* a failure of ours after the run ended well: the result could not be written */
-    struct err err;
-};
-
-/* ---- events of the run ---- */
-
-static void on_record(void *data, const struct run_event *ev)
+static int run_new_folder(const struct options *opts, const struct run_spec *spec, struct err *err)
 {
-    struct app *app = data;
-    struct buf line = BUF_INIT(TEXT_MAX);
-    struct err err = { 0 };
-
-    if (app->progress)
-        progress_record(app->progress, ev->record, ev->state);
-    if (!app->opts->json)
-        return;
-    if (buf_add_span(&line, ev->line) == 0 && buf_add_char(&line, '\n') == 0 &&
-        term_write(&app->out, buf_span(&line), &err) < 0 && app->result == 0) {
-        app->result = -(int) err.code;
-        app->err = err;
-    }
-    buf_done(&line);
-}
-
-static void on_delta(void *data, enum model_delta kind, struct span text)
-{
-    struct app *app = data;
-
-    if (app->progress)
-        progress_delta(app->progress, kind, text);
-}
-
-static void on_step(void *data, const char *step, const char *text)
-{
-    struct app *app = data;
-
-    if (app->progress)
-        progress_step(app->progress, step, text);
-}
-
-/* The result to where it was asked for. A terminal gets it without anything that it would act on. */
-static int deliver(struct app *app, struct span text, struct err *err)
-{
-    struct buf out = BUF_INIT(TEXT_MAX);
-    int r;
-
-    if (text.len == 0 || (app->opts->json && !app->opts->output))
-        return 0;
-    r = app->out.is_tty && !app->opts->output ? term_clean(&out, text, true) : buf_add_span(&out, text);
-    if (r == 0 && text.ptr[text.len - 1] != '\n')
-        r = buf_add_char(&out, '\n');
-    if (r < 0)
-        r = err_set(err, ERR_TOO_LARGE, "the result is larger than 64 MiB");
-    else if (app->opts->output)
-        r = result_write(app->opts->output, buf_span(&out), err);
-    else
-        r = term_write(&app->out, buf_span(&out), err);
-    buf_done(&out);
-    return r < 0 ? err_wrap(err, "writing the result") : 0;
-}
-
-static void quit_when_done(struct app *app)
-{
-    if (app->is_removed && sweeping_is_over(app->sweeping))
-        loop_quit(app->loop);
-}
-
-static void on_swept(void *data)
-{
-    quit_when_done(data);
-}
-
-static void on_end(void *data, const struct run_summary *summary)
-{
-    struct app *app = data;
-    struct buf text = BUF_INIT(TEXT_MAX);
-    struct term term;
-    int r;
-
-    app->has_ended = true;
-    app->exit_status = summary->exit_status;
-    progress_free(app->progress);
-    app->progress = NULL;
-    r = deliver(app, summary->text, &app->err);
-    if (r < 0 && app->result == 0)
-        app->result = r;
-    term_init(&term, STDERR_FILENO);
-    if (!app->opts->quiet && progress_summary(&text, summary, &term) == 0)
-        (void) term_write(&term, buf_span(&text), NULL); /* only for show */
-    if (summary->err)
-        term_error(summary->err);
-    buf_done(&text);
-    /* while our own container goes: nobody waits for it */
-    sweeping_start(app->loop, app->http, app->spec->sandbox.engine, on_swept, app, &app->sweeping);
-}
-
-static void on_removed(void *data, int result, const struct err *err)
-{
-    struct app *app = data;
-
-    if (result < 0) {
-        term_warning("the sandbox could not be removed: %s", err->text);
-        term_say("  hint: `agentbox gc` removes what is left once the engine answers\n");
-    }
-    app->is_removed = true;
-    quit_when_done(app);
-}
-
-static const struct run_events run_events = {
-    .on_record = on_record,
-    .on_delta = on_delta,
-    .on_step = on_step,
-    .on_end = on_end,
-    .on_removed = on_removed,
-};
-
-/* ---- signals ---- */
-
-static void on_signal(void *data, int signum)
-{
-    struct app *app = data;
-
-    app->last_signal = signum;
-    if (++app->interrupts == 1 && !app->has_ended)
-        run_interrupt(app->run, signum);
-    else if (app->interrupts > 1)
-        loop_quit(app->loop);
-}
-
-static int watch_signals(struct app *app, struct err *err)
-{
-    static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-    int r = 0;
-
-    for (size_t i = 0; i < 3 && r == 0; i++)
-        r = loop_signal(app->loop, signals[i], on_signal, app, &app->signals[i], err);
-    return r;
-}
-
-static void on_forced(void *data, int result, const struct err *err)
-{
-    (void) result;
-    (void) err; /* the second signal wants out; `gc` finds what is left */
-    *(bool *) data = true;
-}
-
-static void give_up(void *data)
-{
-    *(bool *) data = true;
-}
-
-/* Second signal: the container goes, and so do we, whatever the rest is doing. */
-static void stop_now(struct app *app)
-{
-    struct loop_source *timer = NULL;
-    bool is_done = false;
-
-    run_free(app->run);
-    app->run = NULL;
-    app->exit_status = 128 + app->last_signal;
-    if (app->is_removed)
-        return;
-    if (sandbox_remove(app->sandbox, on_forced, &is_done, NULL) == 0 &&
-        loop_timer(app->loop, REMOVE_WAIT_MS, give_up, &is_done, &timer, NULL) == 0)
-        (void) loop_run(app->loop, &is_done, NULL); /* bounded by the timer */
-    loop_source_free(timer);
-    term_say("agentbox: stopped\n");
-}
-
-/* ---- set-up ---- */
-
-static int set_up(struct app *app, struct err *err)
-{
-    struct docker_identity id;
-    int r = run_folder_create(&app->folder, err);
+    struct session session = { .opts = opts, .spec = spec };
+    bool has_begun = false;
+    int r = run_folder_create(&session.folder, err);
 
     if (r < 0)
         return r;
-    id = backend_identity(app->spec, app->folder->id, 1);
-    r = loop_new(&app->loop, err);
-    if (r == 0)
-        r = http_new(app->loop, &app->http, err);
-    if (r == 0)
-        r = docker_sandbox_new(app->loop, app->http, &app->spec->sandbox, &id, NULL, &app->sandbox, err);
-    if (r == 0)
-        r = run_new(app->loop, app->http, app->spec, app->folder, app->sandbox, &app->run, err);
-    if (r == 0 && !app->opts->quiet)
-        r = progress_new(app->loop, &app->progress, err);
-    if (r == 0)
-        r = watch_signals(app, err);
+    r = session_run(&session, &has_begun, err);
+    /* A folder without a journal says nothing: a run that never began leaves none. */
+    if (!has_begun)
+        (void) run_folder_remove(session.folder, NULL); /* `rm` can do it too */
+    run_folder_free(session.folder);
     return r;
-}
-
-static void tear_down(struct app *app)
-{
-    sweeping_free(app->sweeping);
-    progress_free(app->progress);
-    run_free(app->run);
-    sandbox_free(app->sandbox);
-    for (size_t i = 0; i < 3; i++)
-        loop_source_free(app->signals[i]);
-    http_free(app->http);
-    loop_free(app->loop);
-    run_folder_free(app->folder);
-    run_spec_free(app->spec);
-}
-
-static int run_it(struct app *app, struct err *err)
-{
-    int r = loop_run(app->loop, NULL, err);
-
-    if (r == 0 && app->interrupts > 1)
-        stop_now(app);
-    return r;
-}
-
-/* A folder without a journal says nothing: a run that never began leaves none. */
-static void forget(struct app *app)
-{
-    (void) run_folder_remove(app->folder, NULL); /* `rm` can do it too */
 }
 
 int verb_run(const struct options *opts, struct err *err)
 {
-    struct app app = { .opts = opts };
-    int r = load_spec(opts, &app.spec, err);
+    struct run_spec *spec = NULL;
+    int r;
 
-    term_init(&app.out, STDOUT_FILENO);
+    if (opts->resume && opts->task) {
+        err_set(err, ERR_USAGE, "a run that goes on keeps its task");
+        return err_hint(err, "`agentbox fork %s -- TASK` gives a new one to a new run", opts->resume);
+    }
+    if (opts->resume)
+        return verb_resume(opts, err);
+    r = load_spec(opts, &spec, err);
     if (r == 0 && opts->output)
         r = result_check(opts->output, err);
     if (r == 0)
-        r = set_up(&app, err);
-    if (r == 0)
-        r = run_start(app.run, "agentbox " AGENTBOX_VERSION, &run_events, &app, err);
-    if (r < 0 && app.folder)
-        forget(&app);
-    if (r == 0)
-        r = run_it(&app, err);
-    if (r == 0 && app.result < 0) {
-        *err = app.err;
-        r = app.result;
-    }
-    tear_down(&app);
-    return r < 0 ? r : app.exit_status;
+        r = run_new_folder(opts, spec, err);
+    run_spec_free(spec);
+    return r;
 }

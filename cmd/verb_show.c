@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `agentbox show RUN`: one run, from its journal. */
+#include "cmd/advice.h"
 #include "cmd/report.h"
 #include "cmd/term.h"
 #include "cmd/verbs.h"
@@ -9,8 +10,8 @@
 #include "core/run/snapshot.h"
 #include "core/run/view.h"
 
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define SHOW_MAX (64 * 1024 * 1024)
 
@@ -44,11 +45,68 @@ static void final_message(struct run_folder *folder, const struct run_view *view
     run_state_done(&state);
 }
 
+/* What the view does not have: where it comes from, and what it went through. */
+struct history {
+    char parent[RUN_ID_SIZE + 24]; /* RUN@SEQ; "" */
+    bool is_put;    /* a fork that has not been begun: what comes next is its beginning and no resume */
+    uint64_t ready; /* record of the last sandbox that became ready */
+    int64_t resumes, rollbacks, checkpoints, checkpoint_bytes, unkept;
+};
+
+static void take_history(void *data, const struct record *rec)
+{
+    struct history *h = data;
+
+    switch ((int) rec->type) {
+    case RECORD_RUN_BEGIN:
+        h->is_put = rec->run_begin.parent;
+        if (h->is_put)
+            snprintf(h->parent, sizeof(h->parent), "%s@%lld", rec->run_begin.parent,
+                     (long long) rec->run_begin.parent_seq);
+        break;
+    case RECORD_RUN_RESUME:
+        h->resumes += !h->is_put;
+        break;
+    case RECORD_SANDBOX_READY:
+        h->ready = rec->seq;
+        break;
+    case RECORD_ROLLBACK:
+        h->rollbacks += !h->is_put;
+        h->is_put = false;
+        break;
+    case RECORD_CHECKPOINT_DONE:
+        if (rec->checkpoint.is_same)
+            break;
+        h->checkpoints++;
+        h->checkpoint_bytes += rec->checkpoint.pack_bytes;
+        h->unkept = rec->checkpoint.unkept;
+        break;
+    default:
+        break;
+    }
+}
+
 /* ---- JSON ---- */
+
+static void json_history(struct json_writer *w, const struct history *h)
+{
+    json_put_string(w, "parent", h->parent[0] ? h->parent : NULL);
+    json_put_int(w, "resumes", h->resumes);
+    json_put_int(w, "rollbacks", h->rollbacks);
+    json_put_int(w, "checkpoints", h->checkpoints);
+    json_put_int(w, "checkpoint_bytes", h->checkpoint_bytes);
+    json_put_int(w, "unkept", h->unkept);
+}
+
+/* What the lists are made with. */
+struct json_lists {
+    struct json_writer *w;
+    const struct history *history;
+};
 
 static void json_call(void *data, const struct record *rec)
 {
-    struct json_writer *w = data;
+    struct json_writer *w = ((const struct json_lists *) data)->w;
     const struct record_call_end *c = &rec->call_end;
 
     if (rec->type != RECORD_CALL_END)
@@ -67,7 +125,7 @@ static void json_call(void *data, const struct record *rec)
 
 static void json_output(void *data, const struct record *rec)
 {
-    struct json_writer *w = data;
+    struct json_writer *w = ((const struct json_lists *) data)->w;
     const struct record_output *o = &rec->output;
 
     if (rec->type != RECORD_OUTPUT_DONE && rec->type != RECORD_OUTPUT_FAILED)
@@ -85,10 +143,11 @@ static void json_output(void *data, const struct record *rec)
 
 static void json_rows(void *data, const struct record *rec)
 {
-    struct json_writer *w = data;
+    const struct json_lists *lists = data;
+    struct json_writer *w = lists->w;
     const struct record_row *row;
 
-    if (rec->type != RECORD_SANDBOX_READY)
+    if (rec->type != RECORD_SANDBOX_READY || rec->seq != lists->history->ready)
         return;
     for (size_t i = 0; i < rec->sandbox_ready.row_count; i++) {
         row = &rec->sandbox_ready.rows[i];
@@ -101,15 +160,32 @@ static void json_rows(void *data, const struct record *rec)
     }
 }
 
-static int show_json(struct run_folder *folder, const struct run_view *view, struct buf *out, struct err *err)
+static bool can_go_on(const struct run_view *v)
+{
+    return v->state != RUN_VIEW_RUNNING && v->state != RUN_VIEW_DAMAGED && v->records > 0;
+}
+
+static void json_advice(struct json_writer *w, const struct run_view *v)
+{
+    struct buf command = BUF_INIT(4096);
+
+    if (can_go_on(v))
+        advice_command(&command, v->id, v->exit_status, v->reason);
+    json_put_string(w, "go_on", command.len > 0 ? buf_text(&command) : NULL);
+    buf_done(&command);
+}
+
+static int show_json(struct run_folder *folder, const struct run_view *view, const struct history *history,
+                     struct buf *out, struct err *err)
 {
     static const struct {
         const char *name;
         record_fn *fn;
     } lists[] = { { "lockdown", json_rows }, { "calls", json_call }, { "outputs", json_output } };
-    struct buf answer = BUF_INIT(SHOW_MAX);
     struct json_writer w;
-    int r = 0;
+    struct json_lists with = { &w, history };
+    struct buf answer = BUF_INIT(SHOW_MAX);
+    int r = 0, ended;
 
     final_message(folder, view, &answer);
     json_begin(&w, out);
@@ -118,19 +194,19 @@ static int show_json(struct run_folder *folder, const struct run_view *view, str
     report_view(&w, view);
     json_put_string(&w, "path", folder->path);
     json_put_int(&w, "records", (int64_t) view->records);
+    json_history(&w, history);
+    json_advice(&w, view);
     json_put_span(&w, "answer", buf_span(&answer));
     buf_done(&answer);
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         json_key(&w, lists[i].name);
         json_array(&w);
         if (r == 0 && view->state != RUN_VIEW_DAMAGED)
-            r = each_record(folder, lists[i].fn, &w, err);
+            r = each_record(folder, lists[i].fn, &with, err);
         json_array_end(&w);
     }
-    json_object_end(&w);
-    if (json_end(&w, r < 0 ? NULL : err) < 0)
-        return -ERR_TOO_LARGE;
-    return r < 0 ? r : buf_add_char(out, '\n');
+    ended = report_end(&w, r < 0 ? NULL : err);
+    return r < 0 ? r : ended;
 }
 
 /* ---- text ---- */
@@ -179,9 +255,37 @@ static void text_call(void *data, const struct record *rec)
     buf_done(&line);
 }
 
-static int show_text(struct run_folder *folder, const struct run_view *v, struct buf *out, struct err *err)
+/* Only what there was: most runs have none of it. */
+static void text_history(struct buf *out, const struct history *h)
+{
+    struct buf line = BUF_INIT(4096);
+    char size[32];
+
+    text_line(out, "forked", h->parent);
+    if (h->resumes > 0)
+        buf_printf(&line, "%lld time%s", (long long) h->resumes, h->resumes == 1 ? "" : "s");
+    text_line(out, "resumed", buf_text(&line));
+    buf_clear(&line);
+    if (h->rollbacks > 0)
+        buf_printf(&line, "%lld time%s, to a checkpoint and with a new sandbox", (long long) h->rollbacks,
+                   h->rollbacks == 1 ? "" : "s");
+    text_line(out, "went back", buf_text(&line));
+    buf_clear(&line);
+    if (h->checkpoints > 0)
+        buf_printf(&line, "%lld, %s", (long long) h->checkpoints,
+                   units_format_size(size, h->checkpoint_bytes));
+    if (h->unkept > 0)
+        buf_printf(&line, "; %lld thing%s in the last one cannot be kept", (long long) h->unkept,
+                   h->unkept == 1 ? "" : "s");
+    text_line(out, "kept", buf_text(&line));
+    buf_done(&line);
+}
+
+static int show_text(struct run_folder *folder, const struct run_view *v, const struct history *history,
+                     struct buf *out, struct err *err)
 {
     char started[CLOCK_TEXT], elapsed[32], tokens[32], cost[32];
+    bool has_cost = report_has_cost(v->cost_micros, v->tokens);
     struct buf answer = BUF_INIT(SHOW_MAX);
     int r = 0;
 
@@ -193,13 +297,14 @@ static int show_text(struct run_folder *folder, const struct run_view *v, struct
     text_line(out, "reason", v->reason);
     text_line(out, "message", v->state == RUN_VIEW_DAMAGED ? v->problem.text : v->message);
     if (v->state == RUN_VIEW_CRASHED)
-        text_line(out, "message", "its process ended without a word; `agentbox gc` removes its container");
+        text_line(out, "message", "its process ended without a word");
     text_line(out, "started", v->started_ms ? started : "");
     text_line(out, "elapsed", units_format_duration(elapsed, v->elapsed_ms));
     buf_printf(out, "%-10s %lld turn%s, %lld tool call%s, %s tokens%s%s\n", "used", (long long) v->turns,
                v->turns == 1 ? "" : "s", (long long) v->calls, v->calls == 1 ? "" : "s",
-               units_format_count(tokens, v->tokens), v->cost_micros >= 0 ? ", " : "",
-               v->cost_micros >= 0 ? units_format_money(cost, v->cost_micros) : "");
+               units_format_count(tokens, v->tokens), has_cost ? ", " : "",
+               has_cost ? units_format_money(cost, v->cost_micros) : "");
+    text_history(out, history);
     text_line(out, "container", v->container_name);
     text_line(out, "folder", folder->path);
     if (v->state != RUN_VIEW_DAMAGED) {
@@ -214,6 +319,8 @@ static int show_text(struct run_folder *folder, const struct run_view *v, struct
         buf_add_char(out, '\n');
     }
     buf_done(&answer);
+    if (can_go_on(v))
+        advice_line(out, v->id, v->exit_status, v->reason);
     return r;
 }
 
@@ -221,17 +328,19 @@ int verb_show(const struct options *opts, struct err *err)
 {
     struct buf out = BUF_INIT(SHOW_MAX);
     struct run_folder *folder = NULL;
+    struct history history = { 0 };
     struct run_view view;
-    struct term term;
     int r = run_folder_open(opts->args[0], &folder, err);
 
     if (r == 0)
         r = run_view_load(folder, &view, err);
+    if (r == 0 && view.state != RUN_VIEW_DAMAGED)
+        r = each_record(folder, take_history, &history, err);
     if (r == 0)
-        r = opts->json ? show_json(folder, &view, &out, err) : show_text(folder, &view, &out, err);
-    term_init(&term, STDOUT_FILENO);
+        r = opts->json ? show_json(folder, &view, &history, &out, err)
+                       : show_text(folder, &view, &history, &out, err);
     if (r == 0)
-        r = term_write(&term, buf_span(&out), err);
+        r = term_print(buf_span(&out), err);
     run_folder_free(folder);
     buf_done(&out);
     return r;

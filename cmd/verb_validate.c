@@ -6,7 +6,6 @@
 #include "cmd/verbs.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #define REPORT_MAX (4 * 1024 * 1024)
 
@@ -16,29 +15,22 @@ static int validate_json(const struct options *opts, struct err *err)
     struct buf out = BUF_INIT(REPORT_MAX);
     struct run_spec *spec = NULL;
     struct json_writer w;
-    struct term term;
     int r, written;
 
     if (!diags)
         return err_set(err, ERR_INTERNAL, "no memory for diagnostics");
     diags_init(diags);
     r = load_manifest(opts, &spec, diags, err);
-    json_begin(&w, &out);
-    w.is_pretty = true;
-    json_object(&w);
-    json_put_int(&w, "version", REPORT_VERSION);
+    report_begin(&w, &out);
     json_put_bool(&w, "ok", r == 0);
     json_put_string(&w, "error", r < 0 && diags->count == 0 ? err->text : NULL);
     if (diags->count > 0)
         err->text[0] = '\0'; /* it has been told */
     json_key(&w, "diagnostics");
     diags_json(diags, &w);
-    json_object_end(&w);
-    written = json_end(&w, err);
-    buf_add_char(&out, '\n');
-    term_init(&term, STDOUT_FILENO);
+    written = report_end(&w, err);
     if (written == 0)
-        written = term_write(&term, buf_span(&out), err);
+        written = term_print(buf_span(&out), err);
     run_spec_free(spec);
     diags_done(diags);
     free(diags);

@@ -9,12 +9,19 @@
 #include "cmd/options.h"
 
 int verb_run(const struct options *opts, struct err *err);
+int verb_resume(const struct options *opts, struct err *err);
+int verb_fork(const struct options *opts, struct err *err);
+int verb_replay(const struct options *opts, struct err *err);
 int verb_validate(const struct options *opts, struct err *err);
 int verb_plan(const struct options *opts, struct err *err);
 int verb_schema(const struct options *opts, struct err *err);
 int verb_ls(const struct options *opts, struct err *err);
 int verb_show(const struct options *opts, struct err *err);
 int verb_logs(const struct options *opts, struct err *err);
+int verb_diff(const struct options *opts, struct err *err);
+int verb_export(const struct options *opts, struct err *err);
+int verb_outputs(const struct options *opts, struct err *err);
+int verb_verify(const struct options *opts, struct err *err);
 int verb_rm(const struct options *opts, struct err *err);
 int verb_gc(const struct options *opts, struct err *err);
 int verb_doctor(const struct options *opts, struct err *err);

@@ -556,6 +556,44 @@ static const struct table limit_table = {
     TABLE(struct run_limits, "limits", limit_rows, "Each ends the run with its own reason and exit code."),
 };
 
+/* --- checkpoint --- */
+
+#define CHECKPOINT(member) offsetof(struct manifest_checkpoint, member)
+
+static const char *const every_names[] = { "call", "turn", "off", NULL };
+static const char *const on_interrupt_names[] = { "report", "rerun", "fail", NULL };
+
+static const struct field checkpoint_rows[] = {
+    { .name = "every",
+      .kind = FIELD_ENUM,
+      .offset = CHECKPOINT(every),
+      .names = every_names,
+      .fallback = "\"call\"",
+      .help =
+          "When a changed workspace is kept: after each call, when the calls of a turn are done, or never; "
+          "off: a lost sandbox means to begin anew." },
+    { .name = "keep",
+      .kind = FIELD_INT,
+      .offset = CHECKPOINT(keep),
+      .min = 1,
+      .max = 100000,
+      .fallback = "20",
+      .help = "So many of the last ones can be gone back to; what only older ones need is deleted." },
+    { .name = "on_interrupt",
+      .kind = FIELD_ENUM,
+      .offset = CHECKPOINT(on_interrupt),
+      .names = on_interrupt_names,
+      .fallback = "\"report\"",
+      .help = "A call that lost its sandbox is run again, once. When that one is lost too: report: the model "
+              "is told; "
+              "rerun: it is tried a few times more; fail: the run ends." },
+};
+
+static const struct table checkpoint_table = {
+    TABLE(struct manifest_checkpoint, "checkpoint", checkpoint_rows,
+          "What is kept of the workspace for resume, fork, diff and export."),
+};
+
 /* --- the whole --- */
 
 #define TOP(member) offsetof(struct manifest, member)
@@ -605,8 +643,8 @@ static const struct field rows[] = {
       .sub = &sandbox_table },
     OFF("network", off_none, "none: nothing leaves the sandbox. Allowed hosts are not supported yet."),
     { .name = "limits", .kind = FIELD_TABLE, .offset = TOP(limits), .sub = &limit_table },
+    { .name = "checkpoint", .kind = FIELD_TABLE, .offset = TOP(checkpoint), .sub = &checkpoint_table },
     LATER("checks", "Commands that must succeed after the final message."),
-    LATER("checkpoint", "When the state is kept for resuming."),
     LATER("matrix", "One run per combination of parameters."),
 };
 

@@ -129,6 +129,11 @@ struct manifest_sandbox {
     size_t lower_count;
 };
 
+struct manifest_checkpoint {
+    int every, on_interrupt; /* enum run_checkpoint_every, enum run_on_interrupt */
+    int64_t keep;
+};
+
 struct manifest {
     int64_t version;
     const char *name, *description;
@@ -141,6 +146,7 @@ struct manifest {
     size_t output_count;
     struct manifest_sandbox sandbox;
     struct run_limits limits;
+    struct manifest_checkpoint checkpoint;
 };
 
 extern const struct table manifest_table; /* struct manifest */

@@ -116,8 +116,9 @@ static void load_attachments(struct loader *l)
     }
     for (size_t i = 0; i < agent->attachment_count; i++) {
         paths[i] = absolute(l, agent->attachments[i]);
-        report(l, tree_at(list, i), "agent.attachments",
-               host_check_file(paths[i], HOST_ATTACHMENT_MAX, l->arena));
+        if (!l->opt->has_begun)
+            report(l, tree_at(list, i), "agent.attachments",
+                   host_check_file(paths[i], HOST_ATTACHMENT_MAX, l->arena));
     }
     agent->attachments = paths;
 }
@@ -140,8 +141,9 @@ static void load_model(struct loader *l)
     if (!model->replay)
         return;
     model->replay = absolute(l, model->replay);
-    report(l, tree_path(l->dec.root, "model", "replay", NULL), "model.replay",
-           host_check_file(model->replay, 0, l->arena));
+    if (!l->opt->has_begun)
+        report(l, tree_path(l->dec.root, "model", "replay", NULL), "model.replay",
+               host_check_file(model->replay, 0, l->arena));
 }
 
 static void load_seccomp(struct loader *l)
@@ -162,8 +164,12 @@ static void check_source(struct loader *l, const struct manifest_entry *entry)
 {
     const struct manifest_sandbox *sandbox = &l->m->sandbox;
     const struct tree *at = tree_get(entry->node, "src");
-    struct host_problem problem = entry->type == ENTRY_LOCAL_DIR ? host_check_dir(entry->src, l->arena)
-                                                                 : host_check_file(entry->src, 0, l->arena);
+    struct host_problem problem;
+
+    if (l->opt->has_begun && !entry->mount)
+        return;
+    problem = entry->type == ENTRY_LOCAL_DIR ? host_check_dir(entry->src, l->arena)
+                                             : host_check_file(entry->src, 0, l->arena);
 
     if (!problem.message && entry->mount)
         problem = host_check_mount(entry->src, sandbox->uid, sandbox->gid, l->arena);
@@ -378,6 +384,11 @@ static bool fill_rest(struct loader *l)
     spec->tools = l->m->agent.tools.names;
     spec->tool_count = l->m->agent.tools.count;
     spec->limits = l->m->limits;
+    spec->checkpoints = (struct run_checkpoints){
+        .every = (enum run_checkpoint_every) l->m->checkpoint.every,
+        .keep = l->m->checkpoint.keep,
+        .on_interrupt = (enum run_on_interrupt) l->m->checkpoint.on_interrupt,
+    };
     return spec->source;
 }
 

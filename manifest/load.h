@@ -37,6 +37,9 @@ struct manifest_options {
     size_t set_count;
     const char *task;       /* what was given instead of the manifest's task, or NULL */
     const char *const *env; /* NULL = the process's */
+    /* Of a run that goes on: what its beginning has read (attachments, copied entries, a recording) is not
+     * looked for again. */
+    bool has_begun;
 };
 
 /* On success *ret is the caller's, to be freed with run_spec_free(). Fails with -ERR_MANIFEST: the problems

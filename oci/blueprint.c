@@ -169,6 +169,84 @@ bool blueprint_is_ours(const struct blueprint *b, const struct tree *inspect)
            tree_is_string(tree_get(labels, "agentbox.attempt"), b->attempt);
 }
 
+static const struct tree *label_of(const struct tree *inspect, const char *name)
+{
+    return tree_get(tree_path(inspect, "Config", "Labels", NULL), name);
+}
+
+static bool has_guest(const struct blueprint *b, const struct tree *inspect)
+{
+    tree_each (mount, tree_get(inspect, "Mounts")) {
+        if (tree_is_string(tree_get(mount, "Name"), b->guest_volume) &&
+            tree_is_string(tree_get(mount, "Destination"), LOCKDOWN_GUEST_DIR))
+            return true;
+    }
+    return false;
+}
+
+/* The request named it by its id; so did the manifest, if it did. */
+static bool has_image(const struct blueprint *b, const struct tree *inspect)
+{
+    const char *id = tree_string(tree_get(inspect, "Image"), "");
+    const char *asked = tree_string(tree_path(inspect, "Config", "Image", NULL), "");
+
+    if (strncmp(id, "sha256:", 7) != 0 || (strncmp(asked, "sha256:", 7) == 0 && strcmp(asked, id) != 0))
+        return false;
+    return strncmp(b->spec->image, "sha256:", 7) != 0 || strcmp(b->spec->image, id) == 0;
+}
+
+static int check_whose(const struct blueprint *b, const struct tree *inspect, struct err *err)
+{
+    if (!tree_is_string(label_of(inspect, "agentbox.run"), b->labels[0].value))
+        return err_set(err, ERR_CONFLICT, "the container that was left is of another run: '%.64s'",
+                       tree_string(label_of(inspect, "agentbox.run"), ""));
+    if (!tree_is_string(label_of(inspect, "agentbox.attempt"), b->attempt))
+        return err_set(err, ERR_CONFLICT, "the container that was left is of attempt '%.20s', not %s",
+                       tree_string(label_of(inspect, "agentbox.attempt"), ""), b->attempt);
+    return 0;
+}
+
+int blueprint_check_left(const struct blueprint *b, const struct tree *inspect, const char *id,
+                         struct err *err)
+{
+    const struct tree *state = tree_get(inspect, "State");
+    int r;
+
+    if (!tree_is_string(tree_get(inspect, "Id"), id) || !state || !tree_get(inspect, "Config"))
+        return err_set(err, ERR_ENGINE, "the engine does not describe the sandbox that was left");
+    r = check_whose(b, inspect, err);
+    if (r < 0)
+        return r;
+    if (!tree_bool(tree_get(state, "Running"), false))
+        return err_set(err, ERR_NOT_FOUND,
+                       "the sandbox that was left, '%s', no longer runs: %.20s, status %lld",
+                       b->container_name, tree_string(tree_get(state, "Status"), "ended"),
+                       (long long) tree_int(tree_get(state, "ExitCode"), -1));
+    if (tree_bool(tree_get(state, "Paused"), false))
+        return err_set(err, ERR_NOT_FOUND,
+                       "the sandbox that was left, '%s', no longer runs: somebody paused it",
+                       b->container_name);
+    if (!has_guest(b, inspect))
+        return err_set(err, ERR_CONFLICT, "the sandbox that was left runs another guest than this program's");
+    if (!has_image(b, inspect))
+        return err_set(err, ERR_CONFLICT, "the sandbox that was left is of another image");
+    return 0;
+}
+
+int blueprint_adopt(struct blueprint *b, const struct tree *inspect, struct err *err)
+{
+    const char *version = arena_text(&b->arena, tree_string(label_of(inspect, "agentbox.version"), ""));
+
+    if (!version)
+        return no_memory(err);
+    snprintf(b->owner, sizeof(b->owner), "%s", tree_string(label_of(inspect, "agentbox.owner"), ""));
+    snprintf(b->deadline, sizeof(b->deadline), "%s", tree_string(label_of(inspect, "agentbox.deadline"), ""));
+    for (size_t i = 0; i < b->label_count; i++)
+        if (strcmp(b->labels[i].name, "agentbox.version") == 0)
+            b->labels[i].value = version;
+    return 0;
+}
+
 static const char *state_name(enum sandbox_row_state state)
 {
     static const char *const names[] = { "asked", "verified", "lowered", "failed" };

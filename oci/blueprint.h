@@ -67,6 +67,15 @@ int blueprint_check_mounts(const struct blueprint *b, const struct endpoint *at,
 /* Whether a container (its inspect) is of the same attempt of the same run, by its labels. */
 bool blueprint_is_ours(const struct blueprint *b, const struct tree *inspect);
 
+/* Whether a running container (its inspect) with the id `id` can be ours again. ERR_NOT_FOUND: it does not
+ * run; ERR_CONFLICT: another run's, attempt's, guest's or image's; ERR_ENGINE: the engine does not describe
+ * it. */
+int blueprint_check_left(const struct blueprint *b, const struct tree *inspect, const char *id,
+                         struct err *err);
+
+/* After that: take over the labels that say who made it and until when, which cannot be changed any more. */
+int blueprint_adopt(struct blueprint *b, const struct tree *inspect, struct err *err);
+
 /* {"image","container","guest_volume","rows":[...],"request":{...}} */
 int blueprint_write(const struct blueprint *b, struct json_writer *w, struct err *err);
 

@@ -3,26 +3,84 @@
 #include "oci/docker_end.h"
 
 #include "core/base/cleanup.h"
+#include "core/base/clock.h"
 #include "oci/docker_explain.h"
 
 #include <stdio.h>
 
+#define AWAY_MS  30000 /* an engine that is being restarted is waited for */
+#define AGAIN_MS 250
+#define DOUBT_MS 400 /* from the end of its containers to that of an engine that is being stopped */
+
 /* ---- lost ---- */
+
+void docker_end_tell_lost(struct docker_sandbox *sb)
+{
+    sb->state = STATE_ENDED;
+    if (sb->base.events->on_lost)
+        sb->base.events->on_lost(sb->base.events_data, &sb->err);
+}
+
+static void ask_again(void *data)
+{
+    struct docker_sandbox *sb = data;
+
+    loop_source_free(TAKE_PTR(sb->timer));
+    if (docker_end_explain(sb) < 0)
+        docker_end_tell_lost(sb);
+}
+
+/* The stream ends first, and then nobody is there to say why. Whoever stops an engine mostly starts it again,
+ * and then it knows. False: it has been away for too long. */
+static bool wait_for_engine(struct docker_sandbox *sb)
+{
+    const int64_t now = clock_mono_ms();
+
+    if (sb->away_ms == 0) {
+        sb->away_ms = now;
+        docker_sandbox_step(sb, "engine", "the engine does not answer: waiting for it");
+    }
+    return now - sb->away_ms < AWAY_MS &&
+           loop_timer(sb->loop, AGAIN_MS, ask_again, sb, &sb->timer, NULL) >= 0;
+}
+
+static bool is_killed(const struct tree *state)
+{
+    return !tree_bool(tree_get(state, "Running"), false) && !tree_bool(tree_get(state, "OOMKilled"), false) &&
+           tree_int(tree_get(state, "ExitCode"), -1) == 137;
+}
+
+/* An engine that is being stopped kills its containers first, and still tells of it. Is it there a moment
+ * later? False: it has been asked twice. */
+static bool doubt(struct docker_sandbox *sb)
+{
+    if (sb->has_doubted || sb->away_ms != 0)
+        return false;
+    sb->has_doubted = true;
+    return loop_timer(sb->loop, DOUBT_MS, ask_again, sb, &sb->timer, NULL) >= 0;
+}
 
 static void on_lost_inspected(void *data, int result, const struct engine_answer *answer,
                               const struct err *err)
 {
     struct docker_sandbox *sb = data;
+    const struct tree *state = tree_get(answer->tree, "State");
 
-    if (result >= 0)
-        docker_explain_end(tree_get(answer->tree, "State"), &sb->err);
-    else if (result == -ERR_NOT_FOUND)
-        err_set(&sb->err, ERR_ENGINE, "the sandbox was removed by somebody else");
-    else
+    if (result < 0 && answer->status == 0 && wait_for_engine(sb))
+        return;
+    if (result >= 0 && is_killed(state) && doubt(sb))
+        return;
+    if (result < 0 && answer->status == 0) {
+        sb->err = *err;
+        err_wrap(&sb->err, "the sandbox is lost, for its engine went away");
+    } else if (result >= 0 && state) {
+        docker_explain_end(state, sb->away_ms != 0, &sb->err);
+    } else if (result == -ERR_NOT_FOUND) {
+        docker_explain_gone(sb->away_ms != 0, &sb->err);
+    } else {
         err_wrap(&sb->err, "the sandbox is lost, and its engine does not say why");
-    sb->state = STATE_ENDED;
-    if (sb->base.events->on_lost)
-        sb->base.events->on_lost(sb->base.events_data, &sb->err);
+    }
+    docker_end_tell_lost(sb);
 }
 
 int docker_end_explain(struct docker_sandbox *sb)
@@ -39,7 +97,8 @@ void docker_end_stop_work(struct docker_sandbox *sb)
     loop_source_free(TAKE_PTR(sb->deferred));
     if (!sb->image) /* else it owns what sandbox_info() shows */
         image_query_free(TAKE_PTR(sb->image_query));
-    engine_call_free(TAKE_PTR(sb->volume_call));
+    engine_call_free(TAKE_PTR(sb->side_call));
+    fence_free(TAKE_PTR(sb->fence));
     volume_fill_free(TAKE_PTR(sb->fill));
 }
 

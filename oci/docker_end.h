@@ -13,7 +13,8 @@
 #include "oci/docker_sandbox_impl.h"
 
 int docker_end_explain(struct docker_sandbox *sb); /* lost: asks the engine why */
-int docker_end_remove(struct docker_sandbox *sb);  /* stops the work first */
+void docker_end_tell_lost(struct docker_sandbox *sb);
+int docker_end_remove(struct docker_sandbox *sb); /* stops the work first */
 int docker_end_remove_volume(struct docker_sandbox *sb);
 
 /* Take back what is under way, without a callback. What sandbox_info() shows stays. */

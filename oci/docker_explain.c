@@ -6,9 +6,33 @@
 
 void docker_explain_create(struct err *err)
 {
+    const bool is_missing = err->code == ERR_NOT_FOUND;
+
     err_wrap(err, "creating the sandbox");
     if (err->code == ERR_NOT_FOUND || err->code == ERR_CONFLICT)
         err_recode(err, ERR_ENGINE);
+    if (err->hint[0])
+        return;
+    if (strstr(err->text, "runtime"))
+        err_hint(err, "sandbox.runtime must be one that the engine has; `agentbox doctor` lists them");
+    else if (is_missing)
+        err_hint(err, "was the image removed meanwhile? `docker images` shows what is there");
+    else
+        err_hint(err,
+                 "the engine's words say what it does not take: the runtime, the image, a limit or a mount; "
+                 "`agentbox doctor` shows what it offers");
+}
+
+void docker_explain_start(struct err *err)
+{
+    err_wrap(err, "starting the sandbox");
+    if (err->code != ERR_TIMEOUT)
+        err_recode(err, ERR_ENGINE);
+    if (!err->hint[0])
+        err_hint(
+            err,
+            "the engine's words say what its runtime or kernel does not take; `agentbox doctor` shows what "
+            "it offers");
 }
 
 void docker_explain_volume(struct err *err)
@@ -24,11 +48,20 @@ void docker_explain_volume(struct err *err)
              "[workspace]");
 }
 
-void docker_explain_end(const struct tree *state, struct err *err)
+void docker_explain_end(const struct tree *state, bool was_away, struct err *err)
 {
     int64_t code = tree_int(tree_get(state, "ExitCode"), -1);
+    bool is_running = tree_bool(tree_get(state, "Running"), false);
 
-    if (tree_bool(tree_get(state, "Running"), false)) {
+    if (was_away && is_running) {
+        err_set(err, ERR_ENGINE,
+                "the container engine was restarted: the sandbox lives on, the connection does not");
+    } else if (was_away) {
+        err_set(err, ERR_ENGINE, "the container engine was restarted, and the sandbox ended with it");
+        err_hint(
+            err,
+            "with \"live-restore\": true in its daemon.json, containers outlive a restart of Docker Engine");
+    } else if (is_running) {
         err_wrap(err, "the connection to the sandbox broke while it was running");
     } else if (tree_bool(tree_get(state, "OOMKilled"), false)) {
         err_set(err, ERR_ENGINE, "the sandbox ran out of memory and was killed");
@@ -41,4 +74,12 @@ void docker_explain_end(const struct tree *state, struct err *err)
     } else {
         err_set(err, ERR_ENGINE, "the sandbox ended with status %lld", (long long) code);
     }
+}
+
+void docker_explain_gone(bool was_away, struct err *err)
+{
+    if (was_away)
+        err_set(err, ERR_ENGINE, "the container engine was restarted, and the sandbox is gone");
+    else
+        err_set(err, ERR_ENGINE, "the sandbox was removed by somebody else");
 }

@@ -3,6 +3,9 @@
 #include "oci/docker_launch.h"
 
 #include "core/base/cleanup.h"
+#include "oci/docker_end.h"
+#include "oci/docker_explain.h"
+#include "oci/docker_reattach.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +26,15 @@ static void try_again_or_fail(struct docker_sandbox *sb)
     docker_sandbox_enter(sb, STATE_FILL);
 }
 
+/* In a user namespace (rootless engines) kernels before 5.19 let nobody set it. */
+static void try_without_sysctl(struct docker_sandbox *sb)
+{
+    sb->blueprint.lockdown.leaves_shm = true;
+    inspection_free(TAKE_PTR(sb->inspection));
+    wire_free(TAKE_PTR(sb->wire));
+    docker_sandbox_enter(sb, STATE_CLEAR);
+}
+
 /* ---- attach ---- */
 
 static void on_wire_hello(void *data)
@@ -32,7 +44,9 @@ static void on_wire_hello(void *data)
     sb->has_hello = true;
     if (!sb->inspection) /* it is being removed, and the guest was quicker */
         return;
-    if (inspection_enter(sb->inspection, wire_channel(sb->wire), &sb->err) < 0)
+    if (sb->is_attaching)
+        docker_reattach_hello(sb);
+    else if (inspection_enter(sb->inspection, wire_channel(sb->wire), &sb->err) < 0)
         docker_sandbox_fail(sb);
 }
 
@@ -42,7 +56,10 @@ static void on_wire_end(void *data, const struct err *err)
 
     if (sb->state == STATE_READY) {
         sb->err = *err;
-        docker_sandbox_enter(sb, STATE_LOST);
+        if (docker_sandbox_start_state(sb, STATE_LOST) < 0)
+            docker_end_tell_lost(sb);
+    } else if (sb->state == STATE_TAKE) {
+        docker_reattach_ended(sb, err);
     } else if (sb->state == STATE_VERIFY && !sb->has_hello) {
         const char *words = wire_last_words(sb->wire);
 
@@ -62,6 +79,10 @@ static void on_attached(void *data, struct http_stream *stream, const struct err
     if (!stream) {
         sb->err = *err;
         err_wrap(&sb->err, "attaching to the sandbox");
+        if (sb->is_attaching) {
+            docker_reattach_ended(sb, err);
+            return;
+        }
         if (sb->err.code != ERR_TIMEOUT)
             err_recode(&sb->err, ERR_ENGINE);
         docker_sandbox_fail(sb);
@@ -69,7 +90,7 @@ static void on_attached(void *data, struct http_stream *stream, const struct err
     }
     if (wire_take(sb->wire, stream, &sb->err) < 0)
         docker_sandbox_fail(sb);
-    else
+    else if (!sb->is_attaching)
         docker_sandbox_enter(sb, STATE_START);
 }
 
@@ -101,10 +122,10 @@ static void on_started(void *data, int result, const struct engine_answer *answe
         return;
     }
     sb->err = *err;
-    err_wrap(&sb->err, "starting the sandbox");
-    if (sb->err.code != ERR_TIMEOUT)
-        err_recode(&sb->err, ERR_ENGINE);
-    if (strstr(sb->err.text, LOCKDOWN_GUEST_DIR))
+    docker_explain_start(&sb->err);
+    if (strstr(sb->err.text, LOCKDOWN_SYSCTL) && !sb->blueprint.lockdown.leaves_shm)
+        try_without_sysctl(sb);
+    else if (strstr(sb->err.text, LOCKDOWN_GUEST_DIR))
         try_again_or_fail(sb);
     else
         docker_sandbox_fail(sb);
@@ -116,7 +137,10 @@ static void on_verified(void *data, int result, const struct err *err)
 
     loop_source_free(TAKE_PTR(sb->timer));
     if (result < 0) {
-        docker_sandbox_fail_with(sb, err);
+        sb->err = *err;
+        if (sb->is_attaching)
+            docker_reattach_explain(sb);
+        docker_sandbox_fail(sb);
         return;
     }
     if (sb->wants_removal) {
@@ -127,6 +151,12 @@ static void on_verified(void *data, int result, const struct err *err)
     sb->base.events->on_ready(sb->base.events_data, 0, NULL);
 }
 
+int docker_launch_inspect(struct docker_sandbox *sb)
+{
+    return inspection_new(sb->engine, &sb->blueprint.lockdown, sb->rows, on_verified, sb, &sb->inspection,
+                          &sb->err);
+}
+
 /* The guest is greeted before it exists: the engine keeps the bytes, and it answers while start does. */
 int docker_launch_start(struct docker_sandbox *sb)
 {
@@ -134,8 +164,7 @@ int docker_launch_start(struct docker_sandbox *sb)
 
     docker_sandbox_step(sb, "start", "starting the sandbox");
     sb->has_hello = false;
-    r = inspection_new(sb->engine, &sb->blueprint.lockdown, sb->rows, on_verified, sb, &sb->inspection,
-                       &sb->err);
+    r = docker_launch_inspect(sb);
     return r < 0 ? r : docker_sandbox_ask_container(sb, "POST", "/start", on_started);
 }
 

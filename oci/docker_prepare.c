@@ -4,11 +4,12 @@
 
 #include "core/base/cleanup.h"
 #include "oci/docker_explain.h"
+#include "oci/docker_reattach.h"
 #include "oci/guest_volume.h"
 
 #include <stdio.h>
 
-/* ---- open, look ---- */
+/* ---- open, fence, look ---- */
 
 static void on_opened(void *data, int result, const struct engine_answer *answer, const struct err *err)
 {
@@ -16,6 +17,8 @@ static void on_opened(void *data, int result, const struct engine_answer *answer
 
     if (result < 0)
         docker_sandbox_fail_with(sb, err);
+    else if (sb->is_attaching || sb->blueprint.attempt_number > 1)
+        docker_sandbox_enter(sb, STATE_FENCE);
     else
         docker_sandbox_enter(sb, STATE_LOOK);
 }
@@ -23,6 +26,36 @@ static void on_opened(void *data, int result, const struct engine_answer *answer
 int docker_prepare_open(struct docker_sandbox *sb)
 {
     return engine_open(sb->engine, on_opened, sb, &sb->call, &sb->err);
+}
+
+static void on_fenced(void *data, int result, const struct err *err)
+{
+    struct docker_sandbox *sb = data;
+
+    if (result < 0)
+        sb->err = *err;
+    fence_free(TAKE_PTR(sb->fence));
+    if (result < 0) {
+        engine_call_free(TAKE_PTR(sb->side_call));
+        docker_sandbox_fail(sb);
+    } else if (!sb->is_attaching) {
+        docker_sandbox_enter(sb, STATE_LOOK);
+    } else if (!sb->is_looking) {
+        docker_reattach_described(sb);
+    }
+}
+
+int docker_prepare_fence(struct docker_sandbox *sb)
+{
+    int r;
+
+    sb->fence_options = (struct fence_options){ .run = sb->blueprint.labels[0].value };
+    if (sb->is_attaching) {
+        sb->fence_options.keep_id = sb->id;
+        sb->fence_options.keep_attempt = sb->blueprint.attempt_number;
+    }
+    r = fence_start(sb->engine, &sb->fence_options, on_fenced, sb, &sb->fence, &sb->err);
+    return r < 0 || !sb->is_attaching ? r : docker_reattach_describe(sb);
 }
 
 static void found_one(struct docker_sandbox *sb)
@@ -46,7 +79,7 @@ static void on_image(void *data, int result, const struct image *image, const st
     else
         sb->err = *err;
     if (result < 0) {
-        engine_call_free(TAKE_PTR(sb->volume_call));
+        engine_call_free(TAKE_PTR(sb->side_call));
         docker_sandbox_fail(sb);
         return;
     }
@@ -75,7 +108,7 @@ int docker_prepare_look(struct docker_sandbox *sb)
     sb->is_looking = true;
     r = image_query_start(sb->engine, sb->blueprint.spec->image, sb->blueprint.spec->pull, sb->config_path,
                           &ops, sb, &sb->image_query, &sb->err);
-    return r < 0 ? r : engine_start(sb->engine, &req, on_volume, sb, &sb->volume_call, &sb->err);
+    return r < 0 ? r : engine_start(sb->engine, &req, on_volume, sb, &sb->side_call, &sb->err);
 }
 
 int docker_prepare_intent(struct docker_sandbox *sb)

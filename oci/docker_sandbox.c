@@ -7,6 +7,7 @@
 #include "oci/docker_end.h"
 #include "oci/docker_launch.h"
 #include "oci/docker_prepare.h"
+#include "oci/docker_reattach.h"
 #include "oci/login.h"
 
 #include <assert.h>
@@ -26,6 +27,10 @@ int docker_sandbox_start_state(struct docker_sandbox *sb, enum docker_state stat
     switch (state) {
     case STATE_OPEN:
         return docker_prepare_open(sb);
+    case STATE_FENCE:
+        return docker_prepare_fence(sb);
+    case STATE_TAKE:
+        return docker_reattach_take(sb);
     case STATE_LOOK:
         return docker_prepare_look(sb);
     case STATE_INTENT:
@@ -71,6 +76,11 @@ void docker_sandbox_fail(struct docker_sandbox *sb)
 {
     sb->state = STATE_ENDED;
     loop_source_free(TAKE_PTR(sb->timer));
+    if (sb->is_attaching) { /* several things are under way */
+        docker_end_stop_work(sb);
+        engine_call_free(TAKE_PTR(sb->call));
+        wire_free(TAKE_PTR(sb->wire)); /* the guest goes on, and waits for the next one */
+    }
     if (!sb->wants_removal)
         sb->base.events->on_ready(sb->base.events_data, -(int) sb->err.code, &sb->err);
     else if (docker_sandbox_start_state(sb, STATE_REMOVE) < 0)
@@ -79,7 +89,9 @@ void docker_sandbox_fail(struct docker_sandbox *sb)
 
 void docker_sandbox_enter(struct docker_sandbox *sb, enum docker_state state)
 {
-    if (sb->wants_removal && state < STATE_REMOVE)
+    bool must_look = sb->is_attaching && state == STATE_FENCE; /* is it ours to remove? */
+
+    if (sb->wants_removal && state < STATE_REMOVE && !must_look)
         state = STATE_REMOVE;
     if (docker_sandbox_start_state(sb, state) < 0)
         docker_sandbox_fail(sb);
@@ -124,6 +136,14 @@ static int docker_start(struct sandbox *base, struct err *err)
     if (r < 0)
         *err = sb->err;
     return r;
+}
+
+static int docker_attach(struct sandbox *base, const struct sandbox_known *known, struct err *err)
+{
+    struct docker_sandbox *sb = of(base);
+    int r = docker_reattach_begin(sb, known, err);
+
+    return r < 0 ? r : docker_start(base, err);
 }
 
 static void on_proceed(void *data)
@@ -171,11 +191,23 @@ static struct channel *docker_channel(struct sandbox *base)
     return sb->state == STATE_READY ? wire_channel(sb->wire) : NULL;
 }
 
-/* While a container may be coming into being its name alone is no proof, so the answer is waited for. */
+/* While a container may be coming into being its name alone is no proof, so the answer is waited for; and
+ * whether one that was left is ours is not known before it was looked at. */
 static bool must_wait(const struct docker_sandbox *sb)
 {
-    return sb->state == STATE_FILL || sb->state == STATE_WORKSPACE || sb->state == STATE_CREATE ||
-           sb->state == STATE_CLEAR || sb->state == STATE_FIND;
+    switch (sb->state) {
+    case STATE_OPEN:
+    case STATE_FENCE:
+        return sb->is_attaching;
+    case STATE_FILL:
+    case STATE_WORKSPACE:
+    case STATE_CREATE:
+    case STATE_CLEAR:
+    case STATE_FIND:
+        return true;
+    default:
+        return false;
+    }
 }
 
 static int docker_remove(struct sandbox *base, sandbox_removed_fn *fn, void *data, struct err *err)
@@ -218,6 +250,7 @@ static const struct sandbox_ops docker_ops = {
     .name = "docker",
     .start = docker_start,
     .proceed = docker_proceed,
+    .attach = docker_attach,
     .info = docker_info,
     .channel = docker_channel,
     .remove = docker_remove,

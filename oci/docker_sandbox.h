@@ -2,20 +2,26 @@
 /*
  * The sandbox behind a Docker Engine: core/sandbox/sandbox.h, carried out.
  *
- *     open ─ look ─[pull]─ intent ─[guest]─[workspace]─ create ─ attach ─ start ─ verify ─ ready
- *                             │
- *                   on_intent, sandbox_proceed()
+ *     open ─[fence]─ look ─[pull]─ intent ─[guest]─[workspace]─ create ─ attach ─ start ─ verify ─ ready
+ *                                     │
+ *                           on_intent, sandbox_proceed()
  *
  * Looking asks for the image and for the guest's volume at once; the guest is greeted before it has started,
  * so that it answers while start does. What remains between create and ready is what the engine itself needs:
  * create, attach, start.
+ *
+ * From the second attempt of a run on, whatever earlier ones left on the engine is removed before anything
+ * else (fence.h). sandbox_attach() takes over a container that is there, after the same verification
+ * (docker_reattach.h).
  *
  * What can go wrong in between and is dealt with here:
  *   - the answer to create gets lost: the container is found by its name and taken, if its labels say it is
  * ours;
  *   - a container of that name is left over from an earlier try of the same attempt: removed, made again;
  *   - the guest does not start, or starts and says nothing: its volume may be half filled, so that is filled
- *     again and the container is made anew, once.
+ *     again and the container is made anew, once;
+ *   - the stream of a ready one ends because the engine is being restarted: it is waited for, half a minute
+ * at most, so that on_lost can say what became of the container.
  *
  * Removing is one forced DELETE with its volumes; a container that was never made, or is gone already, is
  * removed. sandbox_free() alone leaves the container; the guest ends it after spec->orphan_ms.

@@ -3,7 +3,8 @@
  * Shared inside the Docker sandbox: the struct, its states, and how the steps go on to the next. A state has
  * one function that enters it; the answer it waits for comes to a callback beside that function, which enters
  * the next state or fails. Which function that is stands in one switch, docker_sandbox_start_state(). The
- * states are grouped by files: docker_prepare.h, docker_create.h, docker_launch.h, docker_end.h.
+ * states are grouped by files: docker_prepare.h, docker_create.h, docker_launch.h, docker_end.h;
+ * docker_reattach.h for a container that is there already.
  *
  * One request is under way at a time in `call` (beside it those of the image and of what is filled or
  * inspected, which have their own). sb->err is the error of the step that failed, or is about to be told.
@@ -18,6 +19,7 @@
 #include "oci/blueprint.h"
 #include "oci/endpoint.h"
 #include "oci/engine.h"
+#include "oci/fence.h"
 #include "oci/image.h"
 #include "oci/inspection.h"
 #include "oci/lockdown.h"
@@ -29,6 +31,8 @@
 enum docker_state {
     STATE_NEW,
     STATE_OPEN,      /* asking the engine for its version */
+    STATE_FENCE,     /* removing older attempts of the run */
+    STATE_TAKE,      /* attach only: everything about the container that was left, at once */
     STATE_LOOK,      /* for the image and the guest's volume, at once */
     STATE_INTENT,    /* the owner writes down what will be made */
     STATE_FILL,      /* putting the guest into its volume */
@@ -57,18 +61,27 @@ struct docker_sandbox {
     const char *config_path; /* docker's, with logins */
     enum docker_state state;
     struct engine_call *call;
-    struct engine_call *volume_call; /* beside the image query */
+    struct engine_call *side_call; /* beside the image query or the fence */
+    struct fence *fence;
+    struct fence_options fence_options;
     struct image_query *image_query;
     const struct image *image;
     struct volume_fill *fill;
     struct wire *wire;
     struct inspection *inspection;
-    struct loop_source *timer; /* of STATE_VERIFY */
+    struct loop_source *timer; /* of STATE_TAKE, STATE_VERIFY, STATE_LOST */
     struct loop_source *deferred;
     char id[ENGINE_ID]; /* of the container, "" before */
     bool is_looking, has_volume, has_refilled, has_cleared, has_hello;
     bool has_made, has_made_volume; /* there may be a container, a workspace volume */
     bool wants_removal;
+    bool is_attaching; /* to a container that was left; what is known of it: */
+    uint64_t known_boot;
+    char left_image[80];
+    int left_result; /* of looking at it */
+    struct err left_err;
+    int64_t away_ms;  /* STATE_LOST: since when the engine does not answer; 0: it does */
+    bool has_doubted; /* that it will */
     struct sandbox_row rows[LOCKDOWN_ROWS];
     sandbox_removed_fn *removed;
     void *removed_data;
@@ -81,7 +94,7 @@ struct docker_sandbox {
 int docker_sandbox_start_state(struct docker_sandbox *sb, enum docker_state state);
 
 /* From callbacks of the loop: go into a state, fail when it cannot be entered. Once the owner wants the
- * sandbox removed, every way leads to STATE_REMOVE. */
+ * sandbox removed, every way leads to STATE_REMOVE (of one that was left once it is known to be ours). */
 void docker_sandbox_enter(struct docker_sandbox *sb, enum docker_state state);
 
 /* Start has failed; sb->err says why. The owner removes what there may be. */

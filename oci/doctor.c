@@ -248,7 +248,7 @@ static void ask_engine(struct engine *engine, struct doctor_report *report)
     struct engine_call *call = NULL;
     struct err why;
 
-    if (engine_open_wait(engine, &why) < 0) {
+    if (engine_describe_wait(engine, &why) < 0) {
         add_error(report, "engine", &why);
         return;
     }

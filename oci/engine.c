@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OPEN_MS 15000
+
 struct engine {
     struct loop *loop;
     struct http *http;
@@ -33,7 +35,8 @@ struct engine_call {
     engine_fn *fn;
     engine_stream_fn *stream_fn;
     void *data;
-    bool is_opening;
+    enum { ASK, PING, VERSION } kind;
+    struct engine_about offered; /* in the headers of PING's answer */
     struct err err;
 };
 
@@ -188,6 +191,50 @@ static int read_version(struct engine_call *call, struct err *err)
     return r < 0 ? err_wrap(err, "engine at %s", call->engine->at.url) : 0;
 }
 
+/* "Docker/20.10.24 (linux)" -> "20.10.24" */
+static struct span version_in(struct span server)
+{
+    const char *slash = server.len ? memchr(server.ptr, '/', server.len) : NULL;
+    struct span rest;
+    size_t n = 0;
+
+    if (!slash)
+        return span_of("");
+    rest = span_make(slash + 1, server.len - (size_t) (slash + 1 - server.ptr));
+    while (n < rest.len && n < 60 && rest.ptr[n] > ' ' && rest.ptr[n] < 0x7f)
+        n++;
+    return span_make(rest.ptr, n);
+}
+
+static void copy_header(char *ret, size_t size, struct span value)
+{
+    snprintf(ret, size, SPAN_FMT, (int) (value.len < size ? value.len : 0), value.len ? value.ptr : "");
+}
+
+static void read_ping_head(struct engine_about *ret, const struct http_head *head)
+{
+    copy_header(ret->api_newest, sizeof(ret->api_newest), head->header(head, "Api-Version"));
+    copy_header(ret->version, sizeof(ret->version), version_in(head->header(head, "Server")));
+    copy_header(ret->os, sizeof(ret->os), head->header(head, "Ostype"));
+}
+
+/* Whether that was enough. Headers that name no API: an engine older than any that will do, a proxy that
+ * drops them, or something else altogether. */
+static bool take_ping(struct engine_call *call, int *ret, struct err *err)
+{
+    struct engine_about *about = &call->engine->about;
+    bool is_podman = about->is_podman;
+
+    if (call->answer.status != 200 || !call->offered.api_newest[0])
+        return false;
+    *about = call->offered;
+    about->is_podman = is_podman;
+    *ret = engine_settle(about->api_newest, "", about->api, err);
+    if (*ret < 0)
+        err_wrap(err, "engine at %s", call->engine->at.url);
+    return true;
+}
+
 /* ---- calls ---- */
 
 static void on_head(void *data, const struct http_head *head)
@@ -196,6 +243,8 @@ static void on_head(void *data, const struct http_head *head)
     struct span stat = head->header(head, "X-Docker-Container-Path-Stat");
 
     call->answer.status = head->status;
+    if (call->kind == PING)
+        read_ping_head(&call->offered, head);
     snprintf(call->path_stat, sizeof(call->path_stat), "%.*s", (int) (stat.len > 1000 ? 0 : stat.len),
              stat.ptr ? stat.ptr : "");
     if (head->header(head, "Libpod-Api-Version").len)
@@ -218,22 +267,31 @@ static int on_body(void *data, struct span chunk)
     return buf_add_span(&call->body, chunk);
 }
 
+static int ask_version(struct engine_call *call);
+
 static void on_done(void *data, int result, const struct err *cause)
 {
     struct engine_call *call = data;
     int r = result;
 
+    if (call->kind == PING && result >= 0 && !take_ping(call, &r, &call->err)) {
+        r = ask_version(call);
+        if (r >= 0)
+            return;
+        call->fn(call->data, r, &call->answer, &call->err);
+        return;
+    }
     call->answer.body = buf_span(&call->body);
     call->answer.path_stat = call->path_stat;
     if (result < 0) {
         r = explain(call, result, cause, &call->err);
-    } else {
+    } else if (call->kind != PING) {
         if (call->body.len)
             (void) json_parse(buf_span(&call->body), &call->arena, &call->answer.tree,
                               NULL); /* tree stays NULL */
         if (!is_success(call))
             r = refuse(call, &call->err);
-        else if (call->is_opening)
+        else if (call->kind == VERSION)
             r = read_version(call, &call->err);
     }
     call->fn(call->data, r, &call->answer, r < 0 ? &call->err : NULL);
@@ -309,7 +367,7 @@ static int start_call(struct engine *engine, const char *api, const struct engin
         return err_set(err, ERR_INTERNAL, "no memory for a request to the engine");
     call->fn = fn;
     call->on_chunk = req->on_chunk;
-    call->is_opening = !api;
+    call->kind = api ? ASK : strcmp(req->path, "/_ping") == 0 ? PING : VERSION;
     r = start_http(call, api, req, err);
     if (r < 0) {
         engine_call_free(call);
@@ -321,7 +379,28 @@ static int start_call(struct engine *engine, const char *api, const struct engin
 
 int engine_open(struct engine *engine, engine_fn *fn, void *data, struct engine_call **ret, struct err *err)
 {
-    const struct engine_request req = { .path = "/version", .deadline_ms = 15000 };
+    const struct engine_request req = { .path = "/_ping", .deadline_ms = OPEN_MS };
+
+    return start_call(engine, NULL, &req, fn, data, ret, err);
+}
+
+/* The ping has ended without a word about versions: the same call goes on. */
+static int ask_version(struct engine_call *call)
+{
+    const struct engine_request req = { .path = "/version", .deadline_ms = OPEN_MS };
+
+    http_exchange_free(TAKE_PTR(call->exchange));
+    buf_clear(&call->body);
+    call->answer = (struct engine_answer){ 0 };
+    call->kind = VERSION;
+    snprintf(call->what, sizeof(call->what), "GET /version");
+    return start_http(call, NULL, &req, &call->err);
+}
+
+int engine_describe(struct engine *engine, engine_fn *fn, void *data, struct engine_call **ret,
+                    struct err *err)
+{
+    const struct engine_request req = { .path = "/version", .deadline_ms = OPEN_MS };
 
     return start_call(engine, NULL, &req, fn, data, ret, err);
 }
@@ -436,16 +515,29 @@ static int wait_for(struct engine *engine, struct waiter *w, struct err *err)
     return w->result;
 }
 
-int engine_open_wait(struct engine *engine, struct err *err)
+typedef int open_fn(struct engine *engine, engine_fn *fn, void *data, struct engine_call **ret,
+                    struct err *err);
+
+static int open_wait(struct engine *engine, open_fn *open, struct err *err)
 {
     struct waiter w = { .err = err };
     struct engine_call *call = NULL;
-    int r = engine_open(engine, on_waited, &w, &call, err);
+    int r = open(engine, on_waited, &w, &call, err);
 
     if (r >= 0)
         r = wait_for(engine, &w, err);
     engine_call_free(call);
     return r;
+}
+
+int engine_open_wait(struct engine *engine, struct err *err)
+{
+    return open_wait(engine, engine_open, err);
+}
+
+int engine_describe_wait(struct engine *engine, struct err *err)
+{
+    return open_wait(engine, engine_describe, err);
 }
 
 int engine_wait(struct engine *engine, const struct engine_request *req, struct engine_call **ret_call,

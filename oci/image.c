@@ -164,17 +164,31 @@ static bool contains(const char *name, size_t len, const char *part)
     return false;
 }
 
+static bool is_among(const char *name, size_t len, const char *const *names)
+{
+    for (; *names; names++)
+        if (len == strlen(*names) && strncmp(name, *names, len) == 0)
+            return true;
+    return false;
+}
+
 bool image_keeps_env(const char *entry)
 {
-    static const char *const ours[] = { "HOME", "TMPDIR", "GLIBC_TUNABLES", NULL };
-    static const char *const starts[] = { "LD_", "DYLD_", "AGENTBOX_", NULL };
+    static const char *const kept[] = { "LD_LIBRARY_PATH", NULL }; /* images have good reasons for it */
+    static const char *const ours[] = { "HOME", "TMPDIR", "GLIBC_TUNABLES", "GCONV_PATH", NULL };
+    /* what shells and interpreters run before what they were told to */
+    static const char *const loaders[] = { "BASH_ENV",  "ENV",      "PROMPT_COMMAND",
+                                           "SHELLOPTS", "BASHOPTS", "PYTHONSTARTUP",
+                                           "PERL5OPT",  "RUBYOPT",  NULL };
+    static const char *const starts[] = { "LD_", "DYLD_", "AGENTBOX_", "BASH_FUNC_", NULL };
     static const char *const ends[] = { "_PROXY", "_KEY", "_TOKEN", "APIKEY", NULL };
     static const char *const parts[] = { "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", NULL };
     const size_t len = strcspn(entry, "=");
 
-    for (size_t i = 0; ours[i]; i++)
-        if (len == strlen(ours[i]) && strncmp(entry, ours[i], len) == 0)
-            return false;
+    if (is_among(entry, len, kept))
+        return true;
+    if (is_among(entry, len, ours) || is_among(entry, len, loaders))
+        return false;
     for (size_t i = 0; starts[i]; i++)
         if (strncmp(entry, starts[i], strlen(starts[i])) == 0)
             return false;

@@ -6,7 +6,10 @@
  *
  * Which variables of an image stay? What an image needs to work does: PATH,
  * LANG, JAVA_HOME, PYTHONPATH and whatever else it invented. Removed are
- *   - LD_*, DYLD_*, GLIBC_TUNABLES: they change every program that is started,
+ *   - LD_*, DYLD_*, GLIBC_TUNABLES and the like: they change every program that is started; but not
+ *     LD_LIBRARY_PATH, by which some images find what is theirs,
+ *   - BASH_ENV, ENV, PROMPT_COMMAND, PYTHONSTARTUP, ...: what shells and interpreters run before they do what
+ *     they were told to,
  *   - the proxy variables: they name a way out that is not there,
  *   - names that look like secrets (..._KEY, ..._TOKEN, SECRET, PASSWORD, ...): `docker
  *     commit` keeps a build's variables, and a model has no business with them.

@@ -30,6 +30,7 @@ struct inspection {
     struct probe probes[LOCKDOWN_FILES + EXPOSED_MAX];
     size_t probe_count;
     size_t open; /* questions without an answer */
+    char id[ENGINE_ID];
     bool has_asked, has_entered, has_looked_again, has_ended;
     struct arena arena;
     struct lockdown_evidence evidence;
@@ -140,14 +141,31 @@ static void on_stats(void *data, int result, const struct guest_stats *stats, co
     go_on(in);
 }
 
+/* An answer that is none would let the rows find fault with the sandbox instead of the engine. */
+static bool is_described(const struct inspection *in, const struct tree *t)
+{
+    return tree_is_string(tree_get(t, "Id"), in->id) && tree_get(t, "State") && tree_get(t, "Config") &&
+           tree_get(t, "HostConfig");
+}
+
 static void on_inspected(void *data, int result, const struct engine_answer *answer, const struct err *err)
 {
     struct inspection *in = data;
+    struct err why;
 
     in->open--;
     in->evidence.inspect = answer->tree; /* lives as long as the call */
-    if (result < 0)
-        fail(in, err);
+    if (result < 0) {
+        why = *err;
+        err_wrap(&why, "looking at the sandbox");
+        if (why.code != ERR_TIMEOUT)
+            err_recode(&why, ERR_ENGINE);
+        fail(in, &why);
+    } else if (!is_described(in, answer->tree)) {
+        err_set(&why, ERR_ENGINE, "the engine does not describe the sandbox that it runs");
+        err_hint(&why, "see `docker inspect %.12s`; `agentbox doctor` tells more about the engine", in->id);
+        fail(in, &why);
+    }
     go_on(in);
 }
 
@@ -175,7 +193,8 @@ int inspection_ask(struct inspection *in, const char *id, struct err *err)
     const struct engine_request req = { .path = path };
     int r;
 
-    snprintf(path, sizeof(path), "/containers/%.128s/json", id);
+    snprintf(in->id, sizeof(in->id), "%s", id);
+    snprintf(path, sizeof(path), "/containers/%s/json", in->id);
     r = engine_start(in->engine, &req, on_inspected, in, &in->call, err);
     if (r < 0)
         return r;

@@ -21,6 +21,7 @@ const char *const lockdown_paths[LOCKDOWN_FILES] = {
     [LOCKDOWN_HOSTNAME_FILE] = "/proc/sys/kernel/hostname",
     [LOCKDOWN_OOM] = "/proc/self/oom_score_adj",
     [LOCKDOWN_MEMINFO] = "/proc/meminfo",
+    [LOCKDOWN_SHM_RMID] = "/proc/sys/kernel/shm_rmid_forced",
     [LOCKDOWN_V1_MEMORY] = "/sys/fs/cgroup/memory/memory.limit_in_bytes",
     [LOCKDOWN_V1_MEMSW] = "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes",
     [LOCKDOWN_V1_PIDS] = "/sys/fs/cgroup/pids/pids.max",

@@ -35,11 +35,14 @@
 #include "core/sandbox/spec.h"
 #include "oci/image.h"
 
-#define LOCKDOWN_ROWS        32 /* room in arrays; lockdown_row_count() says how many there are */
-#define LOCKDOWN_GUEST_DIR   "/.agentbox"
-#define LOCKDOWN_GUEST       LOCKDOWN_GUEST_DIR "/guest"
-#define LOCKDOWN_HOSTNAME    "sandbox"
-#define LOCKDOWN_BODY_MAX    (1024 * 1024)
+#define LOCKDOWN_ROWS      32 /* room in arrays; lockdown_row_count() says how many there are */
+#define LOCKDOWN_GUEST_DIR "/.agentbox"
+#define LOCKDOWN_GUEST     LOCKDOWN_GUEST_DIR "/guest"
+#define LOCKDOWN_HOSTNAME  "sandbox"
+#define LOCKDOWN_BODY_MAX  (1024 * 1024)
+
+/* Segments of System V shared memory end with the last process that has them. */
+#define LOCKDOWN_SYSCTL      "kernel.shm_rmid_forced"
 
 #define LOCKDOWN_SHM_BYTES   (16 * 1024 * 1024)
 #define LOCKDOWN_COVER_BYTES (16 * 1024 * 1024) /* each VOLUME of the image */
@@ -59,6 +62,7 @@ struct lockdown {
     const char *seccomp;           /* the profile's JSON; NULL: the engine's default */
     const struct lockdown_label *labels;
     size_t label_count;
+    bool leaves_shm;  /* LOCKDOWN_SYSCTL is not asked for: this engine may not set it */
     uint64_t lowered; /* bit = row index; set by lockdown_prepare() */
 };
 
@@ -74,6 +78,7 @@ enum lockdown_file {
     LOCKDOWN_HOSTNAME_FILE,
     LOCKDOWN_OOM,
     LOCKDOWN_MEMINFO,
+    LOCKDOWN_SHM_RMID,
     LOCKDOWN_V1_MEMORY,
     LOCKDOWN_V1_MEMSW,
     LOCKDOWN_V1_PIDS,

@@ -113,7 +113,7 @@ int mount_check(const struct sandbox_mount *mount, int64_t uid, int64_t gid, con
     const char *why;
 
     if (at && !at->is_local) {
-        err_set(err, ERR_POLICY, "'%s' cannot be mounted: the engine at %s runs on another host",
+        err_set(err, ERR_ENGINE, "'%s' cannot be mounted: the engine at %s runs on another host",
                 mount->source, at->url);
         return err_hint(err, "say mount: false to have it copied");
     }

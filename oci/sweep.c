@@ -46,20 +46,27 @@ static bool is_expired(const struct tree *labels, int64_t now_s)
     return *text && units_int(span_of(text), 1, INT64_MAX, &deadline) >= 0 && now_s >= deadline;
 }
 
-static bool is_orphan(const struct tree *labels)
+static bool is_owner(const struct tree *labels, enum owner_state state)
 {
     struct owner owner;
 
-    return owner_parse(label(labels, "agentbox.owner"), &owner) && owner_state(&owner) == OWNER_DEAD;
+    return owner_parse(label(labels, "agentbox.owner"), &owner) && owner_state(&owner) == state;
 }
 
 static enum sweep_verdict judge_run(const struct tree *labels, const struct sweep_options *options)
 {
+    enum sweep_verdict verdict = SWEEP_KEEP;
+
     if (options->run && strcmp(label(labels, "agentbox.run"), options->run) == 0)
         return SWEEP_ASKED;
-    if (is_expired(labels, options->now_s))
-        return SWEEP_EXPIRED;
-    return options->flags & SWEEP_DEAD && is_orphan(labels) ? SWEEP_ORPHAN : SWEEP_KEEP;
+    /* a clock that jumped makes everything late; whoever lives minds its own limits */
+    if (is_expired(labels, options->now_s) && !is_owner(labels, OWNER_ALIVE))
+        verdict = SWEEP_EXPIRED;
+    else if (options->flags & SWEEP_DEAD && is_owner(labels, OWNER_DEAD))
+        verdict = SWEEP_ORPHAN;
+    if (verdict != SWEEP_KEEP && options->is_held && options->is_held(label(labels, "agentbox.run")))
+        return SWEEP_KEEP;
+    return verdict;
 }
 
 static bool is_plain_name(const char *name)

@@ -4,12 +4,12 @@
  * which of them may go.
  *
  * A container goes when its deadline has passed, or (with SWEEP_DEAD) when the
- * process it belongs to has ended on this host; with SWEEP_RUN, when it is of one
- * run. Workspace volumes go with the same judgement, volumes of other guests
- * (SWEEP_GUESTS) when nothing uses them. Nothing without our labels is ever touched,
- * and nothing whose labels cannot be read: those are reported.
+ * process it belongs to has ended on this host and no other goes on with its run; with `run`, when it is of
+ * that one. Workspace volumes go with the same judgement, volumes of other guests (SWEEP_GUESTS) when nothing
+ * uses them. Nothing without our labels is ever touched, and nothing whose labels cannot be read: those are
+ * reported.
  *
- * `agentbox gc` sweeps DEAD and GUESTS; `agentbox rm` sweeps RUN; every run sweeps what
+ * `agentbox gc` sweeps DEAD and GUESTS; `agentbox rm` sweeps one run; every run sweeps what
  * is expired.
  */
 #ifndef OCI_SWEEP_H
@@ -43,6 +43,9 @@ struct sweep_item {
 
 struct sweep_options {
     unsigned flags;
+    /* Is the run going on in some process, whatever its labels say? They name the process that made the
+     * container, and a resumed run is another. NULL: not known. Not asked about the run that was named. */
+    bool (*is_held)(const char *run);
     const char *run;          /* this run's too, whatever their state; NULL: none */
     const char *guest_digest; /* of the volume that stays; NULL with SWEEP_GUESTS: all go */
     bool is_dry;              /* judge only */

@@ -22,6 +22,7 @@ import re
 import secrets
 import shutil
 import signal
+import string
 import subprocess
 import sys
 import tempfile
@@ -173,7 +174,13 @@ class Run:
     def problem(self, text):
         self.problems.append(text)
 
+    def name_runs(self):
+        """@RUN_A@ is the id of the first run, @RUN_B@ of the second, and so on."""
+        for letter, path in zip(string.ascii_uppercase, self.runs()):
+            self.words["RUN_" + letter] = os.path.basename(path.rstrip("/"))
+
     def step(self, step):
+        self.name_runs()
         env = self.environment()
         if self.server:
             self.server.new_conversation()
@@ -185,6 +192,7 @@ class Run:
             for name in step.unset:
                 env.pop(name, None)
         status, stdout, stderr = self.execute(argv, env, step)
+        self.name_runs()
         with open(self.path(".home/last.out"), "w", encoding="utf-8") as f:
             f.write("$ %s\n-- stdout --\n%s\n-- stderr --\n%s\n-- exit %d --\n" % (argv, stdout, stderr, status))
         if SANITIZER.search(stderr):

@@ -137,6 +137,15 @@ int beneath_folder(const char *path)
     return fd < 0 ? -errnum : fd;
 }
 
+int beneath_root_open_up(void)
+{
+    struct stat st;
+
+    if (fstat(root_fd, &st) < 0 || fchmod(root_fd, (st.st_mode & 07777) | 0500) < 0)
+        return -errno;
+    return 0;
+}
+
 /* fchmodat(2) follows links, and its successor is too new: go through the descriptor. */
 int beneath_chmod(int folder_fd, const char *name, mode_t mode)
 {
@@ -151,7 +160,7 @@ int beneath_chmod(int folder_fd, const char *name, mode_t mode)
         r = -errno;
     else if (S_ISLNK(st.st_mode))
         r = -ELOOP;
-    else if (chmod(path, mode & 01777) < 0)
+    else if (chmod(path, mode & 07777) < 0)
         r = -errno;
     (void) close(fd);
     return r;

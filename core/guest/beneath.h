@@ -26,6 +26,7 @@ void beneath_no_openat2(void);      /* as if the system call were not there: for
 int beneath_parent(const char *path, bool make_parents, const char **ret_name);
 int beneath_folder(const char *path); /* "" or ".": the root. Opened for reading */
 
+int beneath_root_open_up(void); /* the root gets r and x for us, if it is ours */
 int beneath_chmod(int folder_fd, const char *name, mode_t mode); /* refuses links */
 
 #endif

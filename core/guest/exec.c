@@ -37,6 +37,7 @@ struct exec {
     bool in_is_ending; /* end of input follows what is in the buffer */
     uint32_t in_from, in_to;
     uint32_t in_credit; /* not yet given back */
+    uint64_t in_number; /* of the last input that came with one */
     int64_t started_us, deadline_us, grace_us, look_us;
     int looks, clean_looks;
     bool must_sweep; /* its keeper died a violent death: it has not ended before the strays have */
@@ -50,6 +51,7 @@ struct exec {
 static struct exec execs[FRAME_EXECS];
 static int turn; /* whose turn it is to speak */
 static int stream_turn;
+static struct exec *polled[FRAME_EXECS];
 
 void exec_init(int root_fd, char **env)
 {
@@ -101,28 +103,43 @@ static void slot_free(struct exec *e)
     e->state = EXEC_FREE;
 }
 
-/* A free slot; else one that ended under an earlier host and was never asked for. */
-static struct exec *slot_get(void)
+/* A free slot; `instead` counts as one. */
+static struct exec *slot_get(struct exec *instead)
 {
-    struct exec *old = NULL;
-
-    for (int i = 0; i < FRAME_EXECS; i++) {
+    for (int i = 0; i < FRAME_EXECS && !instead; i++) {
         if (execs[i].state == EXEC_FREE)
             return &execs[i];
-        if (execs[i].state == EXEC_ENDED && !execs[i].is_attached &&
-            (!old || execs[i].started_us < old->started_us))
-            old = &execs[i];
     }
-    if (old)
-        slot_free(old);
-    return old;
+    return instead;
+}
+
+/* How it begins; with a keeper it is then running. */
+static void slot_begin(struct exec *e, uint64_t id, const struct frame_exec *x, const struct spawn *sp,
+                       int64_t now_us)
+{
+    tape_init(&e->out[0], sp->out, x->output_max, x->tail_max);
+    tape_init(&e->out[1], sp->err, x->output_max, x->tail_max);
+    e->state = EXEC_RUNNING;
+    e->id = id;
+    e->is_attached = true;
+    e->is_tty = x->flags & FRAME_EXEC_TTY;
+    e->is_exit_sent = e->is_exit_known = e->in_is_ending = e->must_sweep = false;
+    e->keeper = sp->keeper;
+    e->ctl = sp->ctl;
+    e->in = sp->in;
+    e->in_from = e->in_to = e->in_credit = 0;
+    e->in_number = 0;
+    e->started_us = now_us;
+    e->deadline_us = x->timeout_ms > 0 ? now_us + x->timeout_ms * 1000 : INT64_MAX;
+    e->exit =
+        (struct frame_exit){ .end = FRAME_EXIT_SIGNALED, .code = SIGKILL }; /* until we hear otherwise */
 }
 
 bool exec_start(uint64_t id, struct frame_in request, struct frame_exit *ret, int64_t now_us)
 {
     struct frame_exec x;
-    struct spawn sp;
-    struct exec *e;
+    struct spawn sp = { .ctl = -1, .in = -1, .out = -1, .err = -1 };
+    struct exec *e, *instead;
 
     *ret = (struct frame_exit){ .end = FRAME_EXIT_FAILED, .step = FRAME_STEP_REQUEST, .errnum = EINVAL };
     if (find(id))
@@ -131,29 +148,24 @@ bool exec_start(uint64_t id, struct frame_in request, struct frame_exit *ret, in
         return false;
     ret->step = FRAME_STEP_TABLE;
     ret->errnum = EAGAIN;
-    e = stray_has_room() ? slot_get() : NULL;
+    instead = x.flags & FRAME_EXEC_INSTEAD ? find(x.instead) : NULL;
+    if (instead && instead->state != EXEC_ENDED)
+        instead = NULL;
+    e = stray_has_room() ? slot_get(instead) : NULL;
     if (!e)
         return false;
     uint64_t oom_kills = cgroup_oom_kills();
+    bool is_started = spawn_start(&x, &sp, &ret->step, &ret->errnum);
 
-    if (!spawn_start(&x, &sp, &ret->step, &ret->errnum))
-        return false;
-    tape_init(&e->out[0], sp.out, x.output_max, x.tail_max);
-    tape_init(&e->out[1], sp.err, x.output_max, x.tail_max);
-    e->state = EXEC_RUNNING;
-    e->id = id;
-    e->is_attached = true;
-    e->is_tty = x.flags & FRAME_EXEC_TTY;
-    e->is_exit_sent = e->is_exit_known = e->in_is_ending = e->must_sweep = false;
-    e->keeper = sp.keeper;
-    e->ctl = sp.ctl;
-    e->in = sp.in;
-    e->in_from = e->in_to = e->in_credit = 0;
-    e->started_us = now_us;
-    e->deadline_us = x.timeout_ms > 0 ? now_us + x.timeout_ms * 1000 : INT64_MAX;
+    if (instead)
+        slot_free(instead);
+    slot_begin(e, id, &x, &sp, now_us);
     e->oom_kills = oom_kills;
-    e->exit =
-        (struct frame_exit){ .end = FRAME_EXIT_SIGNALED, .code = SIGKILL }; /* until we hear otherwise */
+    if (!is_started) { /* known as any other that has ended */
+        e->exit = *ret;
+        e->is_exit_known = true;
+        e->state = EXEC_ENDED;
+    }
     return true;
 }
 
@@ -205,6 +217,16 @@ void exec_input(uint64_t id, const uint8_t *p, size_t len, bool is_end)
     e->in_to += (uint32_t) len;
     e->in_is_ending = is_end;
     input_write(e);
+}
+
+void exec_input_whole(uint64_t id, uint64_t number, const uint8_t *p, size_t len)
+{
+    struct exec *e = find(id);
+
+    if (!e || len > sizeof(e->input) - (e->in_to - e->in_from))
+        return;
+    e->in_number = number;
+    exec_input(id, p, len, false);
 }
 
 void exec_credit(uint64_t id, int fd, uint32_t bytes)
@@ -380,6 +402,11 @@ void exec_tick(int64_t now_us)
     }
 }
 
+static int64_t min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 static int64_t exec_wake(const struct exec *e, int64_t now_us)
 {
     if (e->state == EXEC_RUNNING)
@@ -397,11 +424,12 @@ int exec_poll(struct pollfd *fds, int64_t now_us, int64_t *wake_us)
 
     for (int i = 0; i < FRAME_EXECS; i++) {
         struct exec *e = &execs[i];
-        int64_t wake = exec_wake(e, now_us);
 
-        if (wake < *wake_us)
-            *wake_us = wake;
-        fds[n++] = (struct pollfd){ .fd = e->state == EXEC_FREE ? -1 : e->ctl, .events = POLLIN };
+        if (e->state == EXEC_FREE || e->state == EXEC_ENDED)
+            continue;
+        polled[n / 4] = e;
+        *wake_us = min64(*wake_us, exec_wake(e, now_us));
+        fds[n++] = (struct pollfd){ .fd = e->ctl, .events = POLLIN };
         fds[n++] =
             (struct pollfd){ .fd = e->in_from < e->in_to || e->in_is_ending ? e->in : -1, .events = POLLOUT };
         fds[n++] = (struct pollfd){ .fd = tape_wants(&e->out[0]) ? e->out[0].fd : -1, .events = POLLIN };
@@ -416,7 +444,7 @@ int exec_poll(struct pollfd *fds, int64_t now_us, int64_t *wake_us)
 void exec_ready(const struct pollfd *fds, int count, int64_t now_us)
 {
     for (int i = 0; i < count / 4; i++, fds += 4) {
-        struct exec *e = &execs[i];
+        struct exec *e = polled[i];
 
         for (int s = 0; s < 2; s++) {
             if (fds[2 + s].revents && e->out[s].fd == fds[2 + s].fd && tape_read(&e->out[s]) < 0)
@@ -433,7 +461,8 @@ void exec_ready(const struct pollfd *fds, int count, int64_t now_us)
 
 static bool credit_produce(struct exec *e)
 {
-    if (e->in_credit < FRAME_WINDOW_STDIN / 4 && (e->in_credit == 0 || e->in_to > e->in_from))
+    if (e->is_exit_sent || /* nothing follows that */
+        (e->in_credit < FRAME_WINDOW_STDIN / 4 && (e->in_credit == 0 || e->in_to > e->in_from)))
         return false;
     struct frame_out out = { out_begin(), 0, OUT_PAYLOAD, false };
 
@@ -533,7 +562,10 @@ void exec_known(struct frame_hello *ret)
         if (execs[i].state == EXEC_FREE)
             continue;
         ret->exec_id[ret->execs] = execs[i].id;
-        ret->exec_state[ret->execs++] = execs[i].state == EXEC_ENDED ? FRAME_EXEC_ENDED : FRAME_EXEC_RUNNING;
+        ret->exec_input[ret->execs] = execs[i].in_number;
+        ret->exec_state[ret->execs++] =
+            (uint8_t) ((execs[i].state == EXEC_ENDED ? FRAME_EXEC_ENDED : FRAME_EXEC_RUNNING) |
+                       (execs[i].in >= 0 && !execs[i].in_is_ending ? FRAME_EXEC_READS : 0));
     }
 }
 

@@ -6,7 +6,8 @@
  *   KILLING   everything beneath its keeper is being killed, until nothing is left; then the keeper
  *   CLOSING   the main process has ended: what it left in the pipes is read. Background processes that hold
  *             them open get a short grace to say their last words (`cmd > >(tee log)`), not more
- *   ENDED     all is known; kept until the host has acknowledged it (RELEASE)
+ *   ENDED     all is known; kept until a host lets go of it (RELEASE, or EXEC in its place), also across
+ * hosts
  *
  * A call ends with its main process. What it left in the background goes on (a
  * server that later calls talk to), its later output is thrown away by its keeper. Killing
@@ -30,8 +31,11 @@ void exec_init(int root_fd, char **env);
 
 /* ---- from the host. None of them trusts its arguments: an id that is not there is ignored. ---- */
 
-/* True if taken (an EXIT follows on its own); else *ret says why not, and the caller answers. */
+/* True if taken (it has a slot until RELEASE, and an EXIT follows on its own); else *ret says why not, and
+ * the caller answers. */
 bool exec_start(uint64_t id, struct frame_in request, struct frame_exit *ret, int64_t now_us);
+/* Input in one piece with its number: taken whole, or not at all. */
+void exec_input_whole(uint64_t id, uint64_t number, const uint8_t *p, size_t len);
 void exec_input(uint64_t id, const uint8_t *p, size_t len, bool is_end);
 void exec_credit(uint64_t id, int fd, uint32_t bytes);
 void exec_kill(uint64_t id);

@@ -85,19 +85,10 @@ static void exec_in_path(char *const *argv, char **env)
     errno = errnum;
 }
 
-static void signals_default(void)
-{
-    struct sigaction sa = { .sa_handler = SIG_DFL };
-    sigset_t none;
-
-    for (int i = 1; i < NSIG; i++)
-        (void) sigaction(i, &sa, NULL); /* KILL, STOP and those of libc are refused */
-    (void) sigemptyset(&none);
-    (void) sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static _Noreturn void command_run(const struct keeper_job *job)
 {
+    sigset_t none;
+
     (void) setsid();
     if (job->is_tty && ioctl(job->in, TIOCSCTTY, 0) < 0)
         fail(job, FRAME_STEP_TTY);
@@ -106,8 +97,13 @@ static _Noreturn void command_run(const struct keeper_job *job)
     if (fchdir(job->root_fd) < 0 || (job->cwd[0] && chdir(job->cwd) < 0))
         fail(job, FRAME_STEP_CHDIR);
     (void) umask(022);
-    signals_default();
+    (void) sigemptyset(&none);
+    (void) sigprocmask(SIG_SETMASK, &none, NULL);
     exec_in_path(job->argv, job->env);
+    if (errno == ENOENT && job->alternative[0]) {
+        job->argv[0] = (char *) (uintptr_t) job->alternative;
+        exec_in_path(job->argv, job->env);
+    }
     fail(job, FRAME_STEP_EXEC);
 }
 
@@ -203,6 +199,15 @@ static _Noreturn void keep(pid_t command, int ctl, int sig, const int pipes[2])
     _exit(0);
 }
 
+/* For the command, which inherits it: early, because there are many of them, and all are blocked here. */
+static void signals_default(void)
+{
+    struct sigaction sa = { .sa_handler = SIG_DFL };
+
+    for (int i = 1; i < NSIG; i++)
+        (void) sigaction(i, &sa, NULL); /* KILL, STOP and those of libc are refused */
+}
+
 /* In reserve it may live long: what belongs to other commands is let go before the wait, not after it. */
 static void wait_for_work(struct keeper_job *job, int sig)
 {
@@ -229,6 +234,7 @@ _Noreturn void keeper_run(struct keeper_job *job)
 
     if (sig < 0)
         fail(job, FRAME_STEP_FORK);
+    signals_default();
     wait_for_work(job, sig);
     pid_t command = command_start(job);
 

@@ -28,7 +28,8 @@
 #include <sys/types.h>
 
 struct keeper_job {
-    char *const *argv;
+    char **argv;             /* argv[0] is replaced by the alternative when that is taken */
+    const char *alternative; /* "" = none */
     bool (*wait)(
         struct keeper_job *job); /* in reserve: fills in argv, env and cwd; false: not needed any more */
     char **env;                  /* the whole environment */

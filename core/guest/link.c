@@ -118,6 +118,24 @@ static void data(const struct frame *f)
         request_data(f->stream, f->payload, f->len, f->flags & FRAME_END);
 }
 
+static void input_whole(const struct frame *f)
+{
+    struct frame_in in = { f->payload, f->len, false };
+    uint64_t number = frame_get(&in, 8);
+
+    if (!in.is_bad)
+        exec_input_whole(f->stream, number, in.p, in.len);
+}
+
+static void hole(const struct frame *f)
+{
+    struct frame_in in = { f->payload, f->len, false };
+    uint64_t len = frame_get(&in, 8);
+
+    if (!in.is_bad && in.len == 0)
+        request_hole(f->stream, len);
+}
+
 static void control(const struct frame *f)
 {
     switch (f->type) {
@@ -133,6 +151,12 @@ static void control(const struct frame *f)
         break;
     case FRAME_DATA:
         data(f);
+        break;
+    case FRAME_INPUT:
+        input_whole(f);
+        break;
+    case FRAME_HOLE:
+        hole(f);
         break;
     case FRAME_ADOPT:
         adopt(f->stream);
@@ -150,7 +174,7 @@ static void control(const struct frame *f)
 
 static bool is_request(uint8_t type)
 {
-    return type == FRAME_EXEC || (type >= FRAME_STAT && type < FRAME_TYPES);
+    return type == FRAME_EXEC || (type >= FRAME_STAT && type <= FRAME_SET);
 }
 
 /* A new host: what the old one had asked for about files ends, commands go on. */
@@ -254,5 +278,5 @@ bool link_produce(void)
         has_spoken |= t == REQUEST_SPOKE;
         is_busy = t != REQUEST_IDLE;
     }
-    return is_busy;
+    return is_busy || !out_begin(); /* without room nobody could say whether there is more */
 }

@@ -21,7 +21,7 @@ bool link_read(int64_t now_us);
 /* Bytes from a host, as read. Apart, so that they can come from elsewhere. */
 void link_feed(const uint8_t *p, size_t len, int64_t now_us);
 
-/* Fill the queue. True: there is work left that waits for nobody. */
+/* Fill the queue. True: there is work left that waits for nobody, or there was no room to find out. */
 bool link_produce(void);
 
 int64_t link_heard_us(void); /* when the last complete frame came */

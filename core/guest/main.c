@@ -205,6 +205,7 @@ static void turn(int signal_fd, uint32_t orphan_ms)
     bool is_busy = link_produce();
 
     out_flush();
+    is_busy = is_busy && out_begin(); /* else the way out being free is what we wait for */
     if (!is_busy)
         exec_idle();
     orphan_check(now_us, orphan_ms, &wake_us);

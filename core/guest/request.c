@@ -18,7 +18,7 @@ enum { SLOTS = FRAME_REQUESTS + 16 };
 /* The closed list. Row order means nothing. */
 struct kind {
     uint8_t type;
-    uint8_t number_bytes; /* before the strings */
+    uint8_t number_bytes, time_bytes; /* before the strings */
     uint8_t paths;
     bool is_walk, is_root_fine, is_free_path; /* free: not beneath the root, or not a path */
     int (*run)(struct request *r);
@@ -27,18 +27,20 @@ struct kind {
 };
 
 static const struct kind kinds[] = {
-    { FRAME_STAT, 0, 1, false, true, false, request_stat, NULL, 0 },
-    { FRAME_READ, 0, 1, false, false, false, request_read, request_read_step, FRAME_DATA },
-    { FRAME_CHECKSUM, 0, 1, false, false, false, request_read, request_sum_step, 0 },
-    { FRAME_PROBE, 0, 1, false, false, true, request_probe, request_read_step, FRAME_DATA },
-    { FRAME_WRITE, 4, 1, false, false, false, request_write, NULL, 0 },
-    { FRAME_MKDIR, 4, 1, false, false, false, request_mkdir, NULL, 0 },
-    { FRAME_SYMLINK, 0, 2, false, false, true, request_symlink, NULL, 0 },
-    { FRAME_RENAME, 0, 2, false, false, false, request_rename, NULL, 0 },
-    { FRAME_STATS, 0, 0, false, false, false, request_stats, NULL, 0 },
-    { FRAME_LIST, 1, 1, true, true, false, NULL, request_list_step, FRAME_ENTRIES },
-    { FRAME_SCAN, 1, 0, true, false, false, NULL, request_scan_step, FRAME_ENTRIES },
-    { FRAME_REMOVE, 1, 1, false, false, false, request_remove, request_remove_step, 0 },
+    { FRAME_STAT, 0, 0, 1, false, true, false, request_stat, NULL, 0 },
+    { FRAME_READ, 1, 0, 1, false, false, false, request_read, request_read_step, FRAME_DATA },
+    { FRAME_CHECKSUM, 0, 0, 1, false, false, false, request_read, request_sum_step, 0 },
+    { FRAME_PROBE, 0, 0, 1, false, false, true, request_probe, request_read_step, FRAME_DATA },
+    { FRAME_WRITE, 4, 0, 1, false, false, false, request_write, NULL, 0 },
+    { FRAME_MKDIR, 4, 0, 1, false, false, false, request_mkdir, NULL, 0 },
+    { FRAME_SYMLINK, 0, 0, 2, false, false, true, request_symlink, NULL, 0 },
+    { FRAME_LINK, 0, 0, 2, false, false, false, request_link, NULL, 0 },
+    { FRAME_SET, 4, 8, 1, false, false, false, request_set, NULL, 0 },
+    { FRAME_RENAME, 0, 0, 2, false, false, false, request_rename, NULL, 0 },
+    { FRAME_STATS, 0, 0, 0, false, false, false, request_stats, NULL, 0 },
+    { FRAME_LIST, 1, 0, 1, true, true, false, NULL, request_list_step, FRAME_ENTRIES },
+    { FRAME_SCAN, 1, 0, 0, true, false, false, NULL, request_scan_step, FRAME_ENTRIES },
+    { FRAME_REMOVE, 1, 0, 1, false, false, false, request_remove, request_remove_step, 0 },
 };
 
 static struct request slots[SLOTS];
@@ -75,11 +77,12 @@ static struct request *slot_get(uint8_t type, uint64_t stream)
         r->stream = stream;
         r->order = order++;
         r->number = r->open_bytes = r->credit = 0;
+        r->time_ns = 0;
         r->path[0] = r->second[0] = r->temporary[0] = 0;
         r->fd = r->folder = -1;
-        r->count = 0;
+        r->count = r->data_end = 0;
         r->errnum = 0;
-        r->has_begun = r->is_walked = false;
+        r->has_begun = r->is_walked = r->is_sparse = r->is_summing = false;
         r->out = (struct frame_out){ r->result, 0, sizeof(r->result), false };
         return r;
     }
@@ -178,6 +181,7 @@ static void path_take(char ret[FRAME_PATH_MAX], struct frame_in *in)
 static bool arguments(struct request *r, const struct kind *k, struct frame_in in)
 {
     r->number = k->number_bytes ? (uint32_t) frame_get(&in, k->number_bytes) : 0;
+    r->time_ns = k->time_bytes ? (int64_t) frame_get(&in, k->time_bytes) : 0;
     if (k->paths > 0)
         path_take(r->path, &in);
     if (k->paths > 1)
@@ -227,6 +231,16 @@ void request_data(uint64_t stream, const uint8_t *p, size_t len, bool is_end)
         return;
     r->credit += (uint32_t) len;
     outcome(r, request_write_data(r, p, len, is_end));
+}
+
+void request_hole(uint64_t stream, uint64_t len)
+{
+    struct request *r = find(stream);
+
+    if (!r || r->type != FRAME_WRITE || r->state != REQUEST_RUNNING)
+        return;
+    r->credit += 8; /* what its frame took of the window */
+    outcome(r, request_write_hole(r, len));
 }
 
 void request_credit(uint64_t stream, uint32_t bytes)
@@ -284,10 +298,11 @@ static enum request_turn step_produce(struct request *r, const struct kind *k)
 
     if (!p || (k->answer && r->open_bytes + OUT_PAYLOAD > FRAME_WINDOW))
         return REQUEST_IDLE;
+    r->answer = k->answer;
     int result = k->step(r, p, &len);
 
     if (len > 0) {
-        out_commit(k->answer, 0, r->stream, len);
+        out_commit(r->answer, 0, r->stream, len);
         r->open_bytes += len;
     }
     outcome(r, result);

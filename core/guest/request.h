@@ -21,6 +21,7 @@ enum request_turn { REQUEST_IDLE, REQUEST_BUSY, REQUEST_SPOKE }; /* BUSY: there 
 void request_start(uint8_t type, uint64_t stream, struct frame_in in); /* no slot: ignored */
 void request_refuse(uint64_t exec, const struct frame_exit *why);      /* a command that was not taken */
 void request_data(uint64_t stream, const uint8_t *p, size_t len, bool is_end);
+void request_hole(uint64_t stream, uint64_t len); /* zeros of a file that is being written */
 void request_credit(uint64_t stream, uint32_t bytes);
 void request_cancel(uint64_t stream);
 void request_reset(void); /* a new host */

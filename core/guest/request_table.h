@@ -21,15 +21,20 @@ struct request {
     enum request_state state;
     uint8_t type;
     uint64_t stream, order;
-    uint32_t number; /* mode, or a yes/no of the request */
+    uint32_t number; /* mode, flags, or a yes/no of the request */
+    int64_t time_ns;
     char path[FRAME_PATH_MAX], second[FRAME_PATH_MAX];
     int fd, folder;      /* -1 */
     uint32_t open_bytes; /* sent, credit not yet back */
     uint32_t credit;     /* received and dealt with, not yet given back */
-    uint64_t count;      /* bytes read, or entries seen */
-    int errnum;          /* first failure of a removal */
-    bool has_begun;      /* the walk */
-    bool is_walked;      /* scan: now what is gone */
+    uint64_t count;      /* bytes read or written, or entries seen */
+    uint64_t data_end;   /* reading: no hole before this position */
+    bool is_sparse;
+    uint8_t answer;  /* type of the frame that a step fills */
+    int errnum;      /* first failure of a removal */
+    bool has_begun;  /* the walk */
+    bool is_walked;  /* scan: now what is gone */
+    bool is_summing; /* scan: the file seen last is being read */
     char temporary[64];
     struct frame_exit refusal;
     struct frame_done done;
@@ -46,6 +51,8 @@ int request_probe(struct request *r);
 int request_write(struct request *r);
 int request_mkdir(struct request *r);
 int request_symlink(struct request *r);
+int request_link(struct request *r);
+int request_set(struct request *r);
 int request_rename(struct request *r);
 int request_stats(struct request *r);
 int request_remove(struct request *r);
@@ -58,6 +65,7 @@ int request_scan_step(struct request *r, uint8_t *ret, uint32_t *ret_len);
 int request_remove_step(struct request *r, uint8_t *ret, uint32_t *ret_len);
 
 int request_write_data(struct request *r, const uint8_t *p, size_t len, bool is_end);
+int request_write_hole(struct request *r, uint64_t len);
 void request_write_abort(struct request *r);
 
 #endif

@@ -3,8 +3,10 @@
  * following no link. */
 #include "core/guest/beneath.h"
 #include "core/guest/out.h"
+#include "core/guest/pry.h"
 #include "core/guest/request_table.h"
 #include "core/guest/scan.h"
+#include "core/guest/sha256.h"
 #include "core/guest/walk.h"
 
 #include <errno.h>
@@ -13,9 +15,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SLICE = 512 }; /* entries looked at before others have their turn */
+enum {
+    SLICE = 512,             /* entries looked at before others have their turn ... */
+    SUM_SLICE = 1024 * 1024, /* ... or bytes read */
+};
+#define SUM_HOLES_MAX (UINT64_C(1) << 30) /* a file with more of them would take long for nothing */
 
-static void entry_put(struct frame_out *out, const struct walk_item *item)
+static void entry_put(struct frame_out *out, const struct walk_item *item, const uint8_t *sum)
 {
     struct frame_entry e = {
         .st = item->st,
@@ -23,6 +29,7 @@ static void entry_put(struct frame_out *out, const struct walk_item *item)
         .link = item->link,
         .path_len = (uint16_t) item->path_len,
         .link_len = (uint16_t) item->link_len,
+        .sum = sum,
     };
 
     frame_entry_encode(out, &e);
@@ -38,7 +45,7 @@ int request_list_step(struct request *r, uint8_t *ret, uint32_t *ret_len)
     if (!r->has_begun) {
         int fd = beneath_folder(r->path);
 
-        result = fd < 0 ? fd : walk_start(fd, r->path, r->number, false);
+        result = fd < 0 ? fd : walk_start(fd, r->path, r->number ? WALK_RECURSIVE : 0);
         r->has_begun = true;
         return result < 0 ? result : REQUEST_MORE;
     }
@@ -47,29 +54,95 @@ int request_list_step(struct request *r, uint8_t *ret, uint32_t *ret_len)
         if (result < 0)
             return result;
         if (result == WALK_ENTRY)
-            entry_put(&out, &item);
+            entry_put(&out, &item, NULL);
     }
     *ret_len = (uint32_t) out.len;
     return result == WALK_END ? REQUEST_FINISHED : REQUEST_MORE;
 }
 
+/* ---- sums of what the scan tells ---- */
+
+/* There is one walk at a time, so one file that is being read. */
+static struct walk_item summed;
+static struct sha256 sum_state;
+static uint64_t sum_left;
+
+/* False: there is none; that is not worth an error, because whoever wants the contents will see one. */
+static bool sum_begin(struct request *r, const struct walk_item *item)
+{
+    int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+
+    if (!(r->number & FRAME_SCAN_SUMS) || item->st.kind != FRAME_KIND_FILE ||
+        (item->st.size > item->st.stored && item->st.size - item->st.stored > SUM_HOLES_MAX))
+        return false;
+    r->fd = openat(item->folder_fd, item->name, flags);
+    if (r->fd < 0 && errno == EACCES)
+        r->fd = pry_open_at(item->folder_fd, item->name, item->path);
+    if (r->fd < 0)
+        return false;
+    summed = *item;
+    sum_left = item->st.size;
+    sha256_init(&sum_state);
+    return true;
+}
+
+/* Reads on, at most SUM_SLICE bytes, taken from *budget. False: there is more. ret_sum NULL: not as long as
+ * it was, so it is changing right now. */
+static bool sum_step(struct request *r, size_t *budget, uint8_t sum[FRAME_SUM], const uint8_t **ret_sum)
+{
+    static uint8_t buf[64 * 1024];
+    ssize_t n = 0;
+
+    while (sum_left > 0 && *budget > 0) {
+        n = read(r->fd, buf, sum_left < sizeof(buf) ? (size_t) sum_left : sizeof(buf));
+        if (n <= 0)
+            break;
+        sha256_add(&sum_state, buf, (size_t) n);
+        sum_left -= (uint64_t) n;
+        *budget -= *budget < (size_t) n ? *budget : (size_t) n;
+    }
+    if (sum_left > 0 && n > 0)
+        return false;
+    *ret_sum = sum_left > 0 ? NULL : sum;
+    sha256_end(&sum_state, sum);
+    (void) close(r->fd);
+    r->fd = -1;
+    return true;
+}
+
 static int scan_walk(struct request *r, struct frame_out *out)
 {
-    struct walk_item item;
+    size_t budget = SUM_SLICE;
+    uint8_t space[FRAME_SUM];
+    const uint8_t *sum;
 
-    for (int i = 0; i < SLICE && out->cap - out->len >= FRAME_ENTRY_MAX; i++) {
-        int result = walk_next(&item);
+    for (int i = 0; i < SLICE && budget > 0 && out->cap - out->len >= FRAME_ENTRY_MAX; i++) {
+        struct walk_item item;
+        int result;
 
-        if (result == WALK_LEAVE)
+        if (r->is_summing) {
+            r->is_summing = !sum_step(r, &budget, space, &sum);
+            if (r->is_summing)
+                break;
+            entry_put(out, &summed, sum);
             continue;
+        }
+        result = walk_next(&item);
+        if (result == WALK_LEAVE) {
+            if (item.pry)
+                scan_settle(item.path, item.path_len, item.pry->inode, item.pry->before_ns,
+                            item.pry->after_ns);
+            continue;
+        }
         if (result != WALK_ENTRY)
             return result == WALK_END ? REQUEST_FINISHED : result;
         r->count++;
         result = scan_see(&item);
         if (result < 0)
             return result;
-        if (result == 1)
-            entry_put(out, &item);
+        r->is_summing = result == 1 && sum_begin(r, &item);
+        if (result == 1 && !r->is_summing)
+            entry_put(out, &item, NULL);
     }
     return REQUEST_MORE;
 }
@@ -86,9 +159,19 @@ static int scan_rest(struct request *r, struct frame_out *out)
             frame_put(&r->out, r->count, 8);
             return REQUEST_FINISHED;
         }
-        entry_put(out, &item);
+        entry_put(out, &item, NULL);
     }
     return REQUEST_MORE;
+}
+
+/* The root's own mode is nothing that is kept; without r and x of ours it is of no use to anybody. */
+static int root_open(void)
+{
+    int fd = beneath_folder("");
+
+    if (fd == -EACCES && beneath_root_open_up() == 0)
+        fd = beneath_folder("");
+    return fd;
 }
 
 /* Safe: as listing; the memory has fixed tables and says so when they are full. */
@@ -98,11 +181,13 @@ int request_scan_step(struct request *r, uint8_t *ret, uint32_t *ret_len)
     int result;
 
     if (!r->has_begun) {
-        int fd = beneath_folder("");
+        int fd = root_open();
 
-        scan_begin(r->number);
+        if (r->number & FRAME_SCAN_ANEW)
+            scan_forget();
+        scan_begin(r->number & FRAME_SCAN_REMEMBER);
         r->has_begun = true;
-        result = fd < 0 ? fd : walk_start(fd, "", true, false);
+        result = fd < 0 ? fd : walk_start(fd, "", WALK_RECURSIVE | WALK_PRY | WALK_ONE_FS);
         return result < 0 ? result : REQUEST_MORE;
     }
     result = r->is_walked ? scan_rest(r, &out) : scan_walk(r, &out);
@@ -154,7 +239,7 @@ static int remove_begin(struct request *r)
         (void) beneath_chmod(r->folder, slash ? slash + 1 : r->path, 0700);
         fd = beneath_folder(r->path);
     }
-    return fd < 0 ? fd : walk_start(fd, r->path, true, true);
+    return fd < 0 ? fd : walk_start(fd, r->path, WALK_RECURSIVE | WALK_FORCE);
 }
 
 static int remove_end(struct request *r)

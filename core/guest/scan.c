@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 /* Paths are kept as a tree: an entry has its own name and the number of its parent's entry. Entry 0 is the
  * root. A link's target cannot change without its inode or ctime, so it need not be kept. */
@@ -12,6 +13,8 @@ struct seen {
     uint16_t name_len;
     uint8_t kind;
     bool is_used;
+    bool is_racy;   /* it may have changed after we looked without looking different */
+    bool is_ours;   /* its ctime is of our own making and tells nothing */
     uint32_t round; /* the scan that saw it last */
     uint32_t mode;
     uint64_t size, inode;
@@ -153,12 +156,27 @@ static int level_of(const char *path)
     return n;
 }
 
+/* A time in the future (somebody set the clock, or the mtime) says nothing. */
+static bool is_recent(const struct frame_stat *st)
+{
+    struct timespec ts;
+
+    (void) clock_gettime(CLOCK_REALTIME, &ts);
+    int64_t now = (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+
+    return (st->ctime_ns >= now - SCAN_RACY_NS && st->ctime_ns <= now + SCAN_RACY_NS) ||
+           (st->mtime_ns >= now - SCAN_RACY_NS && st->mtime_ns <= now + SCAN_RACY_NS);
+}
+
 static bool state_take(struct seen *e, const struct frame_stat *st, bool store)
 {
-    bool is_same = e->kind == st->kind && e->mode == st->mode && e->size == st->size &&
-                   e->inode == st->inode && e->mtime_ns == st->mtime_ns && e->ctime_ns == st->ctime_ns;
+    bool looks_same = e->kind == st->kind && e->mode == st->mode && e->size == st->size &&
+                      e->inode == st->inode && e->mtime_ns == st->mtime_ns && e->ctime_ns == st->ctime_ns;
+    bool is_same = looks_same && !e->is_racy;
 
     if (store) {
+        e->is_ours &= looks_same;
+        e->is_racy = !e->is_ours && is_recent(st);
         e->kind = st->kind;
         e->mode = st->mode;
         e->size = st->size;
@@ -188,6 +206,26 @@ int scan_see(const struct walk_item *item)
         return 1;
     entries[n].round = round_now;
     return !state_take(&entries[n], &item->st, is_remembering) || is_new;
+}
+
+void scan_settle(const char *path, size_t len, uint64_t inode, int64_t before, int64_t after)
+{
+    uint32_t n = 0;
+
+    while (len > 0) {
+        const char *slash = memchr(path, '/', len);
+        size_t part = slash ? (size_t) (slash - path) : len;
+
+        n = find(n, path, part);
+        if (n == 0)
+            return;
+        path += part + (slash != NULL);
+        len -= part + (slash != NULL);
+    }
+    if (n > 0 && entries[n].inode == inode && entries[n].ctime_ns == before) {
+        entries[n].ctime_ns = after;
+        entries[n].is_ours = true;
+    }
 }
 
 static size_t path_of(uint32_t n, char ret[FRAME_PATH_MAX])

@@ -120,24 +120,34 @@ static int terminal_open(int ends[6])
     return ends[3] < 0 ? -errno : 0;
 }
 
-/* ---- what the keeper in reserve is told: this, then the folder and the strings ---- */
+/* ---- what the keeper in reserve is told: this, then folder, alternative and strings ---- */
 
 /* A longer command starts a keeper of its own. */
-#define ORDER_TEXT_MAX (FRAME_PATH_MAX + FRAME_PAYLOAD_MAX)
+#define ORDER_TEXT_MAX (2 * FRAME_PATH_MAX + FRAME_PAYLOAD_MAX)
 
 struct order {
-    uint32_t cwd_len, argc, envc, strings_len;
+    uint32_t cwd_len, alternative_len, argc, envc, strings_len;
 };
+
+static size_t order_text(const struct frame_exec *x)
+{
+    return strlen(x->cwd) + 1 + strlen(x->alternative) + 1 + x->strings_len;
+}
 
 static bool order_send(int ctl, const struct frame_exec *x)
 {
-    struct order o = { (uint32_t) strlen(x->cwd) + 1, x->argc, x->envc, (uint32_t) x->strings_len };
-    struct iovec parts[3] = { { &o, sizeof(o) },
+    struct order o = { .cwd_len = (uint32_t) strlen(x->cwd) + 1,
+                       .alternative_len = (uint32_t) strlen(x->alternative) + 1,
+                       .argc = x->argc,
+                       .envc = x->envc,
+                       .strings_len = (uint32_t) x->strings_len };
+    struct iovec parts[4] = { { &o, sizeof(o) },
                               { (void *) (uintptr_t) x->cwd, o.cwd_len },
+                              { (void *) (uintptr_t) x->alternative, o.alternative_len },
                               { (void *) (uintptr_t) x->strings, x->strings_len } };
-    struct msghdr m = { .msg_iov = parts, .msg_iovlen = 3 };
+    struct msghdr m = { .msg_iov = parts, .msg_iovlen = 4 };
 
-    return sendmsg(ctl, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t) (sizeof(o) + o.cwd_len + o.strings_len);
+    return sendmsg(ctl, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t) (sizeof(o) + order_text(x));
 }
 
 /* In the keeper. The other end is the guest or nobody. */
@@ -154,15 +164,17 @@ static bool order_wait(struct keeper_job *job)
     if (n < (ssize_t) sizeof(o))
         return false;
     memcpy(&o, text, sizeof(o));
-    if ((uint64_t) n != sizeof(o) + (uint64_t) o.cwd_len + o.strings_len)
+    if ((uint64_t) n != sizeof(o) + (uint64_t) o.cwd_len + o.alternative_len + o.strings_len)
         return false;
     x.cwd = text + sizeof(o);
-    x.strings = x.cwd + o.cwd_len;
+    x.alternative = x.cwd + o.cwd_len;
+    x.strings = x.alternative + o.alternative_len;
     x.argc = o.argc;
     x.envc = o.envc;
     strings_split(&x);
     job->cwd = x.cwd;
     job->argv = argv;
+    job->alternative = x.alternative;
     job->env = merged;
     return true;
 }
@@ -175,6 +187,7 @@ static pid_t keeper_fork(const struct frame_exec *x, const int ends[6], int ctl)
     bool is_tty = x && (x->flags & FRAME_EXEC_TTY);
     struct keeper_job job = {
         .argv = argv,
+        .alternative = x ? x->alternative : "",
         .env = merged,
         .wait = x ? NULL : order_wait,
         .cwd = x ? x->cwd : "",
@@ -261,7 +274,7 @@ void spawn_reaped(pid_t pid)
 static bool reserve_use(const struct frame_exec *x, struct spawn *ret)
 {
     if (reserve.keeper == 0 || (x->flags & (FRAME_EXEC_TTY | FRAME_EXEC_INPUT)) ||
-        strlen(x->cwd) + 1 + x->strings_len > ORDER_TEXT_MAX)
+        order_text(x) > ORDER_TEXT_MAX)
         return false;
     if (!order_send(reserve.ctl, x)) {
         spawn_reserve_drop();

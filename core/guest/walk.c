@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 struct dirent_raw {
@@ -24,6 +25,7 @@ struct level {
     uint32_t first, next, end; /* of its names in `index` */
     size_t bytes;              /* of `names` when it began */
     size_t path_len;           /* of its own path */
+    struct pry pry;            /* is_open: to be closed again */
 };
 
 enum { KEEP_BYTES = 1024 * 1024 }; /* after a walk that used more, the memory goes back to the system */
@@ -35,8 +37,10 @@ static struct level levels[WALK_DEPTH];
 static int depth;
 static char path[FRAME_PATH_MAX];
 static char target[FRAME_PATH_MAX];
-static bool is_recursive, is_forced;
-static bool may_enter; /* the entry given out last is a folder to go into now */
+static unsigned flags;
+static uint64_t root_dev;
+static bool may_enter;    /* the entry given out last is a folder to go into now */
+static uint32_t may_mode; /* its mode */
 
 void walk_stat(const struct stat *st, struct frame_stat *ret)
 {
@@ -48,6 +52,7 @@ void walk_stat(const struct stat *st, struct frame_stat *ret)
     ret->links = (uint32_t) st->st_nlink;
     ret->size = (uint64_t) st->st_size;
     ret->inode = st->st_ino;
+    ret->stored = (uint64_t) st->st_blocks * 512;
     ret->mtime_ns = (int64_t) st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
     ret->ctime_ns = (int64_t) st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec;
 }
@@ -138,6 +143,7 @@ static int enter(int fd, size_t path_len)
     l->first = l->next = l->end = depth > 0 ? levels[depth - 1].end : 0;
     l->bytes = names_len;
     l->path_len = path_len;
+    l->pry.is_open = false;
     depth++;
     int r = names_read(l);
 
@@ -153,20 +159,22 @@ static void leave(void)
 {
     struct level *l = &levels[--depth];
 
+    pry_end(&l->pry, l->fd);
     (void) close(l->fd);
     names_len = l->bytes;
 }
 
-int walk_start(int folder_fd, const char *from, bool recursive, bool force)
+int walk_start(int folder_fd, const char *from, unsigned how)
 {
     size_t len = strcmp(from, ".") == 0 ? 0 : strlen(from);
+    struct stat st;
 
     walk_stop();
     memcpy(path, from, len);
     path[len] = 0;
-    is_recursive = recursive;
-    is_forced = force;
+    flags = how;
     may_enter = false;
+    root_dev = fstat(folder_fd, &st) == 0 ? st.st_dev : 0;
     return enter(folder_fd, len);
 }
 
@@ -198,13 +206,30 @@ static const char *name_of(const struct level *l)
     return names + sorted[l->next - 1];
 }
 
-static int folder_open(const struct level *l)
+/* -1: with errno. `pry`: filled in. */
+static int folder_open(const struct level *l, struct pry *pry)
 {
-    int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-    int fd = openat(l->fd, name_of(l), flags);
+    int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, fd;
+    const char *name = name_of(l);
 
-    if (fd < 0 && errno == EACCES && is_forced && beneath_chmod(l->fd, name_of(l), 0700) == 0)
-        fd = openat(l->fd, name_of(l), flags);
+    pry->is_open = false;
+    if ((flags & WALK_PRY) &&
+        (may_mode & 0500) != 0500) { /* r alone opens it, but shows nothing of what is in it */
+        int path_fd = openat(l->fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (path_fd >= 0 && pry_begin(pry, path_fd, 0500) == 0) {
+            fd = openat(path_fd, ".", how);
+            if (fd < 0)
+                pry_end(pry, path_fd);
+            (void) close(path_fd);
+            return fd;
+        }
+        if (path_fd >= 0)
+            (void) close(path_fd);
+    }
+    fd = openat(l->fd, name, how);
+    if (fd < 0 && errno == EACCES && (flags & WALK_FORCE) && beneath_chmod(l->fd, name, 0700) == 0)
+        fd = openat(l->fd, name, how);
     return fd;
 }
 
@@ -212,29 +237,104 @@ static int folder_open(const struct level *l)
 static int entry_enter(void)
 {
     const struct level *l = &levels[depth - 1];
+    struct pry pry;
 
     may_enter = false;
-    int fd = folder_open(l);
+    int fd = folder_open(l, &pry);
 
     if (fd < 0)
         return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
+    if (depth == WALK_DEPTH)
+        pry_end(&pry, fd);
     int r = enter(fd, strlen(path));
 
+    if (depth > 0 && levels[depth - 1].fd == fd)
+        levels[depth - 1].pry = pry;
     return r < 0 ? r : 1;
 }
 
-/* 1: *ret is filled, 0: it has vanished. */
+/* ---- looking at one ---- */
+
+/* Of linux/stat.h, which musl does not have. */
+struct statx_time {
+    int64_t sec;
+    uint32_t nsec;
+    int32_t reserved;
+};
+struct statx_raw {
+    uint32_t mask, blksize;
+    uint64_t attributes;
+    uint32_t nlink, uid, gid;
+    uint16_t mode, pad;
+    uint64_t ino, size, blocks, attributes_mask;
+    struct statx_time atime, btime, ctime, mtime;
+    uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+    uint64_t spare[14];
+};
+_Static_assert(sizeof(struct statx_raw) == 256, "the kernel's");
+enum { STATX_BASIC = 0x7ff, ATTR_MOUNT_ROOT = 0x2000 };
+
+static int64_t time_ns(const struct statx_time *t)
+{
+    return t->sec * 1000000000 + t->nsec;
+}
+
+/* Like fstatat(2), but it can tell where something is mounted. */
+static int look_closely(int fd, const char *name, struct frame_stat *ret, bool *ret_is_mounted)
+{
+    struct statx_raw x;
+
+    if (syscall(SYS_statx, fd, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC, &x) < 0)
+        return -errno;
+    *ret = (struct frame_stat){
+        .kind = S_ISREG(x.mode)   ? FRAME_KIND_FILE
+                : S_ISDIR(x.mode) ? FRAME_KIND_DIR
+                : S_ISLNK(x.mode) ? FRAME_KIND_LINK
+                                  : FRAME_KIND_OTHER,
+        .mode = x.mode & 07777,
+        .links = x.nlink,
+        .size = x.size,
+        .inode = x.ino,
+        .stored = x.blocks * 512,
+        .mtime_ns = time_ns(&x.mtime),
+        .ctime_ns = time_ns(&x.ctime),
+    };
+    *ret_is_mounted = (x.attributes & ATTR_MOUNT_ROOT) ||
+                      (S_ISDIR(x.mode) && makedev(x.dev_major, x.dev_minor) != root_dev);
+    return 0;
+}
+
+/* An old kernel or a strict seccomp profile has no statx(2): then a folder of another device is a mount. */
+static int look(int fd, const char *name, struct frame_stat *ret, bool *ret_is_mounted)
+{
+    static bool has_no_statx;
+    struct stat st;
+    int r = -ENOSYS;
+
+    *ret_is_mounted = false;
+    if ((flags & WALK_ONE_FS) && !has_no_statx)
+        r = look_closely(fd, name, ret, ret_is_mounted);
+    has_no_statx |= (flags & WALK_ONE_FS) && (r == -ENOSYS || r == -EPERM);
+    if (r != -ENOSYS && r != -EPERM)
+        return r;
+    if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    walk_stat(&st, ret);
+    *ret_is_mounted = (flags & WALK_ONE_FS) && S_ISDIR(st.st_mode) && st.st_dev != root_dev;
+    return 0;
+}
+
+/* 1: *ret is filled, 0: it has vanished, or is to be left out. */
 static int entry_read(const struct level *l, struct walk_item *ret)
 {
-    struct stat st;
+    bool is_mounted;
 
     *ret = (struct walk_item){ .folder_fd = l->fd, .name = name_of(l), .path = path, .link = "" };
     if (!path_set(l, ret->name))
         return -ENAMETOOLONG;
     ret->path_len = strlen(path);
-    if (fstatat(l->fd, ret->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    if (look(l->fd, ret->name, &ret->st, &is_mounted) < 0 || is_mounted)
         return 0;
-    walk_stat(&st, &ret->st);
     if (ret->st.kind == FRAME_KIND_LINK) {
         ssize_t n = readlinkat(l->fd, ret->name, target, sizeof(target) - 1);
 
@@ -243,17 +343,19 @@ static int entry_read(const struct level *l, struct walk_item *ret)
         ret->link = target;
         ret->link_len = (size_t) n;
     }
-    may_enter = ret->st.kind == FRAME_KIND_DIR && is_recursive;
+    may_enter = ret->st.kind == FRAME_KIND_DIR && (flags & WALK_RECURSIVE);
+    may_mode = ret->st.mode;
     return 1;
 }
 
 static void left(struct walk_item *ret)
 {
-    struct level *l;
+    struct level *l = &levels[depth - 1];
+    const struct pry *pry = l->pry.is_open ? &l->pry : NULL; /* still there after leave() */
 
     leave();
     l = &levels[depth - 1];
-    *ret = (struct walk_item){ .folder_fd = l->fd, .name = name_of(l), .path = path, .link = "" };
+    *ret = (struct walk_item){ .folder_fd = l->fd, .name = name_of(l), .path = path, .link = "", .pry = pry };
     (void) path_set(l, ret->name); /* it fitted before */
     ret->path_len = strlen(path);
 }

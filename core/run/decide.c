@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LOSSES_MAX \
+    5 /* `on_interrupt: rerun`: a call that always ends its sandbox must end the run some day */
+
 static bool finish(struct run_action *a, enum run_end_state end, const char *reason, enum err_code code)
 {
     a->kind = RUN_FINISH;
@@ -45,34 +48,123 @@ static const char *signal_word(int64_t signum)
                                : "signal";
 }
 
+/* ---- checkpoints ---- */
+
+/* A call whose sandbox has just gone counts too: nothing is known of what it did. */
+static bool is_running(const struct run_state *s)
+{
+    for (size_t i = 0; i < s->call_count; i++) {
+        const struct run_call *call = &s->calls[i];
+
+        if (call->phase == RUN_CALL_RUNNING || (call->phase == RUN_CALL_LOST && call->begin_order))
+            return true;
+    }
+    return false;
+}
+
+/* `every: turn`: the calls of this turn are not all answered, and some did something already. */
+static bool is_amid_calls(const struct run_state *s)
+{
+    if (s->phase == RUN_TURN_ANSWERED)
+        return false;
+    for (size_t i = 0; i < s->call_count; i++)
+        if (run_state_is_uncovered(s, &s->calls[i]))
+            return true;
+    return false;
+}
+
+static bool is_uncovered(const struct run_state *s, const struct run_spec *spec)
+{
+    return spec->checkpoints.every != RUN_CHECKPOINT_OFF && s->sandbox == RUN_PART_READY &&
+           s->workspace == RUN_PART_READY && (!s->has_checkpoint || s->begins > s->covered_begins);
+}
+
+static bool wants_checkpoint(const struct run_state *s, const struct run_spec *spec)
+{
+    return is_uncovered(s, spec) && s->keeping == RUN_PART_NONE && !is_running(s) &&
+           (spec->checkpoints.every == RUN_CHECKPOINT_CALL || !is_amid_calls(s));
+}
+
+static bool take_checkpoint(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
+{
+    if (!wants_checkpoint(s, spec))
+        return false;
+    a->kind = RUN_TAKE_CHECKPOINT;
+    return true;
+}
+
+/* Before a run ends: what calls have done is kept, so that it can go on from here. Of calls that still run
+ * nothing can be kept that fits the conversation. */
+static bool settle(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
+{
+    if (s->sandbox != RUN_PART_READY || s->workspace != RUN_PART_READY)
+        return false;
+    if (s->keeping == RUN_PART_STARTING)
+        return true; /* wait */
+    if (!is_uncovered(s, spec) || s->keeping != RUN_PART_NONE || is_running(s))
+        return false;
+    a->kind = RUN_TAKE_CHECKPOINT;
+    return true;
+}
+
+static bool finish_settled(const struct run_state *s, const struct run_spec *spec, struct run_action *a,
+                           enum run_end_state end, const char *reason, enum err_code code)
+{
+    return settle(s, spec, a) || finish(a, end, reason, code);
+}
+
 /* What ends the run whatever else there is to do. */
-static bool must_end(const struct run_state *s, struct run_action *a)
+static bool must_end(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
 {
     if (s->interrupt)
-        return finish(a, RUN_INTERRUPTED, signal_word(s->interrupt), ERR_CANCELED);
+        return finish_settled(s, spec, a, RUN_INTERRUPTED, signal_word(s->interrupt), ERR_CANCELED);
     if (s->limit)
-        return finish(a, RUN_LIMIT, s->limit, ERR_LIMIT);
+        return finish_settled(s, spec, a, RUN_LIMIT, s->limit, ERR_LIMIT);
     if (s->sandbox == RUN_PART_FAILED)
         return finish(a, RUN_FAILED, "sandbox", code_of(&s->sandbox_failure, ERR_ENGINE));
     if (s->sandbox == RUN_PART_LOST)
         return finish(a, RUN_FAILED, "sandbox_lost", code_of(&s->sandbox_failure, ERR_ENGINE));
     if (s->workspace == RUN_PART_FAILED)
         return finish(a, RUN_FAILED, "workspace", code_of(&s->workspace_failure, ERR_ENGINE));
+    if (s->keeping == RUN_PART_FAILED)
+        return finish(a, RUN_FAILED, "checkpoint", code_of(&s->checkpoint_failure, ERR_IO));
     if (s->phase == RUN_TURN_FAILED)
-        return finish(a, RUN_FAILED, "model", ERR_MODEL);
+        return finish_settled(s, spec, a, RUN_FAILED, "model", ERR_MODEL);
     return false;
 }
+
+/* ---- after a resume ---- */
+
+static bool go_on(const struct run_state *s, struct run_action *a)
+{
+    bool is_void = s->must_roll_back && s->phase == RUN_TURN_OPEN && run_state_rollback_unsays(s);
+
+    if (s->is_request_lost || is_void) {
+        a->kind = RUN_CLOSE_REQUEST;
+        return true;
+    }
+    if (s->must_roll_back) {
+        a->kind = RUN_ROLL_BACK;
+        a->turn = run_state_rollback_turn(s);
+        return true;
+    }
+    return false;
+}
+
+/* ---- the end ---- */
 
 /* A final message is there: outputs, then the end. The workspace must stand even when nothing was done in it:
  * else a manifest with a broken sandbox would end well or badly by which of the two answers first. */
 static bool conclude(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
 {
-    if (s->workspace != RUN_PART_READY)
+    if (s->sandbox != RUN_PART_READY || s->workspace != RUN_PART_READY)
         return false;
     if (s->outputs == RUN_PART_FAILED)
-        return finish(a, RUN_FAILED, "outputs", code_of(&s->output_failure, ERR_OUTPUT));
+        return finish_settled(s, spec, a, RUN_FAILED, "outputs", code_of(&s->output_failure, ERR_OUTPUT));
     if (!spec->output_count || s->outputs == RUN_PART_READY)
-        return finish(a, RUN_DONE, "answer", ERR_NONE);
+        return finish_settled(s, spec, a, RUN_DONE, "answer", ERR_NONE);
+    if (take_checkpoint(s, spec, a))
+        return true;
     if (s->outputs == RUN_PART_NONE) {
         a->kind = RUN_COLLECT_OUTPUTS;
         return true;
@@ -87,16 +179,16 @@ static bool has_final_answer(const struct run_state *s)
 }
 
 /* A closed turn without calls that is no answer. */
-static bool give_up(const struct run_state *s, struct run_action *a)
+static bool give_up(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
 {
     if (s->phase != RUN_TURN_CLOSED || s->call_count)
         return false;
     if (run_state_is_refusal(s))
-        return finish(a, RUN_FAILED, "refusal", ERR_AGENT);
+        return finish_settled(s, spec, a, RUN_FAILED, "refusal", ERR_AGENT);
     if (s->was_incomplete)
-        return finish(a, RUN_FAILED, "incomplete", ERR_AGENT);
+        return finish_settled(s, spec, a, RUN_FAILED, "incomplete", ERR_AGENT);
     if (!run_state_has_message(s))
-        return finish(a, RUN_FAILED, "no_answer", ERR_AGENT);
+        return finish_settled(s, spec, a, RUN_FAILED, "no_answer", ERR_AGENT);
     return false;
 }
 
@@ -104,32 +196,79 @@ static bool prepare_sandbox(const struct run_state *s, struct run_action *a)
 {
     if (s->sandbox == RUN_PART_NONE)
         a->kind = RUN_START_SANDBOX;
+    else if (s->sandbox == RUN_PART_DETACHED)
+        a->kind = RUN_ATTACH_SANDBOX;
     else if (s->sandbox == RUN_PART_READY && s->workspace == RUN_PART_NONE)
         a->kind = RUN_FILL_WORKSPACE;
     return a->kind != RUN_WAIT;
 }
 
-static bool handle_call(const struct run_state *s, const struct run_spec *spec, const struct run_call *call,
+static bool refuse(struct run_action *a, const char *outcome, const char *why)
+{
+    a->kind = RUN_REFUSE_CALL;
+    a->outcome = outcome;
+    a->why = why;
+    return true;
+}
+
+/* May a call begin, as far as the workspace goes? */
+static bool can_begin(const struct run_state *s, const struct run_spec *spec)
+{
+    return s->sandbox == RUN_PART_READY && s->workspace == RUN_PART_READY &&
+           s->keeping != RUN_PART_STARTING && !wants_checkpoint(s, spec);
+}
+
+/* It ran in a sandbox that is gone. */
+static bool handle_lost(const struct run_state *s, const struct run_spec *spec, const struct run_call *call,
                         struct run_action *a)
+{
+    enum run_on_interrupt on = spec->checkpoints.on_interrupt;
+
+    if (call->begin_order ||
+        !can_begin(s, spec)) /* not rolled back: the sandbox is about to say why it went */
+        return false;
+    if (call->losses <= 1 || (on == RUN_INTERRUPT_RERUN && call->losses < LOSSES_MAX)) {
+        a->kind = RUN_START_CALL;
+        a->is_rerun = true;
+        return true;
+    }
+    if (on == RUN_INTERRUPT_FAIL)
+        return finish_settled(s, spec, a, RUN_FAILED, "call_lost", ERR_ENGINE);
+    return refuse(
+        a, "interrupted",
+        "This call was interrupted: its sandbox ended while it ran, twice. The workspace is as it was before "
+        "the call; what the call did, inside the sandbox, is undone. It may itself be what ended the sandbox "
+        "(by using too much memory, for example).");
+}
+
+static bool handle_waiting(const struct run_state *s, const struct run_spec *spec,
+                           const struct run_call *call, struct run_action *a)
 {
     const struct run_limits *l = &spec->limits;
 
-    if (call->phase != RUN_CALL_WAITING)
-        return false;
-    a->call = call->number;
     if (l->tool_calls && s->calls_begun >= l->tool_calls)
         return hit(a, "tool_calls", s->calls_begun, l->tool_calls);
     if (call->is_incomplete) {
         /* an incomplete answer takes the call out of the conversation: wait how it ends */
-        a->why = "This call was cut off before it was complete and was not run.";
-        a->kind = s->phase == RUN_TURN_CLOSED ? RUN_REFUSE_CALL : RUN_WAIT;
-    } else if (!call->tool) {
-        a->why = "There is no such tool here. The call was not run.";
-        a->kind = RUN_REFUSE_CALL;
-    } else if (s->workspace == RUN_PART_READY) {
-        a->kind = RUN_START_CALL;
+        if (s->phase == RUN_TURN_CLOSED)
+            return refuse(a, "refused", "This call was cut off before it was complete and was not run.");
+        return false;
     }
-    return a->kind != RUN_WAIT;
+    if (!call->tool)
+        return refuse(a, "refused", "There is no such tool here. The call was not run.");
+    if (!can_begin(s, spec))
+        return false;
+    a->kind = RUN_START_CALL;
+    return true;
+}
+
+static bool handle_call(const struct run_state *s, const struct run_spec *spec, const struct run_call *call,
+                        struct run_action *a)
+{
+    a->call = call->number;
+    if (call->phase == RUN_CALL_LOST)
+        return handle_lost(s, spec, call, a);
+    return call->phase == RUN_CALL_WAITING && handle_waiting(s, spec, call, a);
 }
 
 static bool handle_calls(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
@@ -156,8 +295,8 @@ static bool check_limits(const struct run_state *s, const struct run_spec *spec,
     const struct run_limits *l = &spec->limits;
     bool is_new_turn = s->phase != RUN_TURN_VOID;
 
-    if (l->turns && is_new_turn && s->turn >= l->turns)
-        return hit(a, "turns", s->turn, l->turns);
+    if (l->turns && is_new_turn && s->turns_spent >= l->turns)
+        return hit(a, "turns", s->turns_spent, l->turns);
     if (l->tokens && s->usage.total >= l->tokens)
         return hit(a, "tokens", s->usage.total, l->tokens);
     if (l->cost_micros && (s->cost_micros >= l->cost_micros ||
@@ -198,17 +337,17 @@ struct run_action run_decide(const struct run_state *s, const struct run_spec *s
     struct run_action a = { .kind = RUN_WAIT, .wake_ms = -1 };
     const struct run_limits *l = &spec->limits;
 
-    if (s->end != RUN_ACTIVE || must_end(s, &a))
+    if (s->end != RUN_ACTIVE || must_end(s, spec, &a) || go_on(s, &a))
         return a;
     if (has_final_answer(s) && conclude(s, spec, &a))
         return a;
-    if (give_up(s, &a))
+    if (give_up(s, spec, &a))
         return a;
     if (l->wall_ms && elapsed_ms >= l->wall_ms && s->outputs != RUN_PART_STARTING) {
         (void) hit(&a, "wall", elapsed_ms, l->wall_ms);
         return a;
     }
-    if (prepare_sandbox(s, &a) || handle_calls(s, spec, &a))
+    if (prepare_sandbox(s, &a) || take_checkpoint(s, spec, &a) || handle_calls(s, spec, &a))
         return a;
     (void) send_request(s, spec, elapsed_ms, &a); /* none of it: wait */
     return a;
@@ -271,6 +410,10 @@ void run_finish_err(const struct run_state *s, const struct run_action *f, struc
         from_failure(&s->sandbox_failure, f->code, "", ret);
     else if (strcmp(f->reason, "workspace") == 0)
         from_failure(&s->workspace_failure, f->code, "filling the workspace: ", ret);
+    else if (strcmp(f->reason, "checkpoint") == 0)
+        from_failure(&s->checkpoint_failure, f->code, "keeping a checkpoint: ", ret);
+    else if (strcmp(f->reason, "call_lost") == 0)
+        (void) err_set(ret, f->code, "a call was interrupted again: its sandbox ended while it ran");
     else
         from_failure(&s->output_failure, f->code, "", ret);
 }

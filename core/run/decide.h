@@ -8,9 +8,20 @@
  * - the sandbox is started and the first request sent in the same breath;
  * - a call starts when its item is complete and the workspace is filled, while
  *   the stream may still go on; all calls of a turn at once;
+ * - a checkpoint is taken when what calls did is in none and no call is running
+ *   (`every: turn`: and the turn's calls are all answered); the model does not wait for it, the next call
+ * does, and so does the end of the run;
  * - the next request needs every call of the turn answered;
  * - a final message ends the run once the workspace stands (a broken sandbox is an
  *   error whether or not the model was quicker) and the outputs are collected.
+ *
+ * After run.resume
+ * - a request that was under way is given up: its turn ends with what was complete if a call had begun, else
+ * it is sent again;
+ * - a sandbox that may still be there is attached to; when that fails, or there is none, conversation and
+ * workspace roll back to the last checkpoint, and a new sandbox is made;
+ * - a call whose effects were lost runs again, once: nothing can have left a sandbox without network. When it
+ * is lost a second time, checkpoint.on_interrupt says what to do.
  *
  * What ends a run
  *   done         a final message, and the outputs are at their places
@@ -37,11 +48,15 @@
 #include <stdint.h>
 
 enum run_action_kind {
-    RUN_WAIT, /* for an event; or until wake_ms */
+    RUN_WAIT,          /* for an event; or until wake_ms */
+    RUN_CLOSE_REQUEST, /* of a dead process, or one that a rollback makes void */
+    RUN_ROLL_BACK,     /* turn */
     RUN_START_SANDBOX,
+    RUN_ATTACH_SANDBOX,
     RUN_FILL_WORKSPACE,
+    RUN_TAKE_CHECKPOINT,
     RUN_SEND_REQUEST,
-    RUN_START_CALL,  /* call */
+    RUN_START_CALL,  /* call; is_rerun */
     RUN_REFUSE_CALL, /* call; answered with `why`, nothing runs */
     RUN_HIT_LIMIT,   /* limit, value, max */
     RUN_COLLECT_OUTPUTS,
@@ -53,18 +68,21 @@ struct run_action {
     int64_t wake_ms;       /* RUN_WAIT: running time at which to ask again; -1 = none */
     int64_t turn, attempt; /* RUN_SEND_REQUEST */
     int64_t call;
+    bool is_rerun;
     const char *why;
+    const char *outcome; /* RUN_REFUSE_CALL: refused, interrupted */
     const char *limit;
     int64_t value, max;
     enum run_end_state end;
     const char *reason; /* one word: answer, refusal, incomplete, no_answer, model, sandbox, sandbox_lost,
-                           workspace, outputs, SIGINT, or the limit's name */
+                           workspace, checkpoint, call_lost, outputs, SIGINT, or the limit's name */
     enum err_code code; /* ERR_NONE when done */
 };
 
 struct run_action run_decide(const struct run_state *s, const struct run_spec *spec, int64_t elapsed_ms);
 
-/* Message and hint for RUN_FINISH. */
+/* Message and hint for RUN_FINISH. (A run that ends by a fault of ours, `reason` "fault", is not decided on.)
+ */
 void run_finish_err(const struct run_state *s, const struct run_action *finish, struct err *ret);
 
 #endif

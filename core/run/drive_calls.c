@@ -4,6 +4,7 @@
 #include "core/base/digest.h"
 #include "core/base/utf8.h"
 #include "core/run/driver_impl.h"
+#include "core/sandbox/channel.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,7 +110,7 @@ static struct channel *host_channel(void *data)
 {
     struct run *run = data;
 
-    return sandbox_channel(run->sb);
+    return run->sb ? sandbox_channel(run->sb) : NULL;
 }
 
 /* Numbers follow from the call alone, so that after a crash it is known whose command is whose. */
@@ -120,7 +121,7 @@ static uint64_t next_exec_id(void *data, const char *call_id)
 
     if (!call)
         return 0;
-    return (uint64_t) (call->number * EXEC_IDS_OF_CALL + call->execs++ % EXEC_IDS_OF_CALL);
+    return (uint64_t) (call->number * TOOL_EXEC_IDS + call->execs++ % TOOL_EXEC_IDS);
 }
 
 void drive_calls_init(struct run *run)
@@ -250,6 +251,7 @@ static void record_answer(struct run *run, struct record_call_end *end, struct s
     end->answer.json = item;
     rec.call_end = *end;
     (void) run_record(run, &rec);
+    run->wants_release = true;
 }
 
 /* An answer that says in words why there is no better one. */
@@ -304,6 +306,7 @@ static void on_answer(struct live_call *call, const struct tool_answer *answer)
         .summary = answer->summary,
         .exit_code = answer->exit_code,
         .session = answer->session,
+        .exec_id = answer->session ? (int64_t) answer->session_exec_id : 0,
         .output_bytes = answer->output_bytes > INT64_MAX ? INT64_MAX : (int64_t) answer->output_bytes,
         .duration_ms = run_elapsed(run) - call->began_ms,
         .streams = streams,
@@ -337,8 +340,7 @@ static void on_done(void *data, const struct tool_answer *answer)
     call->tool_run = NULL;
     if (answer->outcome == TOOL_LOST) {
         record_lost(run, call);
-        if (!run->lost_at_ms && run->state.sandbox == RUN_PART_READY)
-            run->lost_at_ms = run_elapsed(run) + LOST_WAIT_MS; /* the sandbox will say why, soon */
+        drive_sandbox_suspect(run); /* it will say why, soon */
     } else {
         on_answer(call, answer);
     }
@@ -357,7 +359,8 @@ void act_start_call(struct run *run, const struct run_action *action)
         .call = call->number,
         .call_id = call->call_id,
         .tool = call->tool,
-        .exec_id = call->number * EXEC_IDS_OF_CALL,
+        .exec_id = call->number * TOOL_EXEC_IDS,
+        .is_rerun = action->is_rerun,
     };
     if (run_record(run, &rec) == 0)
         run_queue(run, EFFECT_CALL, action->call);
@@ -365,7 +368,7 @@ void act_start_call(struct run *run, const struct run_action *action)
 
 void act_refuse_call(struct run *run, const struct run_action *action)
 {
-    answer_in_words(run, action->call, "refused", action->why);
+    answer_in_words(run, action->call, action->outcome, action->why);
 }
 
 static int start(struct run *run, struct live_call *live, const struct tree *item, struct err *err)
@@ -399,6 +402,43 @@ void effect_call(struct run *run, int64_t number)
     if (r < 0)
         answer_in_words(run, number, "failed", err.text);
     arena_done(&arena);
+}
+
+/* ---- after a resume ---- */
+
+/* Tools start their calls again under the same ids; what the sandbox knows by its id is taken up, not run
+ * again. */
+void drive_calls_adopt(struct run *run)
+{
+    const struct run_state *s = &run->state;
+
+    for (size_t i = 0; i < s->session_count; i++)
+        (void) tools_restore_session(&run->host, s->sessions[i].number, (uint64_t) s->sessions[i].exec_id,
+                                     NULL);
+    for (size_t i = 0; i < s->call_count; i++)
+        if (s->calls[i].phase == RUN_CALL_RUNNING)
+            run_queue(run, EFFECT_CALL, s->calls[i].number);
+    run->wants_release = true;
+}
+
+static bool is_call_running(const struct run_state *s, int64_t number)
+{
+    const struct run_call *call = run_state_call(s, number);
+
+    return call && call->phase == RUN_CALL_RUNNING;
+}
+
+void drive_calls_release(struct run *run)
+{
+    struct channel *channel = run->sb ? sandbox_channel(run->sb) : NULL;
+    uint64_t ids[CHANNEL_EXECS];
+    size_t count = channel ? channel_exec_ended(channel, ids, CHANNEL_EXECS) : 0;
+
+    run->wants_release = false;
+    for (size_t i = 0; i < count; i++)
+        if (!is_call_running(&run->state, (int64_t) (ids[i] / TOOL_EXEC_IDS)) &&
+            !tools_holds(&run->host, ids[i]))
+            channel_exec_release(channel, ids[i]);
 }
 
 /* ---- the end ---- */

@@ -21,15 +21,16 @@
 
 /* ---- set up ---- */
 
-int drive_model_init(struct run *run, struct http *http, struct err *err)
+int drive_model_init(struct run *run, struct http *http, bool with_task, struct err *err)
 {
     const struct run_spec *spec = run->spec;
-    int r;
+    int r = 0;
 
     buf_init(&run->task, BODY_MAX);
     buf_init(&run->body, BODY_MAX);
     buf_init(&run->tools, BODY_MAX);
-    r = attachment_user_item(&run->task, spec->task, spec->attachments, spec->attachment_count, err);
+    if (with_task)
+        r = attachment_user_item(&run->task, spec->task, spec->attachments, spec->attachment_count, err);
     return r < 0 ? r : model_client_new(run->loop, http, &spec->model, &run->model, err);
 }
 
@@ -349,6 +350,30 @@ void effect_send(struct run *run)
     if (model_send(run->model, buf_span(&run->body), &model_ops, run, &run->exchange, &end.err) < 0)
         fail(run, &end);
     buf_done(&run->body); /* the exchange has its copy; this may be large */
+}
+
+/* Nobody knows what became of it: the server may have answered and charged for it. So it is counted as far as
+ * it is known, and sent again unless a call of its answer has begun. */
+void act_close_request(struct run *run)
+{
+    struct model_end end = { .kind = MODEL_BROKEN, .can_retry = true, .retry_after_ms = -1 };
+    bool is_ours = run->exchange != NULL;
+
+    model_exchange_free(TAKE_PTR(run->exchange));
+    (void) err_set(&end.err, ERR_MODEL, "%s",
+                   is_ours ? "what the model was told is no longer so: the run goes back to a checkpoint"
+                           : "agentbox ended while the model answered");
+    (void) snprintf(end.reason, sizeof(end.reason), "interrupted");
+    run->body_bytes = run->state.body_bytes;
+    run->answer_bytes = 0;
+    for (size_t i = 0; i < run->state.fresh_count; i++)
+        run->answer_bytes += (int64_t) run->state.fresh[i].len;
+    if (!run->answer_bytes)
+        run->answer_bytes = 1; /* the input was sent: it counts */
+    if (run->state.has_begun)
+        record_end(run, &end, "cut", 0);
+    else
+        record_failed(run, &end, NULL, 0);
 }
 
 void drive_model_cancel(struct run *run)

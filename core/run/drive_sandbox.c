@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The driver's side to the sandbox: its start and end, filling the workspace, collecting outputs. */
+/* The driver's side to the sandbox: its start, being attached to again, its end. */
 #include "core/base/cleanup.h"
 #include "core/run/driver_impl.h"
 #include "core/sandbox/channel.h"
@@ -10,7 +10,7 @@
 
 /* ---- recording what the sandbox says ---- */
 
-static void record_failure(struct run *run, enum record_type type, const struct err *why)
+void drive_record_failure(struct run *run, enum record_type type, const struct err *why)
 {
     struct record rec = { .type = type };
 
@@ -104,16 +104,27 @@ static void record_ready(struct run *run)
     (void) run_record(run, &rec);
 }
 
+/* The engine could not be asked: the container may be there the next time. */
+static bool is_unreachable(const struct err *err)
+{
+    return err->code == ERR_ENGINE || err->code == ERR_TIMEOUT || err->code == ERR_CANCELED;
+}
+
 static void on_ready(void *data, int result, const struct err *err)
 {
     struct run *run = data;
+    bool is_attach = run->state.is_attaching;
 
     if (run->is_over)
         return;
-    if (result < 0)
-        record_failure(run, RECORD_SANDBOX_FAILED, err);
-    else
-        record_ready(run);
+    if (result < 0) {
+        drive_record_failure(
+            run, is_attach && !is_unreachable(err) ? RECORD_SANDBOX_LOST : RECORD_SANDBOX_FAILED, err);
+        return;
+    }
+    record_ready(run);
+    if (is_attach)
+        drive_calls_adopt(run);
 }
 
 static void lose(struct run *run, const struct err *err)
@@ -122,12 +133,18 @@ static void lose(struct run *run, const struct err *err)
         return;
     run->lost_at_ms = 0;
     drive_calls_lost(run);
-    record_failure(run, RECORD_SANDBOX_LOST, err);
+    drive_record_failure(run, RECORD_SANDBOX_LOST, err);
 }
 
 static void on_lost(void *data, const struct err *err)
 {
     lose(data, err);
+}
+
+void drive_sandbox_suspect(struct run *run)
+{
+    if (!run->lost_at_ms && run->state.sandbox == RUN_PART_READY)
+        run->lost_at_ms = run_elapsed(run) + LOST_WAIT_MS;
 }
 
 void drive_sandbox_give_up(struct run *run)
@@ -143,6 +160,17 @@ static const struct sandbox_events sandbox_events = { on_step, on_intent, on_rea
 
 /* ---- start ---- */
 
+int drive_sandbox_make(struct run *run, int64_t attempt, struct err *err)
+{
+    if (run->sb && run->sb_attempt == attempt)
+        return 0;
+    sandbox_free(TAKE_PTR(run->sb));
+    checkpoint_view_done(&run->kept);
+    checkpoint_view_init(&run->kept);
+    run->sb_attempt = attempt;
+    return run->maker->make(run->maker->data, (int) attempt, &run->sb, err);
+}
+
 void act_start_sandbox(struct run *run)
 {
     struct record rec = { .type = RECORD_SANDBOX_START };
@@ -157,10 +185,42 @@ void act_start_sandbox(struct run *run)
 void effect_start_sandbox(struct run *run)
 {
     struct err err = { 0 };
+    int r = drive_sandbox_make(run, run->state.attempt, &err);
 
-    run->has_started_sandbox = true;
-    if (sandbox_start(run->sb, &sandbox_events, run, &err) < 0)
-        record_failure(run, RECORD_SANDBOX_FAILED, &err);
+    run->has_started_sandbox = r == 0;
+    if (r == 0)
+        r = sandbox_start(run->sb, &sandbox_events, run, &err);
+    if (r < 0)
+        drive_record_failure(run, RECORD_SANDBOX_FAILED, &err);
+}
+
+void act_attach_sandbox(struct run *run)
+{
+    struct record rec = { .type = RECORD_SANDBOX_ATTACH };
+
+    rec.sandbox_attach.attempt = run->state.attempt;
+    rec.sandbox_attach.container_id = run->state.container_id ? run->state.container_id : "";
+    rec.sandbox_attach.container_name = run->state.container_name;
+    if (run_record(run, &rec) == 0)
+        run_queue(run, EFFECT_ATTACH, 0);
+}
+
+void effect_attach(struct run *run)
+{
+    const struct run_state *s = &run->state;
+    struct sandbox_known known = {
+        .container_id = s->container_id,
+        .container_name = s->container_name,
+        .guest_boot = s->guest_boot ? strtoull(s->guest_boot, NULL, 16) : 0,
+    };
+    struct err err = { 0 };
+    int r = drive_sandbox_make(run, s->attempt, &err);
+
+    run->has_started_sandbox = r == 0;
+    if (r == 0)
+        r = sandbox_attach(run->sb, &known, &sandbox_events, run, &err);
+    if (r < 0)
+        on_ready(run, r, &err);
 }
 
 void effect_proceed(struct run *run)
@@ -168,147 +228,7 @@ void effect_proceed(struct run *run)
     struct err err = { 0 };
 
     if (sandbox_proceed(run->sb, &err) < 0)
-        record_failure(run, RECORD_SANDBOX_FAILED, &err);
-}
-
-/* ---- workspace ---- */
-
-static void on_filled(void *data, int result, const struct workspace_report *report, const struct err *err)
-{
-    struct run *run = data;
-    struct record rec = { .type = RECORD_WORKSPACE_READY };
-
-    if (result < 0) {
-        record_failure(run, RECORD_WORKSPACE_FAILED, err);
-    } else {
-        rec.workspace = (struct record_workspace){
-            .attempt = run->state.attempt,
-            .files = report->files,
-            .folders = report->folders,
-            .links = report->links,
-            .bytes = report->bytes,
-        };
-        (void) run_record(run, &rec);
-    }
-    workspace_fill_free(TAKE_PTR(run->fill));
-}
-
-void act_fill_workspace(struct run *run)
-{
-    struct record rec = { .type = RECORD_WORKSPACE_BEGIN };
-
-    rec.workspace.attempt = run->state.attempt;
-    if (run_record(run, &rec) == 0)
-        run_queue(run, EFFECT_FILL, 0);
-}
-
-void effect_fill(struct run *run)
-{
-    struct channel *channel = sandbox_channel(run->sb);
-    const struct run_spec *spec = run->spec;
-    struct err err = { 0 };
-    int r;
-
-    if (!channel)
-        r = err_set(&err, ERR_ENGINE, "the sandbox is gone");
-    else
-        r = workspace_fill_start(run->loop, channel, spec->entries, spec->entry_count, on_filled, run,
-                                 &run->fill, &err);
-    if (r < 0)
-        record_failure(run, RECORD_WORKSPACE_FAILED, &err);
-}
-
-/* ---- outputs ---- */
-
-static void keep_report(struct run *run, const struct output_report *report)
-{
-    struct output_report *more = realloc(run->reports, (run->report_count + 1) * sizeof(*more));
-
-    if (!more)
-        return; /* the record has it; only the summary is shorter */
-    run->reports = more;
-    more[run->report_count++] = *report;
-}
-
-static void on_output(void *data, const struct output_report *report)
-{
-    struct run *run = data;
-    bool failed = report->result < 0;
-    struct record rec = { .type = failed ? RECORD_OUTPUT_FAILED : RECORD_OUTPUT_DONE };
-
-    rec.output = (struct record_output){
-        .path = report->output->path,
-        .to = report->output->to,
-        .is_missing = report->is_missing,
-        .is_folder = report->is_folder,
-        .files = report->files,
-        .size = report->size,
-        .sha256 = report->sha256[0] ? report->sha256 : NULL,
-        .code = failed ? err_code_name(report->err.code) : NULL,
-        .message = failed ? report->err.text : NULL,
-    };
-    keep_report(run, report);
-    (void) run_record(run, &rec);
-}
-
-static void record_outputs_end(struct run *run, const struct err *why)
-{
-    struct record rec = { .type = RECORD_OUTPUTS_END };
-
-    rec.outputs.count = (int64_t) run->report_count;
-    if (why) {
-        rec.outputs.code = err_code_name(why->code);
-        rec.outputs.message = why->text;
-        rec.outputs.hint = why->hint[0] ? why->hint : NULL;
-    }
-    (void) run_record(run, &rec);
-}
-
-static void on_collected(void *data, int result, const struct err *err)
-{
-    struct run *run = data;
-
-    record_outputs_end(run, result < 0 ? err : NULL);
-    outputs_free(TAKE_PTR(run->outputs));
-}
-
-static const struct outputs_ops outputs_ops = { on_output, on_collected };
-
-void act_collect_outputs(struct run *run)
-{
-    struct record rec = { .type = RECORD_OUTPUTS_BEGIN };
-
-    rec.outputs.count = (int64_t) run->spec->output_count;
-    run->report_count = 0;
-    if (run_record(run, &rec) == 0)
-        run_queue(run, EFFECT_COLLECT, 0);
-}
-
-/* A workspace whose size nobody enforces may hold more than it says. */
-static bool is_unbounded(const struct sandbox_spec *spec)
-{
-    for (size_t i = 0; i < spec->lower_count; i++)
-        if (strcmp(spec->lower[i], "workspace") == 0)
-            return true;
-    return spec->size_bytes <= 0;
-}
-
-void effect_collect(struct run *run)
-{
-    struct channel *channel = sandbox_channel(run->sb);
-    const struct run_spec *spec = run->spec;
-    struct err err = { 0 };
-    int r;
-
-    if (!channel)
-        r = err_set(&err, ERR_ENGINE, "the sandbox is gone");
-    else
-        r = outputs_start(run->loop, channel, spec->outputs, spec->output_count, &outputs_ops, run,
-                          &run->outputs, &err);
-    if (r < 0)
-        record_outputs_end(run, &err);
-    else if (!is_unbounded(&spec->sandbox))
-        outputs_set_max(run->outputs, spec->sandbox.size_bytes);
+        drive_record_failure(run, RECORD_SANDBOX_FAILED, &err);
 }
 
 /* ---- end ---- */
@@ -319,6 +239,8 @@ bool drive_sandbox_keeps(const struct run *run, enum run_end_state end)
     enum sandbox_keep keep = run->spec->sandbox.keep;
     bool has_one = run->state.sandbox == RUN_PART_READY || run->state.sandbox == RUN_PART_LOST;
 
+    if (run->state.is_attaching && run->state.sandbox == RUN_PART_FAILED)
+        return true; /* it could not be reached: the next resume wants it */
     return has_one && (keep == SANDBOX_KEEP_ALWAYS || (keep == SANDBOX_KEEP_ON_FAILURE && end != RUN_DONE));
 }
 
@@ -329,7 +251,7 @@ static void on_removed(void *data, int result, const struct err *err)
     run->remove_result = result;
     if (result < 0)
         run->remove_err = *err;
-    record_failure(run, RECORD_SANDBOX_REMOVED, result < 0 ? err : NULL);
+    drive_record_failure(run, RECORD_SANDBOX_REMOVED, result < 0 ? err : NULL);
     run_queue(run, EFFECT_REMOVED, 0);
 }
 
@@ -338,17 +260,11 @@ void drive_sandbox_remove(struct run *run)
     struct err err = { 0 };
     int r;
 
-    if (!run->has_started_sandbox || (run->state.is_kept && !run->broken.code)) {
+    if (!run->sb || !run->has_started_sandbox || (run->state.is_kept && !run->broken.code)) {
         run_queue(run, EFFECT_REMOVED, 0);
         return;
     }
     r = sandbox_remove(run->sb, on_removed, run, &err);
     if (r < 0)
         on_removed(run, r, &err);
-}
-
-void drive_sandbox_cancel(struct run *run)
-{
-    workspace_fill_free(TAKE_PTR(run->fill));
-    outputs_free(TAKE_PTR(run->outputs));
 }

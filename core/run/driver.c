@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TOLD_MAX (256 * 1024 * 1024)
-#define TEXT_MAX (64 * 1024 * 1024)
+#define TEXT_MAX     (64 * 1024 * 1024)
+#define SYNC_WAIT_MS 20 /* a person or a pipe that watches notices nothing */
 
 /* ---- record ---- */
 
@@ -45,6 +45,8 @@ int run_record(struct run *run, struct record *rec)
         r = err_set(&err, ERR_INTERNAL, "no memory for the records of one moment");
     if (r < 0)
         run_break(run, &err);
+    else if (!run->sync_at_ms)
+        run->sync_at_ms = rec->ms + SYNC_WAIT_MS;
     return r;
 }
 
@@ -69,11 +71,11 @@ void run_queue(struct run *run, enum effect_kind kind, int64_t number)
 
 /* ---- the end ---- */
 
-static void cancel_all(struct run *run)
+void drive_cancel(struct run *run)
 {
     drive_model_cancel(run);
     drive_calls_cancel(run);
-    drive_sandbox_cancel(run);
+    drive_workspace_cancel(run);
     run->effect_count = 0; /* intents of this moment that will not be carried out */
 }
 
@@ -87,26 +89,34 @@ static int exit_status_of(const struct run *run, const struct run_action *a)
     return a->end == RUN_INTERRUPTED ? 128 + (int) run->state.interrupt : err_exit_status(a->code);
 }
 
-static void act_finish(struct run *run, const struct run_action *a)
+static void put_numbers(const struct run *run, struct record_run_end *e)
 {
     const struct run_state *s = &run->state;
-    struct record rec = { .type = RECORD_RUN_END };
-    struct record_run_end *e = &rec.run_end;
 
-    if (a->code)
-        run_finish_err(s, a, &run->end_err);
-    e->state = run_end_name(a->end);
-    e->reason = a->reason;
-    e->code = a->code ? err_code_name(a->code) : NULL;
-    e->message = a->code ? run->end_err.text : NULL;
+    e->message = run->end_err.code ? run->end_err.text : NULL;
     e->hint = run->end_err.hint[0] ? run->end_err.hint : NULL;
-    e->exit_status = exit_status_of(run, a);
-    e->turns = s->turn;
+    e->turns = s->turns_spent;
     e->calls = s->calls_begun;
     e->tokens = s->usage.total;
     e->cost_micros = cost_of(s);
+}
+
+static void act_finish(struct run *run, const struct run_action *a)
+{
+    struct record rec = { .type = RECORD_RUN_END };
+    struct record_run_end *e = &rec.run_end;
+
+    if (run->exchange)
+        act_close_request(run); /* it costs what it has cost */
+    if (a->code)
+        run_finish_err(&run->state, a, &run->end_err);
+    e->state = run_end_name(a->end);
+    e->reason = a->reason;
+    e->code = a->code ? err_code_name(a->code) : NULL;
+    put_numbers(run, e);
+    e->exit_status = exit_status_of(run, a);
     e->is_kept = drive_sandbox_keeps(run, a->end);
-    cancel_all(run);
+    drive_cancel(run);
     if (run_record(run, &rec) == 0)
         run_queue(run, EFFECT_END, 0);
     run->is_over = true;
@@ -123,7 +133,7 @@ static void effect_end(struct run *run)
         .reason = s->reason,
         .exit_status = (int) s->exit_status,
         .err = run->end_err.code ? &run->end_err : NULL,
-        .turns = s->turn,
+        .turns = s->turns_spent,
         .calls = s->calls_begun,
         .usage = s->usage,
         .cost_micros = cost_of(s),
@@ -135,6 +145,8 @@ static void effect_end(struct run *run)
         .kept_ms = run->spec->sandbox.orphan_ms,
     };
 
+    if (!run->broken.code && run->pruning.pruned_count)
+        effect_prune(run);
     if (run->broken.code) { /* run.end is not on disk: the state does not know */
         sum.end = RUN_FAILED;
         sum.reason = "journal";
@@ -150,12 +162,31 @@ static void effect_end(struct run *run)
     buf_done(&text);
 }
 
-/* The journal cannot be written: nothing may be begun any more, and run.end cannot be recorded. */
+/* Something failed that is no part's failure (no memory, no room for an object). The journal may still take
+ * it. */
+static int record_fault(struct run *run)
+{
+    struct record rec = { .type = RECORD_RUN_END };
+    int r;
+
+    rec.run_end.state = run_end_name(RUN_FAILED);
+    rec.run_end.reason = "fault";
+    rec.run_end.code = err_code_name(run->end_err.code);
+    rec.run_end.exit_status = err_exit_status(run->end_err.code);
+    put_numbers(run, &rec.run_end);
+    run->broken.code = ERR_NONE;
+    r = run_record(run, &rec);
+    return r < 0 ? r : journal_sync(run->journal, &run->broken);
+}
+
+/* Nothing may be begun any more; where the journal itself is what broke, run.end cannot be recorded. */
 static void end_broken(struct run *run)
 {
-    cancel_all(run);
+    drive_cancel(run);
     run->is_over = true;
     run->end_err = run->broken;
+    if (!journal_is_broken(run->journal) && record_fault(run) < 0)
+        run->broken = run->end_err;
     effect_end(run);
 }
 
@@ -190,13 +221,37 @@ static void act_hit_limit(struct run *run, const struct run_action *a)
     (void) run_record(run, &rec);
 }
 
+static void act_roll_back(struct run *run, const struct run_action *a)
+{
+    const struct run_state *s = &run->state;
+    struct record rec = { .type = RECORD_ROLLBACK };
+
+    rec.rollback.checkpoint = s->checkpoint;
+    rec.rollback.turn = a->turn;
+    rec.rollback.calls = s->begins - s->covered_begins;
+    rec.rollback.turns_undone = s->turn - a->turn;
+    (void) run_record(run, &rec);
+}
+
 static void act(struct run *run, const struct run_action *a)
 {
     switch (a->kind) {
     case RUN_WAIT:
         break;
+    case RUN_CLOSE_REQUEST:
+        act_close_request(run);
+        break;
+    case RUN_ROLL_BACK:
+        act_roll_back(run, a);
+        break;
     case RUN_START_SANDBOX:
         act_start_sandbox(run);
+        break;
+    case RUN_ATTACH_SANDBOX:
+        act_attach_sandbox(run);
+        break;
+    case RUN_TAKE_CHECKPOINT:
+        act_take_checkpoint(run);
         break;
     case RUN_FILL_WORKSPACE:
         act_fill_workspace(run);
@@ -233,6 +288,8 @@ static void arm_wake(struct run *run, int64_t wake_ms, int64_t decided_ms)
         at = wall_ms;
     if (run->lost_at_ms && (at < 0 || run->lost_at_ms < at))
         at = run->lost_at_ms;
+    if (run->sync_at_ms && (at < 0 || run->sync_at_ms < at))
+        at = run->sync_at_ms;
     if (at >= 0 && (at -= run_elapsed(run)) < 0)
         at = 0;
     if (loop_timer_set(run->wake, at, &err) < 0)
@@ -263,6 +320,15 @@ static void carry_out(struct run *run, const struct effect *e)
     switch (e->kind) {
     case EFFECT_START_SANDBOX:
         effect_start_sandbox(run);
+        break;
+    case EFFECT_ATTACH:
+        effect_attach(run);
+        break;
+    case EFFECT_CHECKPOINT:
+        effect_checkpoint(run);
+        break;
+    case EFFECT_PRUNE:
+        effect_prune(run);
         break;
     case EFFECT_PROCEED:
         effect_proceed(run);
@@ -332,29 +398,51 @@ static void tell(struct run *run)
 
 /* ---- the loop's turn ---- */
 
+/* Intents must be durable before their effects. What came back may wait for the next of them, for a moment:
+ * it is written, so that it outlives us. Nothing is told of before it is durable. */
+static bool is_due(const struct run *run)
+{
+    return run->effect_count || (run->sync_at_ms && run_elapsed(run) >= run->sync_at_ms);
+}
+
 static bool has_work(const struct run *run)
 {
-    if (run->effect_count)
-        return true;
-    return run->broken.code ? !run->has_ended : run->told.len || journal_is_dirty(run->journal);
+    return run->broken.code ? !run->has_ended || run->effect_count : is_due(run);
+}
+
+static void make_durable(struct run *run)
+{
+    struct err err = { 0 };
+
+    if (run->broken.code)
+        return;
+    run->sync_at_ms = 0;
+    if (journal_sync(run->journal, &err) < 0)
+        run_break(run, &err);
 }
 
 static void flush(struct run *run)
 {
     struct err err = { 0 };
 
-    if (!run->broken.code && journal_sync(run->journal, &err) < 0)
-        run_break(run, &err);
-    if (run->broken.code) {
-        buf_clear(&run->told); /* what is not durable is not told */
-        if (!run->has_ended)
-            end_broken(run);
+    if (!run->broken.code && !is_due(run)) {
+        if (journal_write(run->journal, &err) < 0)
+            run_break(run, &err);
+        else
+            return;
     }
+    make_durable(run);
+    if (run->broken.code && !run->has_ended)
+        end_broken(run);
+    if (run->broken.code)
+        buf_clear(&run->told); /* what is not durable is not told */
+    if (run->wants_release && !run->broken.code)
+        drive_calls_release(run);
     carry_out_all(run);
     tell(run);
 }
 
-static void on_before_wait(void *data)
+void drive_before_wait(void *data)
 {
     struct run *run = data;
 
@@ -365,148 +453,7 @@ static void on_before_wait(void *data)
     } while (has_work(run));
 }
 
-static void on_wake(void *data)
+void drive_wake(void *data)
 {
     (void) data; /* waking is enough: the decision is made before the loop waits */
-}
-
-/* ---- life ---- */
-
-static int check_spec(const struct run_spec *spec, struct err *err)
-{
-    const struct model_price *price = &spec->model.price;
-    int r;
-
-    if (spec->limits.cost_micros && (price->input < 0 || price->output < 0)) {
-        (void) err_set(err, ERR_MANIFEST, "limits.cost needs to know what the model costs");
-        return err_hint(err, "give model.price: {input: ..., output: ...} in USD per million tokens");
-    }
-    r = workspace_check(spec->entries, spec->entry_count, err);
-    return r < 0 ? r : outputs_check(spec->outputs, spec->output_count, err);
-}
-
-int run_new(struct loop *loop, struct http *http, const struct run_spec *spec, struct run_folder *folder,
-            struct sandbox *sb, struct run **ret, struct err *err)
-{
-    static const struct run_events no_events;
-    struct run *run;
-    int r = check_spec(spec, err);
-
-    if (r < 0)
-        return r;
-    run = calloc(1, sizeof(*run));
-    if (!run)
-        return err_set(err, ERR_INTERNAL, "no memory for a run");
-    run->loop = loop;
-    run->spec = spec;
-    run->folder = folder;
-    run->sb = sb;
-    run->events = &no_events;
-    run->is_over = true; /* until it starts */
-    buf_init(&run->told, TOLD_MAX);
-    run_state_init(&run->state);
-    drive_calls_init(run);
-    r = drive_model_init(run, http, err);
-    if (r < 0)
-        run_free(run);
-    else
-        *ret = run;
-    return r;
-}
-
-static int record_begin(struct run *run, const char *program)
-{
-    struct record rec = { .type = RECORD_RUN_BEGIN };
-    char host[256] = "", boot[64], manifest[DIGEST_HEX];
-
-    (void) gethostname(host, sizeof(host) - 1); /* for people; may stay empty */
-    boot_id(boot, sizeof(boot));
-    digest_of(span_of(run->spec->resolved), manifest);
-    rec.run_begin = (struct record_run_begin){
-        .format = RECORD_FORMAT,
-        .id = run->folder->id,
-        .name = run->spec->name,
-        .program = program,
-        .manifest = manifest,
-        .host = host,
-        .boot = boot,
-        .pid = getpid(),
-        .model = run->spec->model.name,
-        .base_url = run->spec->model.base_url,
-    };
-    return run_record(run, &rec);
-}
-
-static int record_task(struct run *run)
-{
-    struct record rec = { .type = RECORD_INPUT_ITEM };
-    int r;
-
-    rec.input_item.item.json = buf_span(&run->task);
-    r = run_record(run, &rec);
-    buf_done(&run->task);
-    return r;
-}
-
-int run_start(struct run *run, const char *program, const struct run_events *events, void *data,
-              struct err *err)
-{
-    int r = run_folder_save(run->folder, RUN_MANIFEST, span_of(run->spec->resolved), err);
-
-    if (r == 0)
-        r = journal_create(run->folder, &run->journal, err);
-    if (r == 0)
-        r = loop_timer(run->loop, 0, on_wake, run, &run->wake, err);
-    if (r == 0)
-        r = loop_before_wait(run->loop, on_before_wait, run, &run->before_wait, err);
-    if (r < 0)
-        return r;
-    run->events = events;
-    run->data = data;
-    run->mono_base_ms = clock_mono_ms();
-    /* on disk before anything starts: a place that takes nothing shows here */
-    if (record_begin(run, program) < 0 || record_task(run) < 0 ||
-        journal_sync(run->journal, &run->broken) < 0) {
-        if (err)
-            *err = run->broken;
-        return -(int) run->broken.code;
-    }
-    run->is_over = false;
-    return 0;
-}
-
-void run_interrupt(struct run *run, int signum)
-{
-    struct record rec = { .type = RECORD_INTERRUPT };
-
-    if (run->is_over || run->state.interrupt)
-        return;
-    rec.interrupt.signum = signum;
-    rec.interrupt.signal = signum == SIGINT ? "SIGINT" : signum == SIGTERM ? "SIGTERM" : "SIGHUP";
-    (void) run_record(run, &rec); /* a broken run ends by itself */
-}
-
-void run_free(struct run *run)
-{
-    if (!run)
-        return;
-    cancel_all(run);
-    loop_source_free(run->before_wait);
-    loop_source_free(run->wake);
-    loop_source_free(run->soon);
-    model_client_free(run->model);
-    journal_free(run->journal);
-    run_state_done(&run->state);
-    buf_done(&run->told);
-    buf_done(&run->task);
-    buf_done(&run->body);
-    buf_done(&run->tools);
-    free(run->effects);
-    free(run->reports);
-    free(run);
-}
-
-const struct run_state *run_state_of(const struct run *run)
-{
-    return &run->state;
 }

@@ -11,8 +11,8 @@
  * Each comes exactly once after a successful run_start(), from the loop. Nothing may free the run from inside
  * one of its callbacks.
  *
- * The loop, the folder (locked by us), the spec and the sandbox are borrowed; the
- * caller frees them after run_free(). The sandbox must not have been started.
+ * The loop, the folder (locked by us), the spec and the maker are borrowed; the
+ * caller frees them after run_free(). Sandboxes that the maker made are the run's.
  */
 #ifndef RUN_DRIVER_H
 #define RUN_DRIVER_H
@@ -23,6 +23,7 @@
 #include "core/model/client.h"
 #include "core/run/folder.h"
 #include "core/run/outputs.h"
+#include "core/run/past.h"
 #include "core/run/record.h"
 #include "core/run/spec.h"
 #include "core/run/state.h"
@@ -68,19 +69,27 @@ struct run_events {
 };
 
 /* Checks what can be checked without starting anything: inputs exist, outputs can be written, key is there,
- * price is known when a cost is limited. `program` ("agentbox 0.1.0") goes into the first record. */
+ * price is known when a cost is limited. `past` NULL: a new run; else it is taken over, also on failure. */
 int run_new(struct loop *loop, struct http *http, const struct run_spec *spec, struct run_folder *folder,
-            struct sandbox *sb, struct run **ret, struct err *err);
-/* Write manifest and first records; from then on events come. */
+            const struct sandbox_maker *maker, struct run_past *past, struct run **ret, struct err *err);
+/* Write manifest and first records; from then on events come. `program` ("agentbox 0.1.0") goes into the
+ * first record. */
 int run_start(struct run *run, const char *program, const struct run_events *events, void *data,
               struct err *err);
+/* The same for a run with a past. `sets`: what this resume sets, NULL-terminated, recorded. ERR_USAGE: it has
+ * ended well. */
+int run_resume(struct run *run, const char *program, const char *const *sets, const struct run_events *events,
+               void *data, struct err *err);
 
 /* Stop cleanly: cancel what is open, record it, remove the container as `keep` says. Exit 128 + signum. The
  * caller handles a second signal. Nothing happens when the run has ended. */
 void run_interrupt(struct run *run, int signum);
 
-/* Also in the middle (after a second signal): cancels everything, removes nothing; free the sandbox next,
- * without running the loop in between. NULL is fine. */
+/* Hand over the sandbox of now (NULL: none), which is no longer the run's: after a second signal, to remove
+ * it. Only run_free() may follow, without running the loop in between. */
+struct sandbox *run_take_sandbox(struct run *run);
+
+/* Also in the middle: cancels everything, removes nothing. NULL is fine. */
 void run_free(struct run *run);
 
 const struct run_state *run_state_of(const struct run *run);

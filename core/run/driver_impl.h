@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside of the driver, shared by its four files: driver.c (life, decide-record-act,
- * the end), drive_model.c (requests), drive_calls.c (tool calls), drive_sandbox.c
- * (sandbox, workspace, outputs).
+ * Inside of the driver, shared by its files: driver.c (decide-record-act, the end),
+ * driver_life.c (made, started, resumed, freed), drive_model.c (requests), drive_calls.c (tool calls),
+ * drive_sandbox.c (sandbox), drive_workspace.c (inputs, checkpoints, outputs).
  *
  * The rule between them: an act_*() records an intent and queues an effect, nothing
  * more; an effect_*() starts something outside and is called only after the intent is
@@ -13,6 +13,8 @@
 #define RUN_DRIVER_IMPL_H
 
 #include "core/base/buf.h"
+#include "core/run/checkpoint_restore.h"
+#include "core/run/checkpoint_take.h"
 #include "core/run/decide.h"
 #include "core/run/driver.h"
 #include "core/run/journal.h"
@@ -23,7 +25,6 @@
 #define STREAM_INLINE_MAX 4096               /* output of a command that stays in the record */
 #define STREAM_KEEP_MAX   (16 * 1024 * 1024) /* of each stream, from its start */
 #define STREAMS_MAX       32                 /* of one call */
-#define EXEC_IDS_OF_CALL  4096               /* a call's commands are numbered from call number * this */
 #define LOST_WAIT_MS      10000 /* a call lost its sandbox: so long the sandbox may take to say why */
 
 struct live_stream {
@@ -47,10 +48,13 @@ struct live_call {
 
 enum effect_kind {
     EFFECT_START_SANDBOX,
+    EFFECT_ATTACH,
     EFFECT_PROCEED,
     EFFECT_FILL,
     EFFECT_SEND,
     EFFECT_CALL, /* number */
+    EFFECT_CHECKPOINT,
+    EFFECT_PRUNE,
     EFFECT_COLLECT,
     EFFECT_END,
     EFFECT_REMOVED,
@@ -65,14 +69,20 @@ struct run {
     struct loop *loop;
     const struct run_spec *spec;
     struct run_folder *folder;
-    struct sandbox *sb;
+    const struct sandbox_maker *maker;
+    struct sandbox *sb; /* NULL: none now */
+    int64_t sb_attempt; /* that it was made for */
     const struct run_events *events;
     void *data;
 
+    struct run_past *past; /* until run_resume() */
     struct journal *journal;
     struct run_state state;
+    struct checkpoint_store *store;
     int64_t mono_base_ms; /* monotonic clock when the running time was 0 */
     struct buf told;      /* lines not yet handed out */
+    int64_t sync_at_ms;   /* they may wait for an effect until then; 0 = there are none */
+    bool wants_release;   /* results are on their way to the disk that the sandbox still keeps */
     struct effect *effects;
     size_t effect_count, effect_cap;
     struct err broken; /* code set: the journal cannot go on */
@@ -97,6 +107,14 @@ struct run {
 
     /* sandbox */
     struct workspace_fill *fill;
+    struct checkpoint_view kept; /* what the last checkpoint has of the workspace, for this channel */
+    struct checkpoint_take *take;
+    struct checkpoint_restore *restore;
+    int64_t take_began_ms;
+    int64_t take_begins; /* calls begun when it started */
+    int64_t take_turn;
+    struct record_checkpoint pruning; /* EFFECT_PRUNE; its texts are in prune_arena */
+    struct arena prune_arena;
     struct outputs *outputs;
     struct output_report *reports;
     size_t report_count;
@@ -112,9 +130,15 @@ int run_record(struct run *run, struct record *rec);
 void run_break(struct run *run, const struct err *err);
 void run_queue(struct run *run, enum effect_kind kind, int64_t number);
 
+/* driver.c */
+void drive_cancel(struct run *run); /* everything that is under way, effects that wait included */
+void drive_before_wait(void *data); /* decide, record, make durable, act, tell */
+void drive_wake(void *data);
+
 /* drive_model.c */
-int drive_model_init(struct run *run, struct http *http, struct err *err);
+int drive_model_init(struct run *run, struct http *http, bool with_task, struct err *err);
 void act_send_request(struct run *run, const struct run_action *action);
+void act_close_request(struct run *run); /* that of a dead process, or one that a rollback makes void */
 void effect_send(struct run *run);
 void drive_model_cancel(struct run *run);
 
@@ -126,17 +150,33 @@ void effect_call(struct run *run, int64_t number);
 void drive_calls_lost(struct run *run); /* the sandbox is gone: record which calls were open */
 void drive_calls_cancel(struct run *run);
 
+void drive_calls_adopt(struct run *run);   /* the sandbox is back: calls that run go on */
+void drive_calls_release(struct run *run); /* results that are durable need not be kept in the sandbox */
+
 /* drive_sandbox.c */
 void act_start_sandbox(struct run *run);
-void act_fill_workspace(struct run *run);
-void act_collect_outputs(struct run *run);
+void act_attach_sandbox(struct run *run);
 void effect_start_sandbox(struct run *run);
+void effect_attach(struct run *run);
 void effect_proceed(struct run *run);
-void effect_fill(struct run *run);
-void effect_collect(struct run *run);
 bool drive_sandbox_keeps(const struct run *run, enum run_end_state end); /* is the container left? */
-void drive_sandbox_give_up(struct run *run); /* wait no longer for a lost one to say why */
+/* Something ended with the sandbox: it has LOST_WAIT_MS to say why. */
+void drive_sandbox_suspect(struct run *run);
+void drive_sandbox_give_up(struct run *run); /* wait no longer */
 void drive_sandbox_remove(struct run *run);  /* ends with EFFECT_REMOVED */
-void drive_sandbox_cancel(struct run *run);
+/* The record that says how `part` failed; `why` NULL: it did not. */
+void drive_record_failure(struct run *run, enum record_type type, const struct err *why);
+/* The sandbox object for this attempt, made if need be. */
+int drive_sandbox_make(struct run *run, int64_t attempt, struct err *err);
+
+/* drive_workspace.c */
+void act_fill_workspace(struct run *run);
+void act_take_checkpoint(struct run *run);
+void act_collect_outputs(struct run *run);
+void effect_fill(struct run *run);
+void effect_checkpoint(struct run *run);
+void effect_prune(struct run *run);
+void effect_collect(struct run *run);
+void drive_workspace_cancel(struct run *run);
 
 #endif

@@ -6,11 +6,12 @@
 #include "core/base/clock.h"
 #include "core/base/digest.h"
 #include "core/base/file.h"
-#include "core/base/json.h"
+#include "core/run/journal.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,46 +181,51 @@ static int lock_op(int fd, bool take, bool *ret_is_held)
 }
 #endif
 
-static int refuse_locked(const struct run_folder *folder, struct err *err)
+static bool is_alive(int64_t pid, const char *its_boot, const char *our_boot)
 {
-    struct arena arena = ARENA_INIT(16384);
-    struct buf text = BUF_INIT(4096);
-    const struct tree *who = NULL;
+    bool is_other_boot = its_boot && its_boot[0] && our_boot[0] && strcmp(its_boot, our_boot) != 0;
 
-    if (file_read_at(folder->fd, LOCK_FILE, &text, NULL) == 0)
-        (void) json_parse(buf_span(&text), &arena, &who, NULL); /* for the message only */
-    (void) err_set(err, ERR_CONFLICT, "run '%s' is running: process %lld, since %s", folder->id,
-                   (long long) tree_int(tree_get(who, "pid"), 0),
-                   tree_string(tree_get(who, "since"), "an unknown time"));
-    (void) err_hint(err, "wait for it, or stop that process");
-    arena_done(&arena);
-    buf_done(&text);
-    return -ERR_CONFLICT;
+    return pid > 0 && pid <= INT32_MAX && !is_other_boot && (kill((pid_t) pid, 0) == 0 || errno == EPERM);
 }
 
-/* Who holds it: for messages of others, never as the lock itself. */
-static int write_owner(struct run_folder *folder, struct err *err)
+/* Who runs it: the last one that said so. For the message only. */
+static void find_owner(struct run_folder *folder, int64_t *ret_pid, int64_t *ret_since_ms)
 {
-    struct buf text = BUF_INIT(4096);
-    char since[CLOCK_TEXT], boot[64];
-    struct json_writer w;
-    int r;
+    char boot[64];
+    struct journal_reader reader;
+    struct record rec;
+    int r = journal_open(folder, &reader, NULL);
 
-    clock_text(clock_wall_ms(), since);
+    *ret_pid = 0;
+    *ret_since_ms = 0;
     boot_id(boot, sizeof(boot));
-    json_begin(&w, &text);
-    json_object(&w);
-    json_put_int(&w, "pid", getpid());
-    json_put_string(&w, "boot", boot);
-    json_put_string(&w, "since", since);
-    json_object_end(&w);
-    r = json_end(&w, err);
-    if (r == 0 && (ftruncate(folder->lock_fd, 0) < 0 || lseek(folder->lock_fd, 0, SEEK_SET) < 0))
-        r = err_errno(err, ERR_IO, "writing the lock of run '%s'", folder->id);
-    if (r == 0)
-        r = file_write_all(folder->lock_fd, text.data, text.len, err);
-    buf_done(&text);
-    return r;
+    while (r >= 0 && (r = journal_next(&reader, &rec, NULL)) > 0) {
+        bool is_resume = rec.type == RECORD_RUN_RESUME;
+
+        if (rec.type != RECORD_RUN_BEGIN && !is_resume)
+            continue;
+        *ret_pid = is_resume ? rec.run_resume.pid : rec.run_begin.pid;
+        *ret_since_ms = rec.time_ms;
+        if (!is_alive(*ret_pid, is_resume ? rec.run_resume.boot : rec.run_begin.boot, boot))
+            *ret_pid = 0; /* one before: who has the lock has not said so yet */
+    }
+    journal_close(&reader);
+}
+
+static int refuse_locked(struct run_folder *folder, struct err *err)
+{
+    char since[CLOCK_TEXT];
+    int64_t pid, since_ms;
+
+    find_owner(folder, &pid, &since_ms);
+    clock_text(since_ms, since);
+    if (pid)
+        (void) err_set(err, ERR_CONFLICT, "run '%s' is running: process %lld, since %s", folder->id,
+                       (long long) pid, since);
+    else
+        (void) err_set(err, ERR_CONFLICT, "run '%s' is running: another process has just begun", folder->id);
+    (void) err_hint(err, "wait for it, or stop that process");
+    return -ERR_CONFLICT;
 }
 
 int run_folder_lock(struct run_folder *folder, struct err *err)
@@ -234,7 +240,7 @@ int run_folder_lock(struct run_folder *folder, struct err *err)
     if (is_held)
         return refuse_locked(folder, err);
     folder->lock_fd = take_fd(&fd);
-    return write_owner(folder, err);
+    return 0;
 }
 
 bool run_folder_is_locked(const struct run_folder *folder)
@@ -318,6 +324,38 @@ static int fill_new(struct run_folder *folder, int root_fd, struct err *err)
         return err_errno(err, ERR_IO, "objects of run '%s'", folder->id);
     r = run_folder_lock(folder, err); /* what is in the folder is synced when its first file is saved */
     return r < 0 ? r : file_sync_dir(root_fd, err);
+}
+
+/* Whoever can write to what another user owns (root) would leave files there that this user cannot go on
+ * with. */
+static int check_owner(const struct run_folder *folder, struct err *err)
+{
+    struct stat st;
+
+    if (fstat(folder->fd, &st) < 0)
+        return err_errno(err, ERR_IO, "run folder '%s'", folder->path);
+    if (st.st_uid == geteuid())
+        return 0;
+    (void) err_set(err, ERR_IO, "run folder '%s' belongs to another user (uid %lu, we are %lu)", folder->path,
+                   (unsigned long) st.st_uid, (unsigned long) geteuid());
+    (void) err_hint(err, "resume it as that user");
+    return -ERR_IO;
+}
+
+int run_folder_complete(struct run_folder *folder, struct err *err)
+{
+    int r = check_owner(folder, err);
+
+    if (r < 0)
+        return r;
+    if (folder->objects_fd >= 0)
+        return 0;
+    if (mkdirat(folder->fd, OBJECTS_DIR, 0700) < 0 && errno != EEXIST)
+        return err_errno(err, ERR_IO, "making folder '%s' of run '%s'", OBJECTS_DIR, folder->id);
+    folder->objects_fd = openat(folder->fd, OBJECTS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (folder->objects_fd < 0)
+        return err_errno(err, ERR_IO, "objects of run '%s'", folder->id);
+    return file_sync_dir(folder->fd, err);
 }
 
 int run_folder_create(struct run_folder **ret, struct err *err)

@@ -5,8 +5,9 @@
  *   manifest.json     the resolved manifest
  *   journal.jsonl     journal.h
  *   objects/<sha256>  large payloads and outputs of commands, by content (object.h)
- *   lock              held (OFD or flock lock) by the one process that runs it; its content only says who,
- * for messages
+ *   checkpoints/      checkpoint.h
+ *   lock              empty; held (OFD or flock lock) by the one process that runs it. Who that is follows
+ * from the journal's last run.begin or run.resume
  *
  * An id is the UTC time of creation and a random part, "20261122-013000-k3x9ab", and
  * ids sort by time. The state folder must be ours and writable; that is checked
@@ -47,6 +48,8 @@ void run_folder_free(struct run_folder *folder);
 
 /* Become the one that runs it. ERR_CONFLICT says who does (pid, since when). */
 int run_folder_lock(struct run_folder *folder, struct err *err);
+/* What a crash at its creation may have left out is made up for. The one that holds the lock only. */
+int run_folder_complete(struct run_folder *folder, struct err *err);
 /* Does anybody (another open of the lock) hold it? Leaves no trace. */
 bool run_folder_is_locked(const struct run_folder *folder);
 

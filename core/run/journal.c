@@ -10,19 +10,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define ARENA_MAX (256 * 1024 * 1024) /* of one decoded line: a tree is larger than its text */
 #define READ_STEP (64 * 1024)
+#define SUM_TAIL  74 /* bytes of ,"sum":"<64 digits>"} */
 
 struct journal {
     struct run_folder *folder;
     int fd;
     struct journal_chain chain;
     struct buf line;    /* the one appended last, without newline */
-    struct buf pending; /* lines not yet on disk */
+    struct buf pending; /* lines not yet written */
+    bool is_unsynced;   /* something was written since the last sync */
     struct err broken;  /* code set: nothing goes any more */
 };
 
@@ -68,6 +71,21 @@ static int decode_envelope(const struct tree *line, const struct journal_chain *
     return 0;
 }
 
+/* The digest at the end of a line is that of everything before it. */
+static int check_sum(struct span line, struct err *err)
+{
+    char tail[SUM_TAIL + 1], sum[DIGEST_HEX];
+
+    if (line.len <= SUM_TAIL)
+        return err_set(err, ERR_INVALID, "a record without its digest");
+    line.len -= SUM_TAIL;
+    digest_of(line, sum);
+    snprintf(tail, sizeof(tail), ",\"sum\":\"%s\"}", sum);
+    if (memcmp(line.ptr + line.len, tail, SUM_TAIL) != 0)
+        return err_set(err, ERR_INVALID, "a record that is not what its digest says");
+    return 0;
+}
+
 /* A journal begins with run.begin, once, in a format that we know. */
 static int check_begin(const struct record *rec, struct err *err)
 {
@@ -85,8 +103,10 @@ static int decode_line(struct span line, const struct journal_chain *chain, stru
                        struct record *ret, struct err *err)
 {
     const struct tree *tree;
-    int r = json_parse(line, arena, &tree, err);
+    int r = chain ? check_sum(line, err) : 0;
 
+    if (r == 0)
+        r = json_parse(line, arena, &tree, err);
     if (r == 0)
         r = decode_envelope(tree, chain, ret, err);
     if (r == 0)
@@ -134,7 +154,8 @@ void journal_free(struct journal *j)
     free(j);
 }
 
-static int writer_new(struct run_folder *folder, int flags, struct journal **ret, struct err *err)
+static int writer_new(struct run_folder *folder, const char *name, int flags, struct journal **ret,
+                      struct err *err)
 {
     struct journal *j = calloc(1, sizeof(*j));
 
@@ -144,7 +165,7 @@ static int writer_new(struct run_folder *folder, int flags, struct journal **ret
     buf_init(&j->line, JOURNAL_LINE_MAX);
     buf_init(&j->pending, 64 * (size_t) JOURNAL_LINE_MAX);
     journal_chain_init(&j->chain);
-    j->fd = openat(folder->fd, JOURNAL_FILE, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+    j->fd = openat(folder->fd, name, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
     if (j->fd < 0) {
         int r = err_errno(err,
                           errno == EEXIST   ? ERR_CONFLICT
@@ -162,7 +183,7 @@ static int writer_new(struct run_folder *folder, int flags, struct journal **ret
 int journal_create(struct run_folder *folder, struct journal **ret, struct err *err)
 {
     struct journal *j = NULL;
-    int r = writer_new(folder, O_CREAT | O_EXCL, &j, err);
+    int r = writer_new(folder, JOURNAL_FILE, O_CREAT | O_EXCL, &j, err);
 
     if (r < 0)
         return r;
@@ -178,7 +199,7 @@ int journal_continue(struct run_folder *folder, const struct journal_chain *chai
                      struct journal **ret, struct err *err)
 {
     struct journal *j = NULL;
-    int r = writer_new(folder, 0, &j, err);
+    int r = writer_new(folder, JOURNAL_FILE, 0, &j, err);
 
     if (r < 0)
         return r;
@@ -225,7 +246,7 @@ static int store_blob(struct journal *j, struct record *rec, struct err *err)
 static int encode_line(struct journal *j, const struct record *rec, struct err *err)
 {
     struct json_writer w;
-    char time[CLOCK_TEXT];
+    char time[CLOCK_TEXT], sum[DIGEST_HEX];
 
     clock_text(rec->time_ms, time);
     buf_clear(&j->line);
@@ -237,6 +258,8 @@ static int encode_line(struct journal *j, const struct record *rec, struct err *
     json_put_string(&w, "type", record_type_name(rec->type));
     record_encode(&w, rec);
     json_put_string(&w, "prev", j->chain.prev);
+    digest_of(buf_span(&j->line), sum);
+    json_put_string(&w, "sum", sum);
     json_object_end(&w);
     return json_end(&w, err);
 }
@@ -263,9 +286,14 @@ int journal_append(struct journal *j, struct record *rec, struct span *ret_line,
     return 0;
 }
 
+bool journal_is_broken(const struct journal *j)
+{
+    return j->broken.code != 0;
+}
+
 bool journal_is_dirty(const struct journal *j)
 {
-    return j->pending.len > 0;
+    return j->pending.len > 0 || j->is_unsynced;
 }
 
 static int sync_data(int fd)
@@ -277,22 +305,53 @@ static int sync_data(int fd)
 #endif
 }
 
-int journal_sync(struct journal *j, struct err *err)
+int journal_write(struct journal *j, struct err *err)
 {
     struct err why = { 0 };
-    int r;
 
     if (j->broken.code)
         return broken(j, err);
     if (!j->pending.len)
         return 0;
-    r = file_write_all(j->fd, j->pending.data, j->pending.len, &why);
-    if (r == 0 && sync_data(j->fd) < 0)
-        r = err_errno(&why, ERR_IO, "syncing");
-    if (r < 0)
+    if (file_write_all(j->fd, j->pending.data, j->pending.len, &why) < 0)
         return break_for_good(j, &why, err);
     buf_clear(&j->pending);
+    j->is_unsynced = true;
     return 0;
+}
+
+int journal_sync(struct journal *j, struct err *err)
+{
+    struct err why = { 0 };
+    int r = journal_write(j, err);
+
+    if (r < 0 || !j->is_unsynced)
+        return r;
+    if (sync_data(j->fd) < 0) {
+        (void) err_errno(&why, ERR_IO, "syncing");
+        return break_for_good(j, &why, err);
+    }
+    j->is_unsynced = false;
+    return 0;
+}
+
+int journal_create_hidden(struct run_folder *folder, struct journal **ret, struct err *err)
+{
+    return writer_new(folder, JOURNAL_HIDDEN, O_CREAT | O_EXCL, ret, err);
+}
+
+int journal_publish(struct journal *j, struct err *err)
+{
+    struct err why = { 0 };
+    int r = journal_sync(j, err);
+
+    if (r < 0)
+        return r;
+    if (renameat(j->folder->fd, JOURNAL_HIDDEN, j->folder->fd, JOURNAL_FILE) < 0)
+        r = err_errno(&why, ERR_IO, "renaming");
+    if (r == 0)
+        r = file_sync_dir(j->folder->fd, &why);
+    return r < 0 ? break_for_good(j, &why, err) : 0;
 }
 
 /* ---- reading ---- */

@@ -4,8 +4,9 @@
  * It is recovery log, audit trail and event stream at once.
  *
  * Every line is one JSON object: seq (1, 2, 3 ...), time, ms, type, the record's
- * fields, and last `prev`, the SHA-256 of the line before without its newline
- * (64 zeros in the first). So a byte that changed anywhere breaks the chain.
+ * fields, `prev`, the SHA-256 of the line before without its newline (64 zeros in
+ * the first), and last `sum`, the SHA-256 of this line up to the comma before it. So a byte
+ * that changed anywhere breaks the chain, and one in the last line is found too.
  *
  * Writing: journal_append() puts a line into memory, journal_sync() writes and
  * fdatasync()s what was appended: durable before visible. Once a write or a sync
@@ -29,6 +30,7 @@
 #include <sys/types.h>
 
 #define JOURNAL_FILE     "journal.jsonl"
+#define JOURNAL_HIDDEN   ".journal.tmp"
 #define JOURNAL_LINE_MAX (4 * 1024 * 1024)
 
 struct run_folder;
@@ -56,6 +58,9 @@ struct journal;
 
 /* The journal of a new run; ERR_CONFLICT when there is one. `folder` is borrowed. */
 int journal_create(struct run_folder *folder, struct journal **ret, struct err *err);
+/* One that is not there before journal_publish(): what it holds then appears at once, or never. */
+int journal_create_hidden(struct run_folder *folder, struct journal **ret, struct err *err);
+int journal_publish(struct journal *j, struct err *err); /* syncs */
 /* Go on behind `chain`, whose last line ends at `end_offset`; a torn rest is cut off. */
 int journal_continue(struct run_folder *folder, const struct journal_chain *chain, int64_t end_offset,
                      struct journal **ret, struct err *err);
@@ -64,6 +69,10 @@ void journal_free(struct journal *j); /* NULL is fine; what was not synced is go
 /* Append one record; sets its seq and time. Large blobs are stored as objects first. `ret_line` (may be NULL)
  * is the line without newline, valid until the next call. */
 int journal_append(struct journal *j, struct record *rec, struct span *ret_line, struct err *err);
+bool journal_is_broken(const struct journal *j);
+/* Hand what was appended to the system: it survives our own death from now on, a power cut only after
+ * journal_sync(). */
+int journal_write(struct journal *j, struct err *err);
 bool journal_is_dirty(const struct journal *j);
 int journal_sync(struct journal *j, struct err *err);
 

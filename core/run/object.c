@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ struct object_writer {
     struct digest *digest;
     int fd;
     char temp[32];
+    bool is_broken; /* an add failed: it is never committed */
 };
 
 int object_put(struct run_folder *folder, struct span content, char ret_name[DIGEST_HEX], struct err *err)
@@ -89,8 +91,12 @@ int object_begin(struct run_folder *folder, struct object_writer **ret, struct e
 
 int object_add(struct object_writer *w, struct span piece, struct err *err)
 {
-    if (file_write_all(w->fd, piece.ptr, piece.len, err) < 0)
+    if (w->is_broken)
+        return err_set(err, ERR_IO, "a file of the run's folder is not whole");
+    if (file_write_all(w->fd, piece.ptr, piece.len, err) < 0) {
+        w->is_broken = true; /* what is on disk may be less than the digest would say, or more */
         return run_folder_unwritable(w->folder, err);
+    }
     digest_add(w->digest, piece.ptr, piece.len);
     return 0;
 }
@@ -118,6 +124,10 @@ int object_commit(struct object_writer *w, char ret_name[DIGEST_HEX], struct err
     char name[DIGEST_HEX];
     int r;
 
+    if (w->is_broken) {
+        object_drop(w);
+        return err_set(err, ERR_IO, "a file of the run's folder is not whole");
+    }
     digest_end(w->digest, sum);
     digest_hex(sum, name);
     r = settle(w, name, err);

@@ -6,9 +6,9 @@
 #include "core/run/outputs.h"
 
 #include "core/base/cleanup.h"
-#include "core/base/digest.h"
 #include "core/base/file.h"
 #include "core/base/units.h"
+#include "core/run/output_digest.h"
 #include "core/run/stage.h"
 #include "core/sandbox/channel.h"
 
@@ -314,7 +314,7 @@ static void on_read(void *data, int result, const struct guest_stat *st, const s
     pump_soon(c->owner);
 }
 
-static const struct file_read_ops read_ops = { on_chunk, on_read };
+static const struct file_read_ops read_ops = { .on_chunk = on_chunk, .on_done = on_read };
 
 static void read_one(struct outputs *o, struct collected *c, struct output_file *file)
 {
@@ -357,36 +357,24 @@ static void read_more(struct outputs *o)
 
 /* ---- the end ---- */
 
-static int by_name(const void *a, const void *b)
+static int sum_up(struct collected *c, struct err *err)
 {
-    return strcmp(((const struct output_file *) a)->rel, ((const struct output_file *) b)->rel);
-}
-
-/* The digest of a folder is that of the list `sha256sum` would print. */
-static void sum_up(struct collected *c)
-{
-    struct digest *sum;
-    uint8_t raw[DIGEST_SIZE];
+    struct output_digest_file *list;
+    int r;
 
     if (!c->report.is_folder) {
         if (c->file_count == 1)
             memcpy(c->report.sha256, c->files[0].sha256, DIGEST_HEX);
-        return;
+        return 0;
     }
-    sum = digest_new();
-    if (!sum)
-        return;
-    if (c->file_count > 0)
-        qsort(c->files, c->file_count, sizeof(*c->files), by_name);
-    for (size_t i = 0; i < c->file_count; i++) {
-        digest_add(sum, c->files[i].sha256, DIGEST_HEX - 1);
-        digest_add(sum, "  ", 2);
-        digest_add(sum, c->files[i].rel, strlen(c->files[i].rel));
-        digest_add(sum, "\n", 1);
-    }
-    digest_end(sum, raw);
-    digest_hex(raw, c->report.sha256);
-    digest_free(sum);
+    list = calloc(c->file_count + 1, sizeof(*list));
+    if (!list)
+        return err_set(err, ERR_INTERNAL, "no memory for the list of files");
+    for (size_t i = 0; i < c->file_count; i++)
+        list[i] = (struct output_digest_file){ c->files[i].rel, c->files[i].sha256 };
+    r = output_digest(list, c->file_count, c->report.sha256, err);
+    free(list);
+    return r;
 }
 
 static void place_all(struct outputs *o)
@@ -396,6 +384,8 @@ static void place_all(struct outputs *o)
 
     for (size_t i = 0; i < o->count && o->result == 0; i++) {
         r = stage_flush(o->list[i].stage, &err);
+        if (r == 0)
+            r = sum_up(&o->list[i], &err);
         if (r < 0)
             output_fail(&o->list[i], r, &err);
     }
@@ -403,7 +393,6 @@ static void place_all(struct outputs *o)
         r = stage_place(o->list[i].stage, &err);
         if (r < 0)
             output_fail(&o->list[i], r, &err);
-        sum_up(&o->list[i]);
     }
 }
 

@@ -94,6 +94,63 @@ static const struct row run_begin_row[] = {
     REC_INT(run_begin, pid),
     REC_TEXT(run_begin, model),
     REC_TEXT(run_begin, base_url),
+    REC_TEXT(run_begin, parent),
+    { "parent_seq", INT, AT(run_begin, parent_seq), 0, SPARSE },
+    REC_TEXT(run_begin, parent_line),
+};
+
+static const struct row text_row[] = { REC_NEED(text, text) };
+static const struct rows one_text = ROWS(text, text_row);
+
+static const struct row run_resume_row[] = {
+    REC_TEXT(run_resume, program),
+    REC_TEXT(run_resume, host),
+    REC_TEXT(run_resume, boot),
+    REC_INT(run_resume, pid),
+    REC_LIST(run_resume, sets, set_count, &one_text),
+};
+
+static const struct row sandbox_attach_row[] = {
+    REC_INT(sandbox_attach, attempt),
+    REC_NEED(sandbox_attach, container_id),
+    REC_TEXT(sandbox_attach, container_name),
+};
+
+static const struct row rollback_row[] = {
+    { "checkpoint", INT, AT(rollback, checkpoint), 0, NEEDED },
+    { "turn", INT, AT(rollback, turn), 0, NEEDED },
+    REC_INT(rollback, calls),
+    REC_INT(rollback, turns_undone),
+};
+
+static const struct row checkpoint_begin_row[] = {
+    { "number", INT, AT(checkpoint, number), 0, NEEDED },
+    REC_INT(checkpoint, turn),
+    REC_INT(checkpoint, calls),
+};
+
+#define REC_SPARSE(t, m)             \
+    {                                \
+#m, INT, AT(t, m), 0, SPARSE \
+    }
+static const struct row checkpoint_row[] = {
+    { "number", INT, AT(checkpoint, number), 0, NEEDED },
+    REC_INT(checkpoint, turn),
+    REC_INT(checkpoint, calls),
+    REC_FLAG(checkpoint, "same", is_same),
+    REC_TEXT(checkpoint, tree),
+    REC_TEXT(checkpoint, record),
+    REC_TEXT(checkpoint, pack),
+    REC_SPARSE(checkpoint, files),
+    REC_SPARSE(checkpoint, folders),
+    REC_SPARSE(checkpoint, links),
+    REC_SPARSE(checkpoint, bytes),
+    REC_SPARSE(checkpoint, new_files),
+    REC_SPARSE(checkpoint, new_bytes),
+    REC_SPARSE(checkpoint, pack_bytes),
+    REC_SPARSE(checkpoint, unkept),
+    REC_INT(checkpoint, duration_ms),
+    REC_LIST(checkpoint, pruned, pruned_count, &one_text),
 };
 
 static const struct row input_item_row[] = { REC_BLOB(input_item, item) };
@@ -126,8 +183,10 @@ static const struct row failure_row[] = {
 };
 
 static const struct row workspace_row[] = {
-    REC_INT(workspace, attempt), REC_INT(workspace, files), REC_INT(workspace, folders),
-    REC_INT(workspace, links),   REC_INT(workspace, bytes),
+    REC_INT(workspace, attempt), REC_INT(workspace, files),
+    REC_INT(workspace, folders), REC_INT(workspace, links),
+    REC_INT(workspace, bytes),   { "checkpoint", INT, AT(workspace, checkpoint), 0, SPARSE },
+    REC_TEXT(workspace, tree),
 };
 
 static const struct row request_begin_row[] = {
@@ -176,7 +235,7 @@ static const struct row request_failed_row[] = {
 
 static const struct row call_begin_row[] = {
     REC_INT(call_begin, turn),  REC_INT(call_begin, call),    REC_NEED(call_begin, call_id),
-    REC_TEXT(call_begin, tool), REC_INT(call_begin, exec_id),
+    REC_TEXT(call_begin, tool), REC_INT(call_begin, exec_id), REC_FLAG(call_begin, "rerun", is_rerun),
 };
 
 static const struct row call_end_row[] = {
@@ -187,6 +246,7 @@ static const struct row call_end_row[] = {
     REC_TEXT(call_end, summary),
     REC_INT(call_end, exit_code),
     { "session", INT, AT(call_end, session), 0, SPARSE },
+    { "exec_id", INT, AT(call_end, exec_id), 0, SPARSE },
     REC_INT(call_end, output_bytes),
     REC_INT(call_end, duration_ms),
     REC_TEXT(call_end, same),
@@ -275,6 +335,12 @@ static const struct {
     [RECORD_INTERRUPT] = { "interrupt", ROWS(interrupt, interrupt_row) },
     [RECORD_RUN_END] = { "run.end", ROWS(run_end, run_end_row) },
     [RECORD_SANDBOX_REMOVED] = { "sandbox.removed", ROWS(failure, failure_row) },
+    [RECORD_RUN_RESUME] = { "run.resume", ROWS(run_resume, run_resume_row) },
+    [RECORD_SANDBOX_ATTACH] = { "sandbox.attach", ROWS(sandbox_attach, sandbox_attach_row) },
+    [RECORD_ROLLBACK] = { "rollback", ROWS(rollback, rollback_row) },
+    [RECORD_CHECKPOINT_BEGIN] = { "checkpoint.begin", ROWS(checkpoint, checkpoint_begin_row) },
+    [RECORD_CHECKPOINT_DONE] = { "checkpoint.done", ROWS(checkpoint, checkpoint_row) },
+    [RECORD_CHECKPOINT_FAILED] = { "checkpoint.failed", ROWS(failure, failure_row) },
 };
 
 const char *record_type_name(enum record_type type)

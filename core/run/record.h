@@ -60,8 +60,14 @@ enum record_type {
     RECORD_OUTPUT_FAILED,
     RECORD_OUTPUTS_END,
     RECORD_INTERRUPT, /* a signal asked the run to stop */
-    RECORD_RUN_END,   /* the result; only sandbox.removed may follow */
+    RECORD_RUN_END,   /* the result; only sandbox.removed and run.resume may follow */
     RECORD_SANDBOX_REMOVED,
+    RECORD_RUN_RESUME,       /* another process goes on from here */
+    RECORD_SANDBOX_ATTACH,   /* intent: go on with the container of the dead harness; ready or lost follows */
+    RECORD_ROLLBACK,         /* conversation and workspace go back to a checkpoint, together */
+    RECORD_CHECKPOINT_BEGIN, /* intent: keep the workspace */
+    RECORD_CHECKPOINT_DONE,
+    RECORD_CHECKPOINT_FAILED,
     RECORD_TYPES
 };
 
@@ -80,6 +86,48 @@ struct record_run_begin {
     const char *host, *boot;         /* boot id of the machine */
     int64_t pid;
     const char *model, *base_url;
+    /* a fork: of which run, as of which record, and the SHA-256 of that line of its journal */
+    const char *parent, *parent_line;
+    int64_t parent_seq;
+};
+
+struct record_text {
+    const char *text;
+};
+
+struct record_run_resume {
+    const char *program, *host, *boot;
+    int64_t pid;
+    const struct record_text *sets; /* --set of this resume: "limits.turns=40" */
+    size_t set_count;
+};
+
+struct record_sandbox_attach {
+    int64_t attempt;
+    const char *container_id, *container_name;
+};
+
+struct record_rollback {
+    int64_t checkpoint;   /* number; 0 = the empty workspace, filled again from the manifest */
+    int64_t turn;         /* the turn to go on from; 0 = the beginning */
+    int64_t calls;        /* so many calls of it lost their effects */
+    int64_t turns_undone; /* answers of the model that are no longer part of the conversation */
+};
+
+struct record_checkpoint {
+    int64_t number;      /* from 1; the last one's when nothing has changed */
+    int64_t turn, calls; /* as of so many turns, and all calls up to this number */
+    bool is_same;        /* "same": nothing changed, nothing stored; the members below are empty then */
+    const char *tree;    /* listing_digest() */
+    const char *record;  /* SHA-256 of the tree record's file */
+    const char *pack;    /* SHA-256 of the pack; NULL: no new contents */
+    int64_t files, folders, links, bytes; /* in the workspace */
+    int64_t new_files, new_bytes;         /* contents in the pack */
+    int64_t pack_bytes;                   /* size of its file */
+    int64_t unkept;                       /* things that cannot be kept, named in the tree record */
+    int64_t duration_ms;
+    const struct record_text *pruned; /* files no longer needed, deleted next: "000001.tar.zst" */
+    size_t pruned_count;
 };
 
 struct record_input_item {
@@ -121,6 +169,8 @@ struct record_failure {
 
 struct record_workspace {
     int64_t attempt, files, folders, links, bytes;
+    int64_t checkpoint; /* restored from this one; 0 = filled from the manifest */
+    const char *tree;   /* workspace.ready after a restore: the digest found inside */
 };
 
 struct record_request_begin {
@@ -178,6 +228,7 @@ struct record_call_begin {
     int64_t turn, call;
     const char *call_id, *tool;
     int64_t exec_id; /* first of the ids its commands have in the sandbox */
+    bool is_rerun;   /* "rerun": it ran before, in a sandbox that is gone with all its effects */
 };
 
 struct record_stream {
@@ -191,10 +242,11 @@ struct record_stream {
 struct record_call_end {
     int64_t turn, call;
     const char *call_id;
-    const char *outcome; /* ok | failed | timeout | refused */
+    const char *outcome; /* ok | failed | timeout | refused | interrupted */
     const char *summary;
     int64_t exit_code; /* -1 = none */
     int64_t session;   /* its command goes on, the model knows it by this number; 0 = none */
+    int64_t exec_id;   /* of that command */
     int64_t output_bytes;
     int64_t duration_ms;
     const char *same; /* fingerprint of call and answer without ids: repeats are found by it */
@@ -254,7 +306,8 @@ struct record {
         struct record_sandbox_start sandbox_start;
         struct record_sandbox_intent sandbox_intent;
         struct record_sandbox_ready sandbox_ready;
-        struct record_failure failure; /* sandbox.failed, sandbox.lost, workspace.failed, sandbox.removed */
+        struct record_failure
+            failure; /* sandbox.failed, sandbox.lost, sandbox.removed, workspace.failed, checkpoint.failed */
         struct record_workspace workspace; /* workspace.begin, workspace.ready */
         struct record_request_begin request_begin;
         struct record_request_item request_item;
@@ -268,6 +321,10 @@ struct record {
         struct record_output output;   /* output.done, output.failed */
         struct record_interrupt interrupt;
         struct record_run_end run_end;
+        struct record_run_resume run_resume;
+        struct record_sandbox_attach sandbox_attach;
+        struct record_rollback rollback;
+        struct record_checkpoint checkpoint; /* checkpoint.begin (number, turn, calls), checkpoint.done */
     };
 };
 

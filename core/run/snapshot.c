@@ -58,19 +58,74 @@ static void put_call(struct json_writer *w, const struct run_call *call)
     json_put_string(w, "title", call->title);
     json_put_int(w, "exec_id", call->exec_id);
     json_put_int(w, "began_ms", call->began_ms);
+    json_put_int(w, "begin_order", call->begin_order);
+    json_put_int(w, "runs", call->runs);
+    json_put_int(w, "losses", call->losses);
     json_put_string(w, "same", call->same);
     json_key(w, "answer");
     put_item(w, &call->answer);
     json_object_end(w);
 }
 
+static void put_held(struct json_writer *w, const struct run_held *h)
+{
+    json_key(w, "held");
+    json_object(w);
+    json_put_int(w, "turn", h->turn);
+    json_put_int(w, "answers_at", (int64_t) h->answers_at);
+    json_put_string(w, "previous_id", h->previous_id);
+    json_put_int(w, "previous_items", (int64_t) h->previous_items);
+    json_key(w, "calls");
+    json_array(w);
+    for (size_t i = 0; i < h->call_count; i++)
+        put_call(w, &h->calls[i]);
+    json_array_end(w);
+    json_object_end(w);
+}
+
+static void put_checkpoints(struct json_writer *w, const struct run_state *s)
+{
+    json_put_int(w, "keeping", s->keeping);
+    json_put_bool(w, "has_checkpoint", s->has_checkpoint);
+    json_put_int(w, "checkpoint", s->checkpoint);
+    json_put_int(w, "begins", s->begins);
+    json_put_int(w, "covered_begins", s->covered_begins);
+    json_put_int(w, "checkpoints_taken", s->taken);
+    json_put_int(w, "checkpoints_same", s->same);
+    put_failure(w, "checkpoint_failure", &s->checkpoint_failure);
+}
+
+static void put_resume(struct json_writer *w, const struct run_state *s)
+{
+    json_put_int(w, "resumes", s->resumes);
+    json_put_bool(w, "request_lost", s->is_request_lost);
+    json_put_bool(w, "attaching", s->is_attaching);
+    json_put_bool(w, "must_roll_back", s->must_roll_back);
+    json_put_bool(w, "has_ended_sandbox", s->has_ended_sandbox);
+    json_key(w, "sets");
+    json_array(w);
+    for (size_t i = 0; i < s->set_count; i++)
+        json_string(w, s->sets[i]);
+    json_array_end(w);
+    json_key(w, "sessions");
+    json_array(w);
+    for (size_t i = 0; i < s->session_count; i++) {
+        json_int(w, s->sessions[i].number);
+        json_int(w, s->sessions[i].exec_id);
+    }
+    json_array_end(w);
+}
+
 static void put_turn(struct json_writer *w, const struct run_state *s)
 {
     json_put_int(w, "turn", s->turn);
+    json_put_int(w, "turns_spent", s->turns_spent);
+    json_put_int(w, "answers_at", (int64_t) s->answers_at);
     json_put_int(w, "phase", s->phase);
     json_put_bool(w, "was_incomplete", s->was_incomplete);
     json_put_string(w, "incomplete_reason", s->incomplete_reason);
     json_put_int(w, "tries", s->try_count);
+    json_put_int(w, "body_bytes", s->body_bytes);
     json_put_int(w, "failures", s->failures);
     json_put_int(w, "retry_at_ms", s->retry_at_ms);
     json_put_bool(w, "has_begun", s->has_begun);
@@ -118,6 +173,7 @@ static void put_parts(struct json_writer *w, const struct run_state *s)
     json_put_int(w, "attempt", s->attempt);
     json_put_string(w, "container_id", s->container_id);
     json_put_string(w, "container_name", s->container_name);
+    json_put_string(w, "guest_boot", s->guest_boot);
     put_failure(w, "sandbox_failure", &s->sandbox_failure);
     put_failure(w, "workspace_failure", &s->workspace_failure);
     put_failure(w, "output_failure", &s->output_failure);
@@ -155,9 +211,14 @@ int run_state_encode(const struct run_state *s, struct buf *out, struct err *err
     put_items(&w, "items", s->items, s->item_count);
     json_put_string(&w, "previous_id", s->previous_id);
     json_put_int(&w, "previous_items", (int64_t) s->previous_items);
+    json_put_int(&w, "base_items", (int64_t) s->base_items);
+    json_put_string(&w, "parent", s->parent);
     put_turn(&w, s);
+    put_held(&w, &s->held);
     put_budget(&w, s);
     put_parts(&w, s);
+    put_checkpoints(&w, s);
+    put_resume(&w, s);
     put_end(&w, s);
     json_object_end(&w);
     return json_end(&w, err);

@@ -37,6 +37,15 @@ struct run_limits { /* 0 = no limit, unless said */
     int64_t turns, tool_calls, wall_ms, tokens, cost_micros, command_ms, output_bytes, repeat;
 };
 
+enum run_checkpoint_every { RUN_CHECKPOINT_CALL, RUN_CHECKPOINT_TURN, RUN_CHECKPOINT_OFF };
+enum run_on_interrupt { RUN_INTERRUPT_REPORT, RUN_INTERRUPT_RERUN, RUN_INTERRUPT_FAIL };
+
+struct run_checkpoints {
+    enum run_checkpoint_every every;
+    int64_t keep; /* so many can be restored; 0 = all */
+    enum run_on_interrupt on_interrupt;
+};
+
 struct run_param {
     const char *name;
     const char *value;
@@ -65,6 +74,7 @@ struct run_spec {
     const struct run_output *outputs;
     size_t output_count;
     struct run_limits limits;
+    struct run_checkpoints checkpoints;
 
     const char *resolved; /* JSON text: the manifest after expansion, secrets as references; what the run
                              folder keeps */

@@ -161,6 +161,11 @@ int stage_new(const char *target, bool is_folder, struct stage **ret, struct err
     return 0;
 }
 
+int stage_fd(const struct stage *s)
+{
+    return s->fd;
+}
+
 int stage_folder(struct stage *s, const char *path, size_t len, struct err *err)
 {
     char *inside = NULL;

@@ -31,6 +31,9 @@ int stage_new(const char *target, bool is_folder, struct stage **ret, struct err
 /* A folder in a staged folder, with parents. */
 int stage_folder(struct stage *s, const char *path, size_t len, struct err *err);
 
+/* The staged folder itself, for what the functions here cannot make; still the stage's. */
+int stage_fd(const struct stage *s);
+
 /* A file: `path` beneath the staged folder, "" when the stage is one file. */
 int stage_file_begin(struct stage *s, const char *path, uint32_t mode, struct stage_file **ret,
                      struct err *err);

@@ -13,6 +13,10 @@
  * output_index then); request.failed throws them away. Calls are numbered through
  * the run. When all calls of a closed turn have answers, these join the
  * conversation in the order of the calls.
+ *
+ * A call that began after the last checkpoint is not covered by it: should the sandbox go, its effects are
+ * gone too. So what is needed to go back to that turn is kept (struct run_held) until a checkpoint covers it.
+ * rollback takes the conversation there, and the calls that are not covered become RUN_CALL_LOST.
  */
 #ifndef RUN_STATE_H
 #define RUN_STATE_H
@@ -47,7 +51,12 @@ struct run_item {
     size_t len;
 };
 
-enum run_call_phase { RUN_CALL_WAITING, RUN_CALL_RUNNING, RUN_CALL_ANSWERED, RUN_CALL_LOST };
+enum run_call_phase {
+    RUN_CALL_WAITING,
+    RUN_CALL_RUNNING,
+    RUN_CALL_ANSWERED,
+    RUN_CALL_LOST, /* it ran, and its effects are gone with its sandbox */
+};
 
 struct run_call { /* of the current turn */
     int64_t number;
@@ -57,11 +66,36 @@ struct run_call { /* of the current turn */
     char *call_id, *tool, *title; /* tool NULL: nobody's */
     int64_t exec_id;
     int64_t began_ms;
+    int64_t begin_order;   /* its last call.begin was the run's Nth; 0 = never began */
+    int64_t runs;          /* so often it began */
+    int64_t losses;        /* so often its effects went with a sandbox that we did not end ourselves */
     char same[DIGEST_HEX]; /* fingerprint; "" = none */
     struct run_item answer;
 };
 
-enum run_part { RUN_PART_NONE, RUN_PART_STARTING, RUN_PART_READY, RUN_PART_FAILED, RUN_PART_LOST };
+/* A turn with calls that no checkpoint covers, while the next turn goes on already. */
+struct run_held {
+    int64_t turn; /* 0 = none */
+    struct run_call *calls;
+    size_t call_count;
+    size_t answers_at; /* its answers begin here in the conversation */
+    char *previous_id;
+    size_t previous_items;
+};
+
+struct run_session { /* a command that outlived its call */
+    int64_t number;
+    int64_t exec_id;
+};
+
+enum run_part {
+    RUN_PART_NONE,
+    RUN_PART_STARTING,
+    RUN_PART_READY,
+    RUN_PART_FAILED,
+    RUN_PART_LOST,
+    RUN_PART_DETACHED, /* sandbox: it was ready when the harness died, and is to be attached again */
+};
 
 enum run_turn_phase {
     RUN_TURN_NONE,     /* no request yet */
@@ -83,20 +117,28 @@ struct run_state {
     int64_t ms;         /* its running time */
     int64_t began_ms;   /* wall clock of run.begin */
     int64_t changed_ms; /* wall clock of the last record */
-    char *id, *name, *model;
+    char *id, *name, *model, *parent;
+    int64_t resumes;
+    char **sets; /* of all resumes, in order; NULL-terminated; NULL: none */
+    size_t set_count;
 
     /* conversation: closed turns and their answers */
     struct run_item *items;
     size_t item_count, item_cap;
     char *previous_id;     /* response that the server can continue from; NULL: none */
     size_t previous_items; /* so many items are in it */
+    size_t base_items;     /* those that came before the first turn */
 
     /* the current turn */
-    int64_t turn; /* from 1; 0 before the first */
+    int64_t turn;        /* from 1; 0 before the first */
+    int64_t turns_spent; /* turns begun, those undone by a rollback too */
     enum run_turn_phase phase;
-    bool was_incomplete; /* the answer ended `incomplete` */
+    size_t answers_at;    /* where the answers of this turn begin in the conversation, once they joined it */
+    bool is_request_lost; /* its request was under way when the harness died */
+    bool was_incomplete;  /* the answer ended `incomplete` */
     char *incomplete_reason;
     int64_t try_count;      /* of this turn */
+    int64_t body_bytes;     /* of the last request */
     int64_t failures;       /* tries in a row that failed, over turns; repairs are not counted */
     int64_t retry_at_ms;    /* not before this running time; -1: no more, request_failure says why */
     bool has_begun;         /* a call of this turn has begun: its items stay whatever happens */
@@ -106,6 +148,7 @@ struct run_state {
     size_t call_count, call_cap;
     struct run_failure request_failure;
     bool use_function_tools, drop_reasoning; /* repairs made */
+    struct run_held held;
 
     /* budgets */
     int64_t call_total; /* numbers given out */
@@ -123,6 +166,21 @@ struct run_state {
     char *container_id, *container_name;
     struct run_failure sandbox_failure, workspace_failure, output_failure;
     int64_t outputs_done, outputs_failed;
+    char *guest_boot;
+    bool is_attaching;      /* STARTING, or FAILED, by attaching again */
+    bool has_ended_sandbox; /* the run ended, and ended a sandbox that was well */
+    bool must_roll_back;    /* the workspace is gone: go back before anything else */
+    struct run_session *sessions;
+    size_t session_count, session_cap;
+
+    /* checkpoints */
+    enum run_part keeping;  /* NONE, STARTING, FAILED */
+    bool has_checkpoint;    /* the workspace can be had again */
+    int64_t checkpoint;     /* as it was then; 0 = empty */
+    int64_t begins;         /* call.begin records so far */
+    int64_t covered_begins; /* of these, in the last checkpoint */
+    int64_t taken, same;    /* checkpoints that stored something; that found nothing new */
+    struct run_failure checkpoint_failure;
 
     /* end */
     int64_t interrupt; /* signal number */
@@ -140,6 +198,15 @@ void run_state_done(struct run_state *s);
 
 /* Blobs that were not loaded become items without bytes: enough for counting, not for going on. */
 int run_apply(struct run_state *s, const struct record *rec, struct err *err);
+
+/* Did it begin, and no checkpoint has what it did? */
+bool run_state_is_uncovered(const struct run_state *s, const struct run_call *call);
+/* Is there a container to be attached to, were the run resumed now? */
+bool run_state_can_attach(const struct run_state *s);
+/* The turn that a rollback leads to; 0 = the beginning. */
+int64_t run_state_rollback_turn(const struct run_state *s);
+/* Does a rollback change the conversation? If not, a request that is under way may stay. */
+bool run_state_rollback_unsays(const struct run_state *s);
 
 struct run_call *run_state_call(const struct run_state *s, int64_t number); /* of the current turn; NULL */
 

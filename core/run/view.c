@@ -3,6 +3,7 @@
 #include "core/run/view.h"
 
 #include "core/base/cleanup.h"
+#include "core/base/clock.h"
 #include "core/run/journal.h"
 #include "core/run/object.h"
 
@@ -97,11 +98,16 @@ static void fill(struct run_view *v, const struct run_state *s, bool is_locked)
     v->started_ms = s->began_ms;
     v->ended_ms = v->state == RUN_VIEW_RUNNING ? 0 : s->changed_ms;
     v->elapsed_ms = s->ms;
-    v->turns = s->turn;
+    if (v->state == RUN_VIEW_RUNNING && clock_wall_ms() > s->changed_ms && s->seq > 0)
+        v->elapsed_ms += clock_wall_ms() - s->changed_ms; /* since its last record */
+    v->turns = s->turns_spent;
     v->calls = s->calls_begun;
     v->tokens = s->usage.total;
     v->cost_micros = s->is_cost_unknown ? -1 : s->cost_micros;
     v->records = s->seq;
+    copy(NAME_FIELD(v->parent), s->parent);
+    v->resumes = s->resumes;
+    v->checkpoint = s->checkpoint;
 }
 
 /* The end of the journal, from the beginning of a line on. */
@@ -151,7 +157,7 @@ static int glance_end(struct span tail, struct run_view *v)
         if (journal_peek(span_make(tail.ptr, len), &arena, &rec, NULL) == 0) {
             if (rec.type == RECORD_RUN_END)
                 fill_end(v, &rec);
-            has_ended = has_ended || rec.type == RECORD_RUN_END;
+            has_ended = rec.type != RECORD_RUN_RESUME && (has_ended || rec.type == RECORD_RUN_END);
             is_removed = rec.type == RECORD_SANDBOX_REMOVED && !rec.failure.code;
             v->records = rec.seq;
             v->ended_ms = rec.time_ms;
@@ -184,6 +190,7 @@ static int glance(struct run_folder *folder, struct run_view *v)
         v->started_ms = first.time_ms;
         copy(NAME_FIELD(v->name), first.run_begin.name);
         copy(NAME_FIELD(v->model), first.run_begin.model);
+        copy(NAME_FIELD(v->parent), first.run_begin.parent);
     }
     journal_close(&reader);
     return r;

@@ -41,6 +41,9 @@ struct run_view {
     uint64_t records;
     int64_t torn_bytes;       /* cut-off rest at the end of the journal */
     char container_name[128]; /* "" when none, or when it was removed */
+    char parent[RUN_ID_SIZE]; /* of a fork; "" */
+    int64_t resumes;          /* of runs that have ended 0 in run_view_all() */
+    int64_t checkpoint;       /* number of the last one; the same */
     struct err problem;       /* RUN_VIEW_DAMAGED */
 };
 

@@ -296,6 +296,7 @@ static int hello(struct channel *ch, const struct frame *f, struct err *err)
     if (ch->pulse_ms < PULSE_MIN_MS)
         ch->pulse_ms = PULSE_MIN_MS;
     (void) loop_timer_set(ch->pulse, ch->pulse_ms, NULL);
+    exec_greet(ch);
     call_pump(ch);
     ch->ops->on_hello(ch->data);
     return 0;

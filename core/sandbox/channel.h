@@ -56,9 +56,7 @@ const struct channel_guest *channel_guest(const struct channel *ch); /* NULL bef
  *
  * A call ends with its main process. What that leaves in the background goes on, for later calls to talk to,
  * and what it writes later is thrown away. Killing a call (deadline, exec_kill, cancel) kills all that came
- * of it. Deadlines do not count time in which the machine slept. Of a call that an earlier host saw to its
- * end, the guest keeps the result until that host's acknowledgement arrived, so it may be found again after a
- * crash. */
+ * of it. Deadlines do not count time in which the machine slept. */
 
 enum exec_end {
     EXEC_EXITED,   /* code is the exit status */
@@ -72,6 +70,7 @@ enum exec_end {
 struct exec_request {
     uint64_t id; /* chosen by the owner, unique in the sandbox's life; the name to find it again */
     const char *const *argv; /* NULL-terminated; argv[0] looked up in PATH of the environment inside */
+    const char *alternative; /* in the place of argv[0] when there is no such program; NULL = none */
     const char *const
         *env;           /* "NAME=value" added to the sandbox's environment; NULL-terminated; may be NULL */
     const char *cwd;    /* NULL = workspace root; relative = beneath it; absolute allowed */
@@ -79,6 +78,9 @@ struct exec_request {
     bool keep_input;    /* leave stdin open for exec_write() (sessions) */
     bool tty;           /* own pseudo terminal, stdout and stderr together */
     int64_t timeout_ms; /* 0 = none */
+    bool takes_over; /* `instead` is let go of in the moment in which this one starts, which therefore needs
+                        no room: an ended one of this channel */
+    uint64_t instead;
     int64_t
         output_max; /* bytes of each stream passed on as they come; what follows is counted and dropped ... */
     int64_t tail_max; /* ... but for its last bytes (at most 64 KiB), delivered at the end */
@@ -104,7 +106,29 @@ struct exec_ops {
 int channel_exec(struct channel *ch, const struct exec_request *req, const struct exec_ops *ops, void *data,
                  struct channel_call **ret, struct err *err);
 int channel_exec_write(struct channel_call *call, struct span input, bool eof, struct err *err);
+/* The same with a number (not 0) that the guest remembers, so that after a crash it can be known whether the
+ * input arrived: whole or not at all. What is too long for one frame goes as by channel_exec_write(). */
+int channel_exec_write_numbered(struct channel_call *call, uint64_t number, struct span input,
+                                struct err *err);
+/* Number of the last input that this command took; 0 = none that had one. */
+uint64_t channel_exec_last_input(const struct channel *ch, uint64_t id);
 void channel_exec_kill(struct channel_call *call); /* whole tree; on_exit follows */
+
+/* A command that has ended stays known to the guest, with what of its output is still held, until it is
+ * released: whoever runs it does so once the result is durable. Releasing what is not known, or runs, is fine
+ * and does nothing. A canceled call is released by the channel when it has ended. */
+void channel_exec_release(struct channel *ch, uint64_t id);
+/* Ids of commands that have ended (EXIT came to this host, or the guest's HELLO said so and nobody has
+ * adopted it) and are not released, at most `max`; CHANNEL_EXECS is always enough. */
+enum { CHANNEL_EXECS = 64 };
+size_t channel_exec_ended(const struct channel *ch, uint64_t *ret_ids, size_t max);
+/* All that the guest knows, running ones included. What nobody wants is got rid of by adopt and cancel. */
+size_t channel_exec_list(const struct channel *ch, uint64_t *ret_ids, size_t max);
+/* Does the guest know it: started by an earlier host or this one, and not released? */
+bool channel_exec_is_known(const struct channel *ch, uint64_t id);
+/* How many more commands the guest has room for; unreleased ones and those that wait here are counted. A
+ * command that finds no room waits until there is some. */
+int channel_exec_room(const struct channel *ch);
 
 /* After a re-attach: take up a command that an earlier host started. Its output so far that the guest still
  * holds and its end are delivered as if we had been there; ERR_NOT_FOUND through on_exit(EXEC_LOST). */
@@ -124,6 +148,7 @@ struct guest_stat {
     uint32_t mode; /* permission bits */
     uint32_t links;
     uint64_t size, inode;
+    uint64_t stored; /* bytes that it takes on disk: less than `size` when it has holes */
     int64_t mtime_ns, ctime_ns;
 };
 
@@ -135,6 +160,8 @@ typedef void channel_stat_fn(void *data, int result, const struct guest_stat *st
 
 struct file_read_ops {
     void (*on_chunk)(void *data, struct span chunk); /* credit is given back when it returns */
+    /* That many zeros (64 KiB and more) which are stored nowhere; NULL: they come as chunks. */
+    void (*on_hole)(void *data, uint64_t len);
     void (*on_done)(void *data, int result, const struct guest_stat *st, const struct err *err);
 };
 
@@ -149,12 +176,17 @@ int channel_stat(struct channel *ch, const char *path, channel_stat_fn *fn, void
                  struct channel_call **ret, struct err *err);
 int channel_list(struct channel *ch, const char *path, bool recursive, const struct file_list_ops *ops,
                  void *data, struct channel_call **ret, struct err *err);
-/* Regular files only: a link at the end of the path is refused. */
+/* Regular files only: a link at the end of the path is refused. What belongs to the sandbox's user is read
+ * also when its mode denies it, folders on the way included. */
 int channel_read(struct channel *ch, const char *path, const struct file_read_ops *ops, void *data,
                  struct channel_call **ret, struct err *err);
+/* While held no credit is given back, so at most a window (256 KiB) still comes; a hole can stand for more
+ * than its reader can deal with at once. */
+void channel_read_hold(struct channel_call *call, bool hold);
 
 /* Write a file: created under a temporary name, renamed with its mode when complete; missing parents are made
- * (0755). Feed with channel_write_data() while it returns > 0 (bytes taken; 0 = wait for on_room), close with
+ * (0755). Zeros in whole blocks become holes. Feed with channel_write_data() while it returns > 0 (bytes
+ * taken; 0 = wait for on_room), and with channel_write_hole() for zeros that need not travel, close with
  * channel_write_end(). `fn` comes once, at the end. */
 struct file_write_ops {
     void (*on_room)(void *data);
@@ -163,6 +195,8 @@ struct file_write_ops {
 int channel_write(struct channel *ch, const char *path, uint32_t mode, const struct file_write_ops *ops,
                   void *data, struct channel_call **ret, struct err *err);
 ssize_t channel_write_data(struct channel_call *call, struct span bytes, struct err *err);
+int channel_write_hole(struct channel_call *call, uint64_t len,
+                       struct err *err); /* 1: taken; 0: wait for on_room */
 int channel_write_end(struct channel_call *call, struct err *err);
 
 int channel_mkdir(struct channel *ch, const char *path, uint32_t mode, channel_done_fn *fn, void *data,
@@ -170,6 +204,12 @@ int channel_mkdir(struct channel *ch, const char *path, uint32_t mode, channel_d
                   struct err *err); /* with parents; existing folder is fine, mode is set */
 int channel_symlink(struct channel *ch, const char *path, const char *target, channel_done_fn *fn, void *data,
                     struct channel_call **ret, struct err *err);
+/* Another name for a file or link (no parents are made). */
+int channel_link(struct channel *ch, const char *path, const char *existing, channel_done_fn *fn, void *data,
+                 struct channel_call **ret, struct err *err);
+/* Mode with set-id bits (of links: none) and mtime of what is there; links are not followed. */
+int channel_set(struct channel *ch, const char *path, uint32_t mode, int64_t mtime_ns, channel_done_fn *fn,
+                void *data, struct channel_call **ret, struct err *err);
 int channel_rename(struct channel *ch, const char *from, const char *to, channel_done_fn *fn, void *data,
                    struct channel_call **ret, struct err *err);
 int channel_remove(struct channel *ch, const char *path, bool recursive, channel_done_fn *fn, void *data,
@@ -197,13 +237,19 @@ int channel_ping(struct channel *ch, channel_done_fn *fn, void *data, struct cha
                  struct err *err);
 
 /* Paths whose (size, mtime, ctime, inode, mode, link target) differ from the guest's memory of the last scan
- * with `remember`; deletions too. The first scan reports everything. */
+ * with SCAN_REMEMBER; deletions too. The first scan of a connection reports everything. What changed so
+ * lately that the clock could hide another change is reported again by the next scan. Whatever is mounted in
+ * the workspace (binds of folders and files) is left out. */
+/* SCAN_ANEW: what was remembered is forgotten first, so everything is told. */
+enum { SCAN_REMEMBER = 1, SCAN_SUMS = 2, SCAN_ANEW = 4 };
 struct scan_ops {
-    void (*on_change)(void *data, struct span path, const struct guest_stat *st,
-                      struct span link_target); /* st NULL: gone */
+    /* st NULL: gone. sum: SHA-256 of a regular file's content with SCAN_SUMS, computed inside, never to be
+     * trusted as proof; NULL: it could not be read, was changing, or has more than 1 GiB of holes. */
+    void (*on_change)(void *data, struct span path, const struct guest_stat *st, struct span link_target,
+                      const uint8_t *sum);
     void (*on_done)(void *data, int result, uint64_t files_seen, const struct err *err);
 };
-int channel_scan(struct channel *ch, bool remember, const struct scan_ops *ops, void *data,
+int channel_scan(struct channel *ch, unsigned flags, const struct scan_ops *ops, void *data,
                  struct channel_call **ret, struct err *err);
 
 /* SHA-256 of a file, computed inside: for finding known contents, never as proof. */

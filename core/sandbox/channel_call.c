@@ -25,25 +25,26 @@ static void unlink_call(struct channel_call *call)
     call->list = NULL;
 }
 
-static int *counter(struct channel_call *call)
+/* Of those that are bounded by FRAME_REQUESTS. */
+static bool is_counted(const struct channel_call *call)
 {
-    return call->kind->is_exec ? &call->ch->open_execs : &call->ch->open_requests;
+    return call->list == &call->ch->open && call->kind != &ping_kind && !call->kind->is_exec;
 }
 
 void call_move(struct channel_call *call, struct call_list *to)
 {
     struct channel *ch = call->ch;
 
-    if (call->list == &ch->open && call->kind != &ping_kind)
-        (*counter(call))--;
+    if (is_counted(call))
+        ch->open_requests--;
     unlink_call(call);
     call->prev = to->last;
     *(to->last ? &to->last->next : &to->first) = call;
     to->last = call;
     call->list = to;
     call->state = to == &ch->waiting ? CALL_WAITING : to == &ch->open ? CALL_OPEN : CALL_ENDED;
-    if (to == &ch->open && call->kind != &ping_kind)
-        (*counter(call))++;
+    if (is_counted(call))
+        ch->open_requests++;
 }
 
 struct channel_call *call_find(struct channel *ch, uint64_t stream)
@@ -81,8 +82,8 @@ struct channel_call *call_new(struct channel *ch, const struct call_kind *kind, 
 
 void call_free(struct channel_call *call)
 {
-    if (call->list == &call->ch->open && call->kind != &ping_kind)
-        (*counter(call))--;
+    if (is_counted(call))
+        call->ch->open_requests--;
     unlink_call(call);
     buf_done(&call->request);
     buf_done(&call->input);
@@ -125,6 +126,10 @@ void channel_cancel(struct channel_call *call)
     call->wants_room = false;
     if (call->is_calling)
         return;
+    if (call->state == CALL_WAITING && call->kind == &adopt_kind) { /* it runs: taken up first, then killed */
+        call->is_killed = true;
+        return;
+    }
     if (call->state != CALL_OPEN) {
         call_free(call);
         return;
@@ -138,25 +143,25 @@ void channel_cancel(struct channel_call *call)
 
 /* ---- sending ---- */
 
-static bool has_slot(const struct channel *ch, const struct call_kind *kind)
+static bool has_slot(const struct channel_call *call)
 {
-    if (kind == &ping_kind)
+    if (call->kind == &ping_kind)
         return true;
-    if (kind->is_exec)
-        return ch->open_execs < FRAME_EXECS;
-    return ch->open_requests < FRAME_REQUESTS;
+    return call->kind->is_exec ? exec_has_room(call) : call->ch->open_requests < FRAME_REQUESTS;
 }
 
 static void send_request(struct channel_call *call)
 {
     struct channel *ch = call->ch;
 
-    if (call->kind == &adopt_kind && !exec_is_known(ch, call->stream)) {
+    if (call->kind == &adopt_kind && !channel_exec_is_known(ch, call->stream)) {
         call_move(call, &ch->ended);
         channel_soon(ch);
         return;
     }
-    if (!call->kind->is_exec)
+    if (call->kind->is_exec)
+        exec_sending(call);
+    else
         call->stream = ch->next_stream++;
     call_move(call, &ch->open);
     if (call->kind == &ping_kind) {
@@ -184,7 +189,7 @@ void call_pump(struct channel *ch)
     for (struct channel_call *c = ch->waiting.first, *next; c && !channel_is_crowded(ch) && !ch->is_broken;
          c = next) {
         next = c->next;
-        if (has_slot(ch, c->kind))
+        if (has_slot(c))
             send_request(c);
     }
     for (struct channel_call *c = ch->open.first; c; c = c->next) {
@@ -211,7 +216,7 @@ void call_give_back(struct channel_call *call, int which, size_t len)
     struct frame_out out = { payload, 0, sizeof(payload), false };
 
     call->owed[which] += (uint32_t) len;
-    if (call->owed[which] < FRAME_WINDOW / 4 || call->state != CALL_OPEN)
+    if (call->owed[which] < FRAME_WINDOW / 4 || call->state != CALL_OPEN || call->is_held)
         return;
     frame_put(&out, call->kind->is_exec ? (uint64_t) which + 1 : 0, 1);
     frame_put(&out, call->owed[which], 4);
@@ -295,6 +300,8 @@ static int dispatch(struct channel_call *call, const struct frame *f, struct err
         r = exec_exit(call, in, err);
         return r < 0 ? r : 1;
     }
+    if (f->type == FRAME_HOLE && k->on_hole)
+        return k->on_hole(call, in, err);
     if (f->type == FRAME_ENTRIES && k->on_entries)
         return k->on_entries(call, in, err);
     if ((f->type == FRAME_DATA || f->type == FRAME_OUTPUT) && k->on_data &&

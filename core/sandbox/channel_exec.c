@@ -5,6 +5,121 @@
 #include <stdio.h>
 #include <string.h>
 
+/* ---- what the guest knows ---- */
+
+static struct exec_slot *slot_find(const struct channel *ch, uint64_t id)
+{
+    for (size_t i = 0; i < ch->slot_count; i++) {
+        if (ch->slots[i].id == id)
+            return (struct exec_slot *) &ch->slots[i];
+    }
+    return NULL;
+}
+
+static void slot_add(struct channel *ch, uint64_t id, bool has_ended)
+{
+    if (!slot_find(ch, id) && ch->slot_count < CHANNEL_EXECS)
+        ch->slots[ch->slot_count++] = (struct exec_slot){ .id = id, .has_ended = has_ended };
+}
+
+static void slot_drop(struct channel *ch, struct exec_slot *slot)
+{
+    *slot = ch->slots[--ch->slot_count];
+}
+
+void exec_greet(struct channel *ch)
+{
+    for (int i = 0; i < ch->hello.execs; i++) {
+        struct exec_slot *slot;
+
+        slot_add(ch, ch->hello.exec_id[i], ch->hello.exec_state[i] & FRAME_EXEC_ENDED);
+        slot = slot_find(ch, ch->hello.exec_id[i]);
+        slot->reads = ch->hello.exec_state[i] & FRAME_EXEC_READS;
+        slot->input = ch->hello.exec_input[i];
+    }
+}
+
+/* The one whose place it takes, if it is still there to be taken. */
+static struct exec_slot *slot_instead(const struct channel_call *call)
+{
+    struct exec_slot *slot = call->takes_over ? slot_find(call->ch, call->instead) : NULL;
+
+    return slot && slot->has_ended ? slot : NULL;
+}
+
+bool exec_has_room(const struct channel_call *call)
+{
+    return call->kind == &adopt_kind || slot_instead(call) || call->ch->slot_count < FRAME_EXECS;
+}
+
+void exec_sending(struct channel_call *call)
+{
+    struct exec_slot *slot = slot_find(call->ch, call->stream), *instead = slot_instead(call);
+
+    if (call->kind == &adopt_kind) {
+        slot->has_ended = false; /* until we hear of it */
+        call->has_input = slot->reads;
+    } else {
+        call->takes_over = instead != NULL;
+        if (instead)
+            slot_drop(call->ch, instead);
+        slot_add(call->ch, call->stream, false);
+    }
+}
+
+void channel_exec_release(struct channel *ch, uint64_t id)
+{
+    struct exec_slot *slot = slot_find(ch, id);
+
+    if (!slot || !slot->has_ended)
+        return;
+    slot_drop(ch, slot);
+    channel_say(ch, FRAME_RELEASE, 0, id, span_make(NULL, 0));
+}
+
+size_t channel_exec_ended(const struct channel *ch, uint64_t *ret_ids, size_t max)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < ch->slot_count && count < max; i++) {
+        if (ch->slots[i].has_ended)
+            ret_ids[count++] = ch->slots[i].id;
+    }
+    return count;
+}
+
+size_t channel_exec_list(const struct channel *ch, uint64_t *ret_ids, size_t max)
+{
+    size_t count = ch->slot_count < max ? ch->slot_count : max;
+
+    for (size_t i = 0; i < count; i++)
+        ret_ids[i] = ch->slots[i].id;
+    return count;
+}
+
+bool channel_exec_is_known(const struct channel *ch, uint64_t id)
+{
+    return slot_find(ch, id) != NULL;
+}
+
+int channel_exec_room(const struct channel *ch)
+{
+    int room = FRAME_EXECS - (int) ch->slot_count;
+
+    for (const struct channel_call *c = ch->waiting.first; c; c = c->next)
+        room -= c->kind == &exec_kind && !slot_instead(c);
+    return room < 0 ? 0 : room;
+}
+
+uint64_t channel_exec_last_input(const struct channel *ch, uint64_t id)
+{
+    const struct exec_slot *slot = slot_find(ch, id);
+
+    return slot ? slot->input : 0;
+}
+
+/* ---- ends ---- */
+
 /* Linux' numbers, which a guest uses whatever the host is. */
 static const char *linux_error(uint32_t errnum)
 {
@@ -49,7 +164,7 @@ static void failure_text(const struct channel_call *call, const struct frame_exi
     if (x->step == FRAME_STEP_CHDIR)
         (void) snprintf(ret, size, "folder '%s': %s", call->cwd, why ? why : number);
     else
-        (void) snprintf(ret, size, "starting '%s': %s", call->shown, why ? why : number);
+        (void) snprintf(ret, size, "starting '%s'%s: %s", call->shown, call->alternative, why ? why : number);
 }
 
 static void tell_exit(struct channel_call *call, const struct frame_exit *x)
@@ -87,6 +202,24 @@ static void on_fail(struct channel_call *call, int r, const struct err *why)
     call->to.exec->on_exit(call->data, &result);
 }
 
+/* Refused: it has no slot in the guest, and the one whose place it was to take still has. Else it has ended.
+ */
+static void slot_end(struct channel_call *call, const struct frame_exit *x)
+{
+    struct channel *ch = call->ch;
+    struct exec_slot *slot = slot_find(ch, call->stream);
+    bool is_refused =
+        x->end == FRAME_EXIT_FAILED && (x->step == FRAME_STEP_TABLE || x->step == FRAME_STEP_REQUEST);
+
+    if (slot && !is_refused)
+        slot->has_ended = true;
+    if (!slot || !is_refused || x->errnum == 17) /* EEXIST of Linux: the number is another's */
+        return;
+    slot_drop(ch, slot);
+    if (call->takes_over)
+        slot_add(ch, call->instead, true);
+}
+
 int exec_exit(struct channel_call *call, struct frame_in in, struct err *err)
 {
     struct channel *ch = call->ch;
@@ -97,7 +230,7 @@ int exec_exit(struct channel_call *call, struct frame_in in, struct err *err)
         return call_offence(err, "an exit that cannot be read");
     if (x.written[0] < call->at[0] || x.written[1] < call->at[1])
         return call_offence(err, "a command that wrote less than it did");
-    channel_say(ch, FRAME_RELEASE, 0, call->stream, span_make(NULL, 0));
+    slot_end(call, &x);
     if (call->kind == &adopt_kind && x.end == FRAME_EXIT_FAILED && x.step == FRAME_STEP_TABLE) {
         err_set(&lost, ERR_NOT_FOUND, "the sandbox does not know command %llu",
                 (unsigned long long) call->stream);
@@ -105,6 +238,8 @@ int exec_exit(struct channel_call *call, struct frame_in in, struct err *err)
             on_fail(call, -ERR_NOT_FOUND, &lost);
     } else
         tell_exit(call, &x);
+    if (!ch->is_freed && call->is_detached) /* nobody wants it */
+        channel_exec_release(ch, call->stream);
     return 1;
 }
 
@@ -173,11 +308,16 @@ static int request_check(struct channel *ch, const struct exec_request *req, con
         return err_set(err, ERR_INVALID, "command number %llu is out of range", (unsigned long long) req->id);
     if (is_open(ch, req->id))
         return err_set(err, ERR_CONFLICT, "command %llu runs already", (unsigned long long) req->id);
+    if (slot_find(ch, req->id))
+        return err_set(err, ERR_CONFLICT, "command %llu has run already", (unsigned long long) req->id);
     if (x->argc == 0)
         return err_set(err, ERR_INVALID, "a command without a program");
     if (x->argc > FRAME_ARGS_MAX || x->envc > FRAME_ARGS_MAX)
         return err_set(err, ERR_TOO_LARGE, "a command with more than %d arguments or variables",
                        FRAME_ARGS_MAX);
+    if (strlen(x->alternative) >= FRAME_PATH_MAX)
+        return err_set(err, ERR_TOO_LARGE, "the path of a program is longer than %d bytes",
+                       FRAME_PATH_MAX - 1);
     if (strlen(x->cwd) >= FRAME_PATH_MAX)
         return err_set(err, ERR_TOO_LARGE, "the path of a command's folder is longer than %d bytes",
                        FRAME_PATH_MAX - 1);
@@ -220,14 +360,18 @@ int channel_exec(struct channel *ch, const struct exec_request *req, const struc
                  struct channel_call **ret, struct err *err)
 {
     struct frame_exec x = {
-        .flags =
-            (req->tty ? FRAME_EXEC_TTY : 0) | (req->keep_input || req->input.len > 0 ? FRAME_EXEC_INPUT : 0),
+        .flags = (req->tty ? FRAME_EXEC_TTY : 0) |
+                 (req->keep_input || req->input.len > 0 ? FRAME_EXEC_INPUT : 0) |
+                 (req->takes_over ? FRAME_EXEC_INSTEAD : 0),
+        .instead = req->instead,
         .timeout_ms = clamp(req->timeout_ms, INT64_MAX / 1000000),
         .output_max = (uint64_t) clamp(req->output_max, INT64_MAX / 2),
         .tail_max = (uint32_t) clamp(req->tail_max, FRAME_TAIL_MAX),
         .cwd = req->cwd ? req->cwd : "",
+        .alternative = req->alternative ? req->alternative : "",
     };
-    size_t len = strings_len(req->argv, &x.argc) + strings_len(req->env, &x.envc) + strlen(x.cwd) + 64;
+    size_t len = strings_len(req->argv, &x.argc) + strings_len(req->env, &x.envc) + strlen(x.cwd) +
+                 strlen(x.alternative) + 64;
     int r = request_check(ch, req, &x, err);
     struct channel_call *call =
         r < 0 ? NULL : exec_new(ch, &exec_kind, req->id, req->argv[0], ops, data, err);
@@ -235,7 +379,11 @@ int channel_exec(struct channel *ch, const struct exec_request *req, const struc
     if (!call)
         return r < 0 ? r : -(int) (ch->is_broken ? ERR_ENGINE : ERR_INTERNAL);
     (void) snprintf(call->cwd, sizeof(call->cwd), "%s", x.cwd);
+    if (req->alternative)
+        (void) snprintf(call->alternative, sizeof(call->alternative), " or '%.64s'", req->alternative);
     call->delivered_max = x.output_max + x.tail_max;
+    call->takes_over = req->takes_over;
+    call->instead = req->instead;
     r = input_copy(call, req, err);
     if (r < 0) {
         call_free(call);
@@ -295,6 +443,31 @@ int channel_exec_write(struct channel_call *call, struct span input, bool eof, s
     return 0;
 }
 
+int channel_exec_write_numbered(struct channel_call *call, uint64_t number, struct span input,
+                                struct err *err)
+{
+    struct exec_slot *slot = slot_find(call->ch, call->stream);
+    struct buf both = BUF_INIT(FRAME_PAYLOAD_MAX);
+    char le[8];
+    bool needs_pad, is_whole;
+
+    for (int i = 0; i < 8; i++)
+        le[i] = (char) (uint8_t) (number >> (8 * i));
+    is_whole = buf_add(&both, le, 8) == 0 && buf_add_span(&both, input) == 0 &&
+               frame_cut((const uint8_t *) both.data, both.len, &needs_pad) == both.len;
+    if (!is_whole || call->state != CALL_OPEN || call->ch->is_broken || !call->has_input || call->is_ending ||
+        call->input.len > call->input_sent || input.len > call->window) {
+        buf_done(&both);
+        return channel_exec_write(call, input, false, err);
+    }
+    channel_say(call->ch, FRAME_INPUT, 0, call->stream, buf_span(&both));
+    buf_done(&both);
+    call->window -= (uint32_t) input.len;
+    if (slot)
+        slot->input = number;
+    return 0;
+}
+
 void channel_exec_kill(struct channel_call *call)
 {
     struct channel *ch = call->ch;
@@ -306,15 +479,6 @@ void channel_exec_kill(struct channel_call *call)
 }
 
 /* ---- after a re-attach ---- */
-
-bool exec_is_known(const struct channel *ch, uint64_t id)
-{
-    for (int i = 0; i < ch->hello.execs; i++) {
-        if (ch->hello.exec_id[i] == id)
-            return true;
-    }
-    return false;
-}
 
 int channel_exec_adopt(struct channel *ch, uint64_t id, const struct exec_ops *ops, void *data,
                        struct channel_call **ret, struct err *err)
@@ -328,7 +492,7 @@ int channel_exec_adopt(struct channel *ch, uint64_t id, const struct exec_ops *o
     call = exec_new(ch, &adopt_kind, id, shown, ops, data, err);
     if (!call)
         return -(int) (ch->is_broken ? ERR_ENGINE : ERR_INTERNAL);
-    call->has_input = true; /* if it has; the guest says how much it takes */
+    call->has_input = true; /* the guest says how much it takes, and HELLO whether it does */
     struct frame_out out = call_request(call, 1);
 
     return call_submit(call, &out, ret, err);

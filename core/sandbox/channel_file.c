@@ -18,6 +18,7 @@ void stat_public(const struct frame_stat *st, struct guest_stat *ret)
         .links = st->links,
         .size = st->size,
         .inode = st->inode,
+        .stored = st->stored,
         .mtime_ns = st->mtime_ns,
         .ctime_ns = st->ctime_ns,
     };
@@ -69,6 +70,10 @@ static const struct call_kind mkdir_kind = { .type = FRAME_MKDIR,
 static const struct call_kind symlink_kind = { .type = FRAME_SYMLINK,
                                                .on_done = plain_done,
                                                .on_fail = plain_fail };
+static const struct call_kind link_kind = { .type = FRAME_LINK,
+                                            .on_done = plain_done,
+                                            .on_fail = plain_fail };
+static const struct call_kind set_kind = { .type = FRAME_SET, .on_done = plain_done, .on_fail = plain_fail };
 static const struct call_kind rename_kind = { .type = FRAME_RENAME,
                                               .on_done = plain_done,
                                               .on_fail = plain_fail };
@@ -76,10 +81,11 @@ static const struct call_kind remove_kind = { .type = FRAME_REMOVE,
                                               .on_done = plain_done,
                                               .on_fail = plain_fail };
 
-/* [number,] path [, second]. */
+/* [number,] [time,] path [, second]. */
 struct arguments {
     uint32_t number;
-    int number_bytes;
+    int number_bytes, time_bytes;
+    int64_t time_ns;
     const char *path, *second;
 };
 
@@ -94,10 +100,12 @@ static int submit(struct channel *ch, const struct call_kind *kind, const struct
     if (kind == &write_kind)
         call->window = FRAME_WINDOW;
     struct frame_out out =
-        call_request(call, 8 + strlen(a->path) + 1 + (a->second ? strlen(a->second) + 1 : 0));
+        call_request(call, 16 + strlen(a->path) + 1 + (a->second ? strlen(a->second) + 1 : 0));
 
     if (a->number_bytes)
         frame_put(&out, a->number, a->number_bytes);
+    if (a->time_bytes)
+        frame_put(&out, (uint64_t) a->time_ns, a->time_bytes);
     frame_put_bytes(&out, a->path, strlen(a->path) + 1);
     if (a->second)
         frame_put_bytes(&out, a->second, strlen(a->second) + 1);
@@ -122,6 +130,28 @@ int channel_symlink(struct channel *ch, const char *path, const char *target, ch
     if (r == 0 && (!target[0] || strlen(target) >= FRAME_PATH_MAX))
         r = err_set(err, ERR_INVALID, "the target of the link '%s' is empty or too long", path);
     return r < 0 ? r : submit(ch, &symlink_kind, &a, (union call_to){ .done = fn }, data, ret, err);
+}
+
+int channel_link(struct channel *ch, const char *path, const char *existing, channel_done_fn *fn, void *data,
+                 struct channel_call **ret, struct err *err)
+{
+    const struct arguments a = { .path = path, .second = existing };
+    int r = path_check(path, false, err);
+
+    if (r == 0)
+        r = path_check(existing, false, err);
+    return r < 0 ? r : submit(ch, &link_kind, &a, (union call_to){ .done = fn }, data, ret, err);
+}
+
+int channel_set(struct channel *ch, const char *path, uint32_t mode, int64_t mtime_ns, channel_done_fn *fn,
+                void *data, struct channel_call **ret, struct err *err)
+{
+    const struct arguments a = {
+        .number = mode & 07777, .number_bytes = 4, .time_bytes = 8, .time_ns = mtime_ns, .path = path
+    };
+    int r = path_check(path, false, err);
+
+    return r < 0 ? r : submit(ch, &set_kind, &a, (union call_to){ .done = fn }, data, ret, err);
 }
 
 int channel_rename(struct channel *ch, const char *from, const char *to, channel_done_fn *fn, void *data,
@@ -274,6 +304,21 @@ static int read_data(struct channel_call *call, struct frame_in in, struct err *
     return 0;
 }
 
+static int read_hole(struct channel_call *call, struct frame_in in, struct err *err)
+{
+    uint64_t len = frame_get(&in, 8);
+
+    if (call_receive(call, 0, 8, err) < 0)
+        return -ERR_PROTOCOL;
+    if (in.is_bad || in.len > 0 || len == 0 || len > INT64_MAX || !call->to.read->on_hole)
+        return call_offence(err, "a hole that cannot be");
+    if (call_is_wanted(call))
+        call->to.read->on_hole(call->data, len);
+    if (!call->ch->is_freed)
+        call_give_back(call, 0, 8);
+    return 0;
+}
+
 static int read_done(struct channel_call *call, struct frame_in in, struct err *err)
 {
     struct guest_stat st;
@@ -293,16 +338,23 @@ static void read_fail(struct channel_call *call, int r, const struct err *why)
 }
 
 static const struct call_kind read_kind = {
-    .type = FRAME_READ, .on_data = read_data, .on_done = read_done, .on_fail = read_fail
+    .type = FRAME_READ, .on_data = read_data, .on_hole = read_hole, .on_done = read_done, .on_fail = read_fail
 };
 
 int channel_read(struct channel *ch, const char *path, const struct file_read_ops *ops, void *data,
                  struct channel_call **ret, struct err *err)
 {
-    const struct arguments a = { .path = path };
+    const struct arguments a = { .number = ops->on_hole ? 1 : 0, .number_bytes = 1, .path = path };
     int r = path_check(path, false, err);
 
     return r < 0 ? r : submit(ch, &read_kind, &a, (union call_to){ .read = ops }, data, ret, err);
+}
+
+void channel_read_hold(struct channel_call *call, bool hold)
+{
+    call->is_held = hold;
+    if (!hold)
+        call_give_back(call, 0, 0);
 }
 
 /* ---- write ---- */
@@ -361,6 +413,24 @@ ssize_t channel_write_data(struct channel_call *call, struct span bytes, struct 
     call->window -= (uint32_t) n;
     channel_say_long(call->ch, FRAME_DATA, call->stream, span_make(bytes.ptr, n), 0, 0);
     return (ssize_t) n;
+}
+
+int channel_write_hole(struct channel_call *call, uint64_t len, struct err *err)
+{
+    uint8_t payload[8];
+    struct frame_out out = { payload, 0, sizeof(payload), false };
+    int r = writable(call, err);
+
+    if (r < 0)
+        return r;
+    call->wants_room =
+        call->state != CALL_OPEN || call->window < sizeof(payload) || channel_is_crowded(call->ch);
+    if (call->wants_room)
+        return 0;
+    call->window -= (uint32_t) sizeof(payload);
+    frame_put(&out, len, 8);
+    channel_say(call->ch, FRAME_HOLE, 0, call->stream, span_make(payload, out.len));
+    return 1;
 }
 
 int channel_write_end(struct channel_call *call, struct err *err)

@@ -25,6 +25,8 @@ enum {
     CHANNEL_PATH_SHOWN = 256,
 };
 
+_Static_assert((int) CHANNEL_EXECS == FRAME_EXECS, "what the guest has slots for");
+
 enum call_state { CALL_WAITING, CALL_OPEN, CALL_ENDED };
 
 struct call_kind {
@@ -32,6 +34,7 @@ struct call_kind {
     bool is_exec;
     /* DATA, ENTRIES, OUTPUT, CREDIT; NULL: the guest may not send it. */
     int (*on_data)(struct channel_call *call, struct frame_in in, struct err *err);
+    int (*on_hole)(struct channel_call *call, struct frame_in in, struct err *err);
     int (*on_entries)(struct channel_call *call, struct frame_in in, struct err *err);
     /* DONE with FRAME_OK: decode the result, tell the owner. */
     int (*on_done)(struct channel_call *call, struct frame_in in, struct err *err);
@@ -72,15 +75,25 @@ struct channel_call {
 
     /* writing */
     bool wants_room, is_ending;
+    bool is_held; /* reading: no credit is given back */
     /* commands */
     struct buf input;
     size_t input_sent;
     bool has_input, is_killed;
+    bool takes_over;
+    uint64_t instead;
     uint64_t at[2]; /* position after the last output */
     uint64_t delivered[2], delivered_max;
     char cwd[CHANNEL_PATH_SHOWN];
+    char alternative[72]; /* for messages */
     /* probe; list */
     struct buf text;
+};
+
+/* A command that the guest knows. */
+struct exec_slot {
+    uint64_t id, input;
+    bool has_ended, reads;
 };
 
 struct call_list {
@@ -108,7 +121,9 @@ struct channel {
     struct channel_guest guest;
 
     struct call_list waiting, open, ended;
-    int open_requests, open_execs;
+    int open_requests;
+    struct exec_slot slots[CHANNEL_EXECS];
+    size_t slot_count;
     uint64_t next_stream;
 
     int64_t pulse_ms, sent_ms, ping_since_ms;
@@ -170,8 +185,10 @@ static inline bool call_is_wanted(const struct channel_call *call)
 
 /* ---- channel_exec.c, channel_file.c ---- */
 
-bool exec_is_known(const struct channel *ch, uint64_t id);
-void exec_pump(struct channel_call *call); /* input that has credit */
+void exec_greet(struct channel *ch); /* HELLO came */
+bool exec_has_room(const struct channel_call *call);
+void exec_sending(struct channel_call *call); /* it is on its way now */
+void exec_pump(struct channel_call *call);    /* input that has credit */
 int exec_exit(struct channel_call *call, struct frame_in in, struct err *err);
 extern const struct call_kind exec_kind, adopt_kind, ping_kind, write_kind;
 void stat_public(const struct frame_stat *st, struct guest_stat *ret);

@@ -128,8 +128,8 @@ static int scan_entries(struct channel_call *call, struct frame_in in, struct er
         stat_public(&e.st, &st);
         if (call_is_wanted(call) && call->to.scan->on_change)
             call->to.scan->on_change(call->data, span_make(e.path, e.path_len),
-                                     e.st.kind == FRAME_KIND_GONE ? NULL : &st,
-                                     span_make(e.link, e.link_len));
+                                     e.st.kind == FRAME_KIND_GONE ? NULL : &st, span_make(e.link, e.link_len),
+                                     e.sum);
         if (call->ch->is_freed)
             return 0;
     }
@@ -157,10 +157,15 @@ static const struct call_kind scan_kind = {
     .type = FRAME_SCAN, .on_entries = scan_entries, .on_done = scan_done, .on_fail = scan_fail
 };
 
-int channel_scan(struct channel *ch, bool remember, const struct scan_ops *ops, void *data,
+_Static_assert((int) SCAN_REMEMBER == FRAME_SCAN_REMEMBER && (int) SCAN_SUMS == FRAME_SCAN_SUMS &&
+                   (int) SCAN_ANEW == FRAME_SCAN_ANEW,
+               "sent as they are");
+
+int channel_scan(struct channel *ch, unsigned flags, const struct scan_ops *ops, void *data,
                  struct channel_call **ret, struct err *err)
 {
-    return submit(ch, &scan_kind, (union call_to){ .scan = ops }, data, remember, NULL, ret, err);
+    return submit(ch, &scan_kind, (union call_to){ .scan = ops }, data,
+                  (int) (flags & (SCAN_REMEMBER | SCAN_SUMS | SCAN_ANEW)), NULL, ret, err);
 }
 
 /* ---- checksum ---- */

@@ -242,12 +242,14 @@ void frame_put_bytes(struct frame_out *out, const void *p, size_t len)
 bool frame_exec_decode(struct frame_in in, struct frame_exec *ret)
 {
     ret->flags = (uint32_t) frame_get(&in, 4);
+    ret->instead = frame_get(&in, 8);
     ret->timeout_ms = (int64_t) frame_get(&in, 8);
     ret->output_max = frame_get(&in, 8);
     ret->tail_max = (uint32_t) frame_get(&in, 4);
     ret->argc = (uint32_t) frame_get(&in, 2);
     ret->envc = (uint32_t) frame_get(&in, 2);
     ret->cwd = frame_get_text(&in, FRAME_PATH_MAX);
+    ret->alternative = frame_get_text(&in, FRAME_PATH_MAX);
     ret->strings = (const char *) in.p;
     ret->strings_len = in.len;
     if (in.is_bad || ret->argc == 0 || ret->argc > FRAME_ARGS_MAX || ret->envc > FRAME_ARGS_MAX)
@@ -262,12 +264,14 @@ bool frame_exec_decode(struct frame_in in, struct frame_exec *ret)
 void frame_exec_encode(struct frame_out *out, const struct frame_exec *exec)
 {
     frame_put(out, exec->flags, 4);
+    frame_put(out, exec->instead, 8);
     frame_put(out, (uint64_t) exec->timeout_ms, 8);
     frame_put(out, exec->output_max, 8);
     frame_put(out, exec->tail_max, 4);
     frame_put(out, exec->argc, 2);
     frame_put(out, exec->envc, 2);
     frame_put_bytes(out, exec->cwd, strlen(exec->cwd) + 1);
+    frame_put_bytes(out, exec->alternative, strlen(exec->alternative) + 1);
 }
 
 bool frame_exit_decode(struct frame_in in, struct frame_exit *ret)
@@ -303,6 +307,7 @@ bool frame_stat_decode(struct frame_in *in, struct frame_stat *ret)
     ret->links = (uint32_t) frame_get(in, 4);
     ret->size = frame_get(in, 8);
     ret->inode = frame_get(in, 8);
+    ret->stored = frame_get(in, 8);
     ret->mtime_ns = (int64_t) frame_get(in, 8);
     ret->ctime_ns = (int64_t) frame_get(in, 8);
     if (ret->kind > FRAME_KIND_GONE || ret->mode > 07777 || ret->size > INT64_MAX)
@@ -317,6 +322,7 @@ void frame_stat_encode(struct frame_out *out, const struct frame_stat *st)
     frame_put(out, st->links, 4);
     frame_put(out, st->size, 8);
     frame_put(out, st->inode, 8);
+    frame_put(out, st->stored, 8);
     frame_put(out, (uint64_t) st->mtime_ns, 8);
     frame_put(out, (uint64_t) st->ctime_ns, 8);
 }
@@ -326,11 +332,16 @@ bool frame_entry_decode(struct frame_in *in, struct frame_entry *ret)
     (void) frame_stat_decode(in, &ret->st);
     ret->path_len = (uint16_t) frame_get(in, 2);
     ret->link_len = (uint16_t) frame_get(in, 2);
+    size_t sum_len = (size_t) frame_get(in, 1);
+
     ret->path = (const char *) frame_get_bytes(in, ret->path_len);
     ret->link = (const char *) frame_get_bytes(in, ret->link_len);
+    ret->sum = sum_len > 0 ? frame_get_bytes(in, sum_len) : NULL;
     if (in->is_bad || !frame_path_ok(ret->path, ret->path_len) || ret->link_len >= FRAME_PATH_MAX)
         return false;
     if ((ret->link_len > 0) != (ret->st.kind == FRAME_KIND_LINK))
+        return false;
+    if (ret->sum && (sum_len != FRAME_SUM || ret->st.kind != FRAME_KIND_FILE))
         return false;
     return ret->link_len == 0 || !memchr(ret->link, 0, ret->link_len);
 }
@@ -340,8 +351,10 @@ void frame_entry_encode(struct frame_out *out, const struct frame_entry *e)
     frame_stat_encode(out, &e->st);
     frame_put(out, e->path_len, 2);
     frame_put(out, e->link_len, 2);
+    frame_put(out, e->sum ? FRAME_SUM : 0, 1);
     frame_put_bytes(out, e->path, e->path_len);
     frame_put_bytes(out, e->link, e->link_len);
+    frame_put_bytes(out, e->sum, e->sum ? FRAME_SUM : 0);
 }
 
 static bool component_ok(const char *p, size_t len)
@@ -415,6 +428,7 @@ bool frame_hello_decode(struct frame_in in, bool from_guest, struct frame_hello 
     for (int i = 0; i < ret->execs; i++) {
         ret->exec_id[i] = frame_get(&in, 8);
         ret->exec_state[i] = (uint8_t) frame_get(&in, 1);
+        ret->exec_input[i] = frame_get(&in, 8);
     }
     return !in.is_bad && ret->version > 0;
 }
@@ -432,5 +446,6 @@ void frame_hello_encode(struct frame_out *out, bool from_guest, const struct fra
     for (int i = 0; i < h->execs; i++) {
         frame_put(out, h->exec_id[i], 8);
         frame_put(out, h->exec_state[i], 1);
+        frame_put(out, h->exec_input[i], 8);
     }
 }

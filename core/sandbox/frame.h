@@ -61,28 +61,49 @@
  *   host                          guest
  *   HELLO version features        HELLO version features boot orphan build commands
  *   PING                          PONG              (one at a time, stream repeated)
- *   EXEC ...                      OUTPUT* EXIT      (then RELEASE from the host)
+ *   EXEC ...                      OUTPUT* EXIT      (and it stays known until RELEASE)
  *   ADOPT (empty)                 OUTPUT* EXIT      (what is still held, from its beginning)
  *   KILL (empty)                  EXIT              (whole process tree)
+ *   RELEASE (empty)                                 (of a command that has ended)
  *   DATA ... FRAME_END            CREDIT            (stdin of a command)
+ *   INPUT number bytes            CREDIT            (the same, in one piece and with a number)
  *   STAT path                     DONE stat
  *   LIST recursive path           ENTRIES* DONE
- *   READ path                     DATA* DONE stat
- *   WRITE mode path, DATA*, END   CREDIT* DONE
- *   MKDIR SYMLINK RENAME REMOVE   DONE
+ *   READ holes path               DATA* HOLE* DONE stat
+ *   WRITE mode path, DATA* HOLE*, END   CREDIT* DONE
+ *   MKDIR SYMLINK LINK RENAME REMOVE SET   DONE
  *   PROBE path                    DATA* DONE
  *   STATS                         DONE stats
- *   SCAN remember                 ENTRIES* DONE count
+ *   SCAN flags                    ENTRIES* DONE count
  *   CHECKSUM path                 DONE sum
+ *
+ * Strings end with NUL and come last; numbers are u32 for modes, u64 for times and lengths, else u8.
+ *   LINK path existing            another name for a file
+ *   SET mode mtime path           nothing is followed; a link has no mode, so that is ignored
+ *   READ                          with `holes` 1, stretches of FRAME_HOLE_MIN and more that are
+ *                                 stored nowhere come as HOLE, else as zeros
+ *   HOLE length                   so many zeros, 1 ... 2^63-1
+ *   SCAN                          SCAN_REMEMBER: what is told is not told again before it changes;
+ *                                 SCAN_SUMS: entries of files carry their SHA-256;
+ *                                 SCAN_ANEW: as if nothing had been told before
+ *
+ * COMMANDS
+ *
+ * A command keeps one of the FRAME_EXECS slots from its EXEC to its RELEASE, also when it has ended, so that
+ * a host that vanishes before the result was stored finds it again. A host that wants to start more lets go
+ * of older ones. EXEC may name one command that has ended and whose slot it takes over (`instead`): it is let
+ * go of in the moment in which the new one starts, not earlier, so that of a row of commands the latest one
+ * is always known. A program that is not there can have an alternative, tried in its place. INPUT is taken
+ * whole or not at all, and its number is in later HELLOs (`input` of the command): a host that does not know
+ * whether its predecessor's input arrived sees it there.
  *
  * CREDIT
  *
- * DATA, OUTPUT and ENTRIES count against a window of their stream (stdout and
- * stderr each have their own): FRAME_WINDOW payload bytes, FRAME_WINDOW_STDIN
- * towards a command. The receiver gives back what it has dealt with. Nobody
- * sends more than the window, so each side's memory is bounded, one
- * noisy command cannot starve the rest, and a command whose output nobody takes
- * blocks in its own write(2).
+ * The payloads of DATA, INPUT (without its number), HOLE, OUTPUT and ENTRIES count against a window of their
+ * stream (stdout and stderr each have their own): FRAME_WINDOW payload bytes, FRAME_WINDOW_STDIN towards a
+ * command. The receiver gives back what it has dealt with. Nobody sends more than the window, so each side's
+ * memory is bounded, one noisy command cannot starve the rest, and a command whose output nobody takes blocks
+ * in its own write(2).
  *
  * LIFE
  *
@@ -97,7 +118,7 @@
 #include <stdint.h>
 
 enum {
-    FRAME_VERSION = 1,
+    FRAME_VERSION = 2,
     FRAME_HEADER = 16,
     FRAME_MARK = 16,
     FRAME_NONCE = 16,
@@ -114,6 +135,8 @@ enum {
     FRAME_PROBE_MAX = 64 * 1024,
     FRAME_TEXT_MAX = 255,
     FRAME_BUILD = 64, /* hex digits */
+    FRAME_SUM = 32,   /* SHA-256 */
+    FRAME_HOLE_MIN = 64 * 1024,
 };
 
 #define FRAME_STREAM_FILES (UINT64_C(1) << 62)
@@ -149,12 +172,16 @@ enum frame_type {
     FRAME_STATS,
     FRAME_SCAN,
     FRAME_CHECKSUM,
+    FRAME_LINK,
+    FRAME_SET, /* the last request */
+    FRAME_HOLE,
+    FRAME_INPUT,
     FRAME_TYPES
 };
 
 enum { FRAME_MORE = 1, FRAME_END = 2, FRAME_FLAGS = 3 };
 
-/* Features: bits of HELLO. None is defined beyond version 1. */
+/* Features: bits of HELLO. None is defined beyond version 2. */
 
 struct frame {
     uint8_t type;
@@ -219,17 +246,20 @@ void frame_put_bytes(struct frame_out *out, const void *p, size_t len);
 
 /* ---- payloads: structs ---- */
 
-enum { FRAME_EXEC_TTY = 1, FRAME_EXEC_INPUT = 2 }; /* INPUT: stdin is a pipe, DATA follows until FRAME_END */
+/* INPUT: stdin is a pipe, DATA follows until FRAME_END. INSTEAD: `instead` counts. */
+enum { FRAME_EXEC_TTY = 1, FRAME_EXEC_INPUT = 2, FRAME_EXEC_INSTEAD = 4 };
 
-/* Strings lie one after the other in the payload: cwd, argv, env. */
+/* Strings lie one after the other in the payload: cwd, alternative, argv, env. */
 struct frame_exec {
     uint32_t flags;
+    uint64_t instead; /* takes over the slot of this command, which has ended */
     int64_t timeout_ms;
     uint64_t output_max;
     uint32_t tail_max;
     uint32_t argc, envc;
-    const char *cwd;     /* "" = root */
-    const char *strings; /* argc + envc of them */
+    const char *cwd;         /* "" = root */
+    const char *alternative; /* in the place of argv[0] when that is not there; "" = none */
+    const char *strings;     /* argc + envc of them */
     size_t strings_len;
 };
 
@@ -265,20 +295,23 @@ struct frame_stat {
     uint8_t kind;
     uint32_t mode, links;
     uint64_t size, inode;
+    uint64_t stored; /* bytes on disk */
     int64_t mtime_ns, ctime_ns;
 };
 
 bool frame_stat_decode(struct frame_in *in, struct frame_stat *ret);
 void frame_stat_encode(struct frame_out *out, const struct frame_stat *st);
 
-/* An entry of ENTRIES: stat, then u16 and u16 lengths, path, link target. */
+/* An entry of ENTRIES: stat, then u16, u16 and u8 lengths, path, link target, sum. */
 struct frame_entry {
     struct frame_stat st;
     const char *path, *link; /* not terminated */
     uint16_t path_len, link_len;
+    const uint8_t *sum; /* FRAME_SUM bytes, for files only; NULL: none */
 };
 
-enum { FRAME_ENTRY_MAX = 41 + 4 + 2 * FRAME_PATH_MAX };
+enum { FRAME_ENTRY_MAX = 49 + 5 + 2 * FRAME_PATH_MAX + FRAME_SUM };
+enum { FRAME_SCAN_REMEMBER = 1, FRAME_SCAN_SUMS = 2, FRAME_SCAN_ANEW = 4 };
 
 bool frame_entry_decode(struct frame_in *in, struct frame_entry *ret);
 void frame_entry_encode(struct frame_out *out, const struct frame_entry *e);
@@ -309,7 +342,10 @@ struct frame_done {
 bool frame_done_decode(struct frame_in *in, struct frame_done *ret); /* the rest of `in` is the result */
 void frame_done_encode(struct frame_out *out, const struct frame_done *d);
 
-enum { FRAME_EXEC_RUNNING, FRAME_EXEC_ENDED };
+/* State of a command in HELLO: bits. */
+enum { FRAME_EXEC_RUNNING = 0, FRAME_EXEC_ENDED = 1, FRAME_EXEC_READS = 2 /* its input is not closed */ };
+
+enum { FRAME_HELLO_MAX = 4 + 8 + 8 + 4 + FRAME_BUILD + 2 + FRAME_EXECS * (8 + 1 + 8) };
 
 struct frame_hello {
     uint32_t version;
@@ -321,6 +357,7 @@ struct frame_hello {
     uint16_t execs; /* commands known to the guest: running, or ended and not released */
     uint64_t exec_id[FRAME_EXECS];
     uint8_t exec_state[FRAME_EXECS];
+    uint64_t exec_input[FRAME_EXECS]; /* number of the last INPUT it took; 0 = none */
 };
 
 bool frame_hello_decode(struct frame_in in, bool from_guest, struct frame_hello *ret);

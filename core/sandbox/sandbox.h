@@ -61,12 +61,19 @@ struct sandbox_events {
     void (*on_lost)(void *data, const struct err *err);
 };
 
+/* A container that an earlier harness left, as the journal knows it. */
+struct sandbox_known {
+    const char *container_id, *container_name;
+    uint64_t guest_boot; /* of HELLO: another one is another sandbox */
+};
+
 typedef void sandbox_removed_fn(void *data, int result, const struct err *err);
 
 struct sandbox_ops {
     const char *name;
     int (*start)(struct sandbox *sb, struct err *err);
     int (*proceed)(struct sandbox *sb, struct err *err);
+    int (*attach)(struct sandbox *sb, const struct sandbox_known *known, struct err *err);
     void (*info)(const struct sandbox *sb, struct sandbox_info *ret);
     struct channel *(*channel)(struct sandbox *sb);
     int (*remove)(struct sandbox *sb, sandbox_removed_fn *fn, void *data, struct err *err);
@@ -93,6 +100,25 @@ static inline int sandbox_proceed(struct sandbox *sb, struct err *err)
 {
     return sb->ops->proceed(sb, err);
 }
+
+/* In the place of sandbox_start(): take over a running container of the same run and attempt. It is checked
+ * (labels, guest, the whole lock-down) before on_ready(0); any other outcome leaves it as it is, for
+ * sandbox_remove() or the next attempt's start. Older attempts of the run are removed first, in both ways of
+ * starting. */
+static inline int sandbox_attach(struct sandbox *sb, const struct sandbox_known *known,
+                                 const struct sandbox_events *events, void *data, struct err *err)
+{
+    sb->events = events;
+    sb->events_data = data;
+    return sb->ops->attach(sb, known, err);
+}
+
+/* Makes the sandbox of a run's attempt (from 1); not started. What the manifest asks for is checked as far as
+ * it can be without an engine. */
+struct sandbox_maker {
+    int (*make)(void *data, int attempt, struct sandbox **ret, struct err *err);
+    void *data;
+};
 
 /* Pointers are the sandbox's and valid until it is freed. */
 static inline void sandbox_info(const struct sandbox *sb, struct sandbox_info *ret)

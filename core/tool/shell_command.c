@@ -25,47 +25,76 @@ static void on_output(void *data, int fd, struct span chunk, uint64_t gap)
         host->on_output(host->data, cmd->call_id, fd, chunk);
 }
 
-static int start_exec(struct shell_command *cmd, const char *shell, struct err *err);
-
 static void on_end(void *data, const struct exec_result *result)
 {
     struct shell_command *cmd = data;
-    struct err err = { 0 };
-    struct exec_result failed = { .end = EXEC_LOST, .text = err.text };
 
     cmd->call = NULL;
-    /* no bash in the image is learned once, not asked for beforehand */
-    if (result->end == EXEC_FAILED && result->is_missing && cmd->tried_bash) {
-        cmd->host->has_no_bash = true;
-        cmd->tried_bash = false;
-        if (start_exec(cmd, "sh", &err) == 0)
-            return;
-        result = &failed;
-    }
     cmd->fn(cmd->data, result);
 }
 
-static int start_exec(struct shell_command *cmd, const char *shell, struct err *err)
+static const struct exec_ops ops = { on_output, on_end };
+
+static void given_up(void *data)
 {
-    static const struct exec_ops ops = { on_output, on_end };
-    const char *argv[] = { shell, cmd->login_flag, cmd->argv_text, NULL };
+    struct shell_command *cmd = data;
+    const struct exec_result result = { .end = EXEC_FAILED,
+                                        .text =
+                                            "the command has ended; its output was lost when agentbox was "
+                                            "killed, and it is not run again" };
+
+    cmd->fn(cmd->data, &result);
+}
+
+/* A call's commands run one after the other, so whatever comes before one that is known has ended. */
+static bool is_later_known(const struct channel *channel, uint64_t id)
+{
+    uint64_t ids[CHANNEL_EXECS];
+    size_t count = channel_exec_list(channel, ids, CHANNEL_EXECS);
+
+    for (size_t i = 0; i < count; i++)
+        if (ids[i] > id && ids[i] / TOOL_EXEC_IDS == id / TOOL_EXEC_IDS)
+            return true;
+    return false;
+}
+
+static int start_new(struct shell_command *cmd, struct channel *channel,
+                     const struct shell_command_spec *spec, struct err *err)
+{
+    const char *argv[] = { cmd->argv_shell ? cmd->argv_shell : "bash", cmd->login_flag, cmd->argv_text,
+                           NULL };
     const char *env[] = { "TERM=dumb", "PAGER=cat", "GIT_PAGER=cat", NULL };
-    struct channel *channel = cmd->host->channel(cmd->host->data);
     struct exec_request req = {
-        .id = cmd->host->next_exec_id(cmd->host->data, cmd->call_id),
+        .id = cmd->exec_id,
         .argv = argv,
+        .alternative = cmd->argv_shell ? NULL : "sh",
         .env = cmd->tty ? NULL : env,
         .cwd = *cmd->cwd ? cmd->cwd : NULL,
         .tty = cmd->tty,
         .keep_input = cmd->keep_input,
         .timeout_ms = cmd->timeout_ms,
+        .takes_over = spec->may_take_over,
+        .instead = spec->instead,
         .output_max = SHELL_KEEP_BYTES,
         .tail_max = SHELL_TAIL_BYTES,
     };
 
+    cmd->took_over = spec->may_take_over;
+    return channel_exec(channel, &req, &ops, cmd, &cmd->call, err);
+}
+
+static int start_or_adopt(struct shell_command *cmd, const struct shell_command_spec *spec, struct err *err)
+{
+    struct channel *channel = cmd->host->channel(cmd->host->data);
+
     if (!channel)
         return err_set(err, ERR_ENGINE, "the sandbox is gone");
-    return channel_exec(channel, &req, &ops, cmd, &cmd->call, err);
+    cmd->exec_id = cmd->host->next_exec_id(cmd->host->data, cmd->call_id);
+    if (channel_exec_is_known(channel, cmd->exec_id))
+        return channel_exec_adopt(channel, cmd->exec_id, &ops, cmd, &cmd->call, err);
+    if (is_later_known(channel, cmd->exec_id))
+        return loop_defer(cmd->host->loop, given_up, cmd, &cmd->soon, err);
+    return start_new(cmd, channel, spec, err);
 }
 
 static int set_up(struct shell_command *cmd, const struct shell_command_spec *spec, struct err *err)
@@ -99,9 +128,34 @@ int shell_command_start(struct shell_command *cmd, struct tool_host *host,
         .data = data,
     };
     r = set_up(cmd, spec, err);
-    cmd->tried_bash = !cmd->argv_shell && !host->has_no_bash;
     if (r == 0)
-        r = start_exec(cmd, cmd->argv_shell ? cmd->argv_shell : cmd->tried_bash ? "bash" : "sh", err);
+        r = start_or_adopt(cmd, spec, err);
+    if (r < 0)
+        shell_command_done(cmd);
+    return r;
+}
+
+int shell_command_adopt(struct shell_command *cmd, struct tool_host *host, uint64_t exec_id, size_t budget,
+                        shell_command_fn *fn, void *data, struct err *err)
+{
+    const struct shell_command_spec spec = { .budget = budget, .is_merged = true };
+    struct channel *channel = host->channel(host->data);
+    int r;
+
+    if (!channel)
+        return err_set(err, ERR_ENGINE, "the sandbox is gone");
+    if (!channel_exec_is_known(channel, exec_id))
+        return err_set(err, ERR_NOT_FOUND, "the sandbox does not know command %llu",
+                       (unsigned long long) exec_id);
+    *cmd = (struct shell_command){ .host = host,
+                                   .exec_id = exec_id,
+                                   .keep_input = true, /* the channel knows better */
+                                   .is_merged = true,
+                                   .fn = fn,
+                                   .data = data };
+    r = set_up(cmd, &spec, err);
+    if (r == 0)
+        r = channel_exec_adopt(channel, exec_id, &ops, cmd, &cmd->call, err);
     if (r < 0)
         shell_command_done(cmd);
     return r;
@@ -121,6 +175,7 @@ int shell_command_hand_over(struct shell_command *cmd, struct span call_id, stru
 void shell_command_done(struct shell_command *cmd)
 {
     channel_cancel(cmd->call);
+    loop_source_free(cmd->soon);
     free(cmd->call_id);
     free(cmd->argv_shell);
     free(cmd->argv_text);
@@ -165,7 +220,8 @@ int shell_exit_code(const struct exec_result *result)
     case EXEC_KILLED:
         return 137;
     case EXEC_FAILED:
-        return result->errnum == 13 ? 126 : 127; /* EACCES: there, but not to be run */
+        /* EACCES: there, but not to be run; nothing: it ran, but nobody knows how it ended */
+        return result->errnum == 13 ? 126 : result->errnum == 0 ? -1 : 127;
     case EXEC_LOST:
         break;
     }

@@ -117,12 +117,12 @@ struct shell_session {
     struct exec_result result;
     char why[256]; /* the words of a result that is a failure */
     bool has_ended;
+    bool is_restored;            /* and that was not said yet */
     struct function_run *waiter; /* the call that waits for it now */
 };
 
 struct shell_sessions {
     struct shell_session *slots[SESSIONS_MAX];
-    int64_t next_id;
     uint64_t tick;
 };
 
@@ -132,6 +132,7 @@ struct function_run {
     struct shell_session *session;
     struct loop_source *timer; /* the yield */
     struct loop_source *soon;  /* an answer that is known already */
+    const char *call_id;       /* during the start */
     char *raw;
     struct arena arena;
     const struct tree *item;
@@ -171,16 +172,27 @@ static struct shell_session **session_slot(struct shell_sessions *sessions, int6
 
 static void session_drop(struct tool_host *host, struct shell_session *session)
 {
-    struct shell_session **slot = session ? session_slot(host->sessions, session->id) : NULL;
+    struct shell_sessions *sessions = host->sessions;
 
-    if (slot)
-        *slot = NULL;
+    for (size_t i = 0; session && sessions && i < SESSIONS_MAX; i++)
+        if (sessions->slots[i] == session)
+            sessions->slots[i] = NULL;
     session_free(session);
 }
 
-/* A free slot; when all are taken the one that nobody asked about for longest is given up. */
-static struct shell_session **slot_take(struct shell_sessions *sessions)
+/* Its end will not be told any more. */
+static void release(struct tool_host *host, const struct shell_session *session)
 {
+    struct channel *channel = session->has_ended ? host->channel(host->data) : NULL;
+
+    if (channel)
+        channel_exec_release(channel, session->command.exec_id);
+}
+
+/* A free slot; when all are taken the one that nobody asked about for longest is given up. */
+static struct shell_session **slot_take(struct tool_host *host)
+{
+    struct shell_sessions *sessions = host->sessions;
     struct shell_session **oldest = NULL;
 
     for (size_t i = 0; i < SESSIONS_MAX; i++) {
@@ -192,12 +204,26 @@ static struct shell_session **slot_take(struct shell_sessions *sessions)
             oldest = slot;
     }
     if (oldest) {
+        release(host, *oldest);
         session_free(*oldest);
         *oldest = NULL;
     }
     return oldest;
 }
 
+/* A number that no live session has; follows from the call, so that it is another one after a resume too. */
+static int64_t session_number(const struct shell_sessions *sessions, uint64_t exec_id)
+{
+    const int64_t count = SESSION_ID_LAST - SESSION_ID_FIRST + 1;
+    int64_t id =
+        SESSION_ID_FIRST + (int64_t) ((exec_id / TOOL_EXEC_IDS + (uint64_t) count - 1) % (uint64_t) count);
+
+    while (session_slot((struct shell_sessions *) sessions, id))
+        id = id == SESSION_ID_LAST ? SESSION_ID_FIRST : id + 1;
+    return id;
+}
+
+/* Without a number. */
 static struct shell_session *session_new(struct tool_host *host)
 {
     struct shell_sessions *sessions = host->sessions;
@@ -207,17 +233,14 @@ static struct shell_session *session_new(struct tool_host *host)
         sessions = host->sessions = calloc(1, sizeof(*sessions));
         if (!sessions)
             return NULL;
-        sessions->next_id = SESSION_ID_FIRST;
     }
-    slot = slot_take(sessions);
+    slot = slot_take(host);
     if (!slot)
         return NULL;
     *slot = calloc(1, sizeof(**slot));
     if (!*slot)
         return NULL;
-    (*slot)->id = sessions->next_id;
     (*slot)->used = ++sessions->tick;
-    sessions->next_id = sessions->next_id == SESSION_ID_LAST ? SESSION_ID_FIRST : sessions->next_id + 1;
     return *slot;
 }
 
@@ -312,6 +335,11 @@ static void compose(struct function_run *run, struct buf *out, size_t *ret_essen
     state_line(run, out);
     if (capture_render(&run->session->command.out, run->budget, &text, &tokens) < 0)
         buf_clear(&text);
+    if (run->session->is_restored)
+        buf_add_text(out,
+                     "The session was taken up again after an interruption; output that was shown before may "
+                     "come again.\n");
+    run->session->is_restored = false;
     if (tokens > 0)
         buf_printf(out, "Original token count: %llu\n", (unsigned long long) tokens);
     buf_add_text(out, "Output:\n");
@@ -339,6 +367,7 @@ static void answer_session(struct function_run *run)
     }
     answer.summary = summary;
     answer.session = session->has_ended ? 0 : session->id;
+    answer.session_exec_id = session->has_ended ? 0 : session->command.exec_id;
     answer.output_bytes = session->command.out.total;
     compose(run, &text, &essence);
     answer.essence = span_make(text.data + essence, text.len - essence);
@@ -466,7 +495,23 @@ static int start_exec(struct function_run *run, struct err *err)
         return loop_defer(run->host->loop, r == -ERR_ENGINE ? answer_lost : answer_text, run, &run->soon,
                           err);
     }
+    run->session->id = session_number(run->host->sessions, run->session->command.exec_id);
     return wait_session(run, err);
+}
+
+/* Input has the call's number, so that it is not sent again when the call is started again after a re-attach.
+ */
+static int send_input(struct function_run *run, struct shell_session *session, const char *call_id,
+                      struct span input, struct err *err)
+{
+    struct channel *channel = run->host->channel(run->host->data);
+    uint64_t number = run->host->next_exec_id(run->host->data, call_id);
+
+    if (!channel)
+        return err_set(err, ERR_ENGINE, "the sandbox is gone");
+    if (channel_exec_last_input(channel, session->command.exec_id) == number)
+        return 0;
+    return channel_exec_write_numbered(session->command.call, number, input, err);
 }
 
 static int start_stdin(struct function_run *run, struct err *err)
@@ -489,7 +534,7 @@ static int start_stdin(struct function_run *run, struct err *err)
                      "write_stdin failed: the input of session %lld is closed; start it with tty=true to "
                      "send to it",
                      (long long) args.session_id);
-        else if (channel_exec_write((*slot)->command.call, args.chars, false, &problem) < 0)
+        else if (send_input(run, *slot, run->call_id, args.chars, &problem) < 0)
             snprintf(run->text, sizeof(run->text), "write_stdin failed: %.400s", problem.text);
         if (run->text[0])
             return loop_defer(run->host->loop, answer_text, run, &run->soon, err);
@@ -501,6 +546,33 @@ static int start_stdin(struct function_run *run, struct err *err)
     run->session->used = ++run->host->sessions->tick;
     run->yield_ms = clamp(args.yield_ms, args.chars.len > 0 ? YIELD_MIN_MS : POLL_MIN_MS, YIELD_MAX_MS);
     return wait_session(run, err);
+}
+
+int shell_session_restore(struct tool_host *host, int64_t id, uint64_t exec_id, struct err *err)
+{
+    struct shell_session *session;
+    int r;
+
+    if (session_slot(host->sessions, id))
+        return err_set(err, ERR_CONFLICT, "session %lld is there already", (long long) id);
+    session = session_new(host);
+    if (!session)
+        return err_set(err, ERR_INTERNAL, "no memory for a session");
+    session->id = id;
+    session->is_restored = true;
+    r = shell_command_adopt(&session->command, host, exec_id, (size_t) host->output_bytes, on_command,
+                            session, err);
+    if (r < 0)
+        session_drop(host, session);
+    return r;
+}
+
+bool shell_sessions_hold(const struct shell_sessions *sessions, uint64_t exec_id)
+{
+    for (size_t i = 0; sessions && i < SESSIONS_MAX; i++)
+        if (sessions->slots[i] && sessions->slots[i]->command.exec_id == exec_id)
+            return true;
+    return false;
 }
 
 int shell_function_start(struct tool_host *host, const struct tool_call *call, tool_done_fn *fn, void *data,
@@ -515,6 +587,7 @@ int shell_function_start(struct tool_host *host, const struct tool_call *call, t
     run->host = host;
     run->fn = fn;
     run->data = data;
+    run->call_id = call->call_id;
     run->started_us = clock_mono_us();
     arena_init(&run->arena, 32 * 1024 * 1024);
     run->raw = strndup(call->raw.ptr, call->raw.len);

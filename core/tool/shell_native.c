@@ -7,6 +7,9 @@
 #include <string.h>
 
 #define COMMANDS_MAX 64
+/* Commands that have ended stay in the sandbox until the call's answer is durable, so that a resumed run
+ * finds them; with less room than that for new ones, older ones are given up. */
+#define ROOM_MIN 16
 
 struct native_run {
     struct tool_run run; /* first: the run is told by it */
@@ -16,8 +19,10 @@ struct native_run {
     char *raw;                /* the item, ours */
     struct arena arena;
     const struct tree *item;
-    const struct tree *next; /* the next command */
-    struct buf outputs;      /* JSON entries so far, comma separated */
+    const struct tree *next;      /* the next command */
+    uint64_t ended[COMMANDS_MAX]; /* those that are still in the sandbox */
+    size_t ended_count;
+    struct buf outputs; /* JSON entries so far, comma separated */
     int64_t timeout_ms;
     int64_t max_length; /* as asked; -1: not asked */
     size_t budget;      /* bytes left for outputs */
@@ -125,6 +130,18 @@ static int write_entry(struct native_run *run, const struct exec_result *result,
     return json_end(&w, NULL);
 }
 
+/* One that the sandbox refused is not there, and has not taken anybody's place. */
+static void note_ended(struct native_run *run)
+{
+    struct channel *channel = run->host->channel(run->host->data);
+
+    if (!channel || !channel_exec_is_known(channel, run->command.exec_id))
+        return;
+    if (run->command.took_over)
+        run->ended_count = 0;
+    run->ended[run->ended_count++] = run->command.exec_id;
+}
+
 static void run_next(struct native_run *run);
 
 static void on_command(void *data, const struct exec_result *result)
@@ -145,6 +162,7 @@ static void on_command(void *data, const struct exec_result *result)
     run->answer.exit_code = shell_exit_code(result);
     used = strlen(run->summary);
     snprintf(run->summary + used, sizeof(run->summary) - used, "%s%s", used ? ", " : "", text);
+    note_ended(run);
     shell_command_done(&run->command);
     if (result->end == EXEC_TIMEOUT) {
         run->answer.outcome = TOOL_TIMEOUT;
@@ -172,6 +190,21 @@ static void refuse(void *data)
     answer(run);
 }
 
+/* The latest one is never given up before the next is known in its place: a resumed run must see that it ran.
+ * Whoever waits for room holds none by that, so calls cannot wait for each other. */
+static void make_room(struct native_run *run, struct shell_command_spec *spec)
+{
+    struct channel *channel = run->host->channel(run->host->data);
+    size_t dropped = 0;
+
+    while (channel && run->ended_count - dropped > 1 && channel_exec_room(channel) < ROOM_MIN)
+        channel_exec_release(channel, run->ended[dropped++]);
+    run->ended_count -= dropped;
+    memmove(run->ended, run->ended + dropped, run->ended_count * sizeof(run->ended[0]));
+    spec->may_take_over = run->ended_count == 1 && channel && channel_exec_room(channel) < ROOM_MIN;
+    spec->instead = run->ended[0];
+}
+
 static void run_next(struct native_run *run)
 {
     struct shell_command_spec spec = {
@@ -188,6 +221,7 @@ static void run_next(struct native_run *run)
     }
     spec.text = tree_span(run->next);
     run->next = run->next->next;
+    make_room(run, &spec);
     r = shell_command_start(&run->command, run->host, &spec, on_command, run, &err);
     if (r < 0) {
         snprintf(run->summary, sizeof(run->summary), "%.150s", err.text);

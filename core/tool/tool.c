@@ -89,3 +89,13 @@ void tools_release(struct tool_host *host)
     shell_sessions_free(host->sessions);
     host->sessions = NULL;
 }
+
+int tools_restore_session(struct tool_host *host, int64_t session, uint64_t exec_id, struct err *err)
+{
+    return shell_session_restore(host, session, exec_id, err);
+}
+
+bool tools_holds(const struct tool_host *host, uint64_t exec_id)
+{
+    return shell_sessions_hold(host->sessions, exec_id);
+}

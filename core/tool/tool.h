@@ -25,13 +25,17 @@ struct tool_run {
     void (*cancel)(struct tool_run *run);
 };
 
+enum { TOOL_EXEC_IDS = 4096 }; /* of one call */
+
 enum tool_style { TOOL_STYLE_NATIVE, TOOL_STYLE_FUNCTION };
 
 /* What a tool may use of the world: handed in by the run, so that tools know neither run nor engine. */
 struct tool_host {
     struct loop *loop;
     struct channel *(*channel)(void *data); /* the sandbox's channel now; NULL: lost */
-    /* Unique for the life of the sandbox; which call it is for lets a resumed run find its commands again. */
+    /* Unique for the life of the sandbox: number of the call * TOOL_EXEC_IDS + a count from 0. A call that is
+     * started again after a re-attach gets the same ones in the same order, so that what runs or ran already
+     * is taken up instead of run twice. */
     uint64_t (*next_exec_id)(void *data, const char *call_id);
     /* Keep the whole output of a call in the run folder: a stream of pieces under a name
      * ("call_1.stdout"); bounded by the store. */
@@ -44,7 +48,6 @@ struct tool_host {
     int64_t output_bytes; /* limits.output: of one result shown to the model */
 
     /* What tools learn and keep between calls; zero at first, see tools_release(). */
-    bool has_no_bash;                /* the image has no bash: use sh at once */
     struct shell_sessions *sessions; /* commands that outlived their call */
 };
 
@@ -57,13 +60,14 @@ enum tool_outcome {
 
 struct tool_answer {
     enum tool_outcome outcome;
-    struct span item;      /* raw JSON of the answer item, without newline; empty for TOOL_LOST */
-    struct span essence;   /* what it comes to without what changes from call to call (times): repeats are
-                              found by it; empty: the item itself */
-    const char *summary;   /* one line for people: "exit 0, 12 lines" */
-    int exit_code;         /* of the (last) command, -1 = none */
-    int64_t session;       /* the command goes on: the number by which the model knows it; else 0 */
-    uint64_t output_bytes; /* produced in all */
+    struct span item;         /* raw JSON of the answer item, without newline; empty for TOOL_LOST */
+    struct span essence;      /* what it comes to without what changes from call to call (times): repeats are
+                                 found by it; empty: the item itself */
+    const char *summary;      /* one line for people: "exit 0, 12 lines" */
+    int exit_code;            /* of the (last) command, -1 = none */
+    int64_t session;          /* the command goes on: the number by which the model knows it; else 0 */
+    uint64_t session_exec_id; /* by which the sandbox knows it; 0 without a session */
+    uint64_t output_bytes;    /* produced in all */
 };
 
 typedef void tool_done_fn(void *data, const struct tool_answer *answer);
@@ -95,6 +99,13 @@ static inline void tool_cancel(struct tool_run *run)
 
 /* Give up what tools keep in the host: sessions that still run are killed. Before the host goes. */
 void tools_release(struct tool_host *host);
+
+/* After a re-attach, before calls are started again: take up a command that outlived its call, running or
+ * ended, as that session. What it wrote so far, as much as is still held, is told once more. ERR_NOT_FOUND:
+ * the sandbox does not know it any more. */
+int tools_restore_session(struct tool_host *host, int64_t session, uint64_t exec_id, struct err *err);
+/* Does a session still need this command's result? Then it must not be released. */
+bool tools_holds(const struct tool_host *host, uint64_t exec_id);
 
 /* All tools there are, NULL-terminated, in the order the model sees them. */
 extern const struct tool_ops *const tools_all[];

@@ -18,7 +18,7 @@ static void exec_walk(const struct frame *f)
     for (uint32_t i = 0; i < x.argc + x.envc; i++)
         p += strlen(p) + 1; /* what the guest relies on */
     assert((size_t) (p - x.strings) == x.strings_len);
-    assert(strlen(x.cwd) < FRAME_PATH_MAX && x.argc > 0);
+    assert(strlen(x.cwd) < FRAME_PATH_MAX && strlen(x.alternative) < FRAME_PATH_MAX && x.argc > 0);
 }
 
 static void serve(const struct frame *f)

@@ -58,6 +58,19 @@ static void on_entry(void *data, struct span path, const struct guest_stat *st, 
     assert(frame_path_ok(path.ptr, path.len));
 }
 
+static void on_change(void *data, struct span path, const struct guest_stat *st, struct span link,
+                      const uint8_t *sum)
+{
+    assert(!sum || (st && st->kind == GUEST_FILE));
+    on_entry(data, path, st, link);
+}
+
+static void on_hole(void *data, uint64_t len)
+{
+    (void) data;
+    assert(len > 0 && len <= INT64_MAX);
+}
+
 static void on_scanned(void *data, int result, uint64_t seen, const struct err *err)
 {
     (void) seen;
@@ -100,10 +113,10 @@ static void request_all(struct channel *ch)
 {
     static const char *const argv[] = { "x", NULL };
     static const struct exec_ops exec_ops = { on_output, on_command_exit };
-    static const struct file_read_ops read_ops = { on_chunk, on_read };
+    static const struct file_read_ops read_ops = { on_chunk, on_hole, on_read };
     static const struct file_write_ops write_ops = { on_nothing, on_done };
     static const struct file_list_ops list_ops = { on_entry, on_done };
-    static const struct scan_ops scan_ops = { on_entry, on_scanned };
+    static const struct scan_ops scan_ops = { on_change, on_scanned };
     struct exec_request req = {
         .id = 1, .argv = argv, .keep_input = true, .output_max = 1000, .tail_max = 10
     };
@@ -111,12 +124,13 @@ static void request_all(struct channel *ch)
 
     answers = 0;
     is_told = false;
-    requests = 10;
+    requests = 11;
     channel_exec(ch, &req, &exec_ops, NULL, &c, NULL);
+    channel_exec_adopt(ch, 2, &exec_ops, NULL, &c, NULL);
     channel_read(ch, "a", &read_ops, NULL, &c, NULL);
     channel_write(ch, "a", 0644, &write_ops, NULL, &c, NULL);
     channel_list(ch, "a", true, &list_ops, NULL, &c, NULL);
-    channel_scan(ch, true, &scan_ops, NULL, &c, NULL);
+    channel_scan(ch, SCAN_REMEMBER | SCAN_SUMS, &scan_ops, NULL, &c, NULL);
     channel_probe(ch, "/proc/x", on_text, NULL, &c, NULL);
     channel_stats(ch, on_stats, NULL, &c, NULL);
     channel_checksum(ch, "a", on_sum, NULL, &c, NULL);
@@ -126,7 +140,10 @@ static void request_all(struct channel *ch)
 
 static void greet(struct channel *ch, struct span sent)
 {
-    struct frame_hello h = { .version = FRAME_VERSION };
+    struct frame_hello h = { .version = FRAME_VERSION,
+                             .execs = 2,
+                             .exec_id = { 2, 3 },
+                             .exec_state = { FRAME_EXEC_READS, FRAME_EXEC_ENDED } };
     uint8_t bytes[FRAME_HEADER + 256];
     struct frame_out out = { bytes + FRAME_HEADER, 0, 256, false };
 
@@ -135,6 +152,20 @@ static void greet(struct channel *ch, struct span sent)
     frame_header(bytes, FRAME_HELLO, 0, 0, (uint32_t) out.len);
     channel_feed(ch, span_make(sent.ptr, FRAME_PREAMBLE)); /* our own nonce comes back */
     channel_feed(ch, span_make(bytes, FRAME_HEADER + out.len));
+}
+
+/* Whatever the guest says, there are not more commands than it has slots for. */
+static void release_all(struct channel *ch)
+{
+    uint64_t ids[CHANNEL_EXECS];
+    size_t count = channel_exec_ended(ch, ids, CHANNEL_EXECS);
+
+    assert(channel_exec_room(ch) >= 0 && channel_exec_room(ch) <= CHANNEL_EXECS);
+    for (size_t i = 0; i < count; i++) {
+        assert(channel_exec_is_known(ch, ids[i]));
+        channel_exec_release(ch, ids[i]);
+        assert(!channel_exec_is_known(ch, ids[i]));
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -154,6 +185,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         greet(ch, channel_pending(ch));
     for (size_t at = 1, step = (data[0] >> 1) + 1U; at < size; at += step)
         channel_feed(ch, span_make(data + at, size - at < step ? size - at : step));
+    release_all(ch);
     channel_eof(ch, NULL);
     /* the loop tells everybody, exactly once, and the owner last */
     if (loop_run(loop, &is_told, NULL) < 0)

@@ -27,7 +27,8 @@
     --- check                         shell script run in the folder at the end, must succeed ($RUN: the run's folder)
     --- leaves                        `container` when one is meant to stay
 
-Everywhere @NAME@ is replaced: @PORT@, @BASE_URL@, @KEY@, @DIR@ (the case's folder), @IMAGE@, and what the runner was given.
+Everywhere @NAME@ is replaced: @PORT@, @BASE_URL@, @KEY@, @DIR@ (the case's folder), @IMAGE@, @RUN_A@ (id of the first run),
+@RUN_B@ (of the second) ..., and what the runner was given.
 A line `--- ` inside a content cannot be had; a file's content ends with the newline before the next section.
 """
 import shlex

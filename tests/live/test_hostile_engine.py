@@ -44,7 +44,7 @@ def reply(conn, status, body, headers=b"Content-Type: application/json\r\n"):
     conn.sendall(b"HTTP/1.1 %d X\r\n%sContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status, headers, len(body), body))
 
 
-VERSION, PING = r"^GET /version", r"^(GET|HEAD) "
+VERSION = r"^GET /(_ping|version)"
 CREATE, START, ATTACH = r"^POST /[^ ]*containers/create", r"^POST /[^ ]*/start", r"^POST /[^ ]*/attach"
 INSPECT, IMAGE, ANY = r"^GET /[^ ]*containers/[0-9a-f]{12,}/json", r"^GET /[^ ]*images/", r"."
 
@@ -211,22 +211,22 @@ def attach_writes_to_stderr(conn, head, body):
                  b"\x1b[2Jagentbox-guest: it is all lie\n")
 
 
-@attack(INSPECT, exit=(4, 7))
+@attack(INSPECT, stderr="the engine does not describe the sandbox")
 def inspect_is_empty(conn, head, body):
     reply(conn, 200, b"{}")
 
 
-@attack(INSPECT, exit=(4, 7))
+@attack(INSPECT, stderr="the engine does not describe the sandbox")
 def inspect_is_garbage(conn, head, body):
     reply(conn, 200, b"{" * 100000)
 
 
-@attack(INSPECT, exit=(4, 7))
+@attack(INSPECT)
 def inspect_is_gone(conn, head, body):
     reply(conn, 404, b'{"message":"No such container"}')
 
 
-@attack(INSPECT, exit=(4, 7))
+@attack(INSPECT, stderr="the engine does not describe the sandbox")
 def inspect_of_another(conn, head, body):
     reply(conn, 200, b'{"Id":"%s","State":{"Running":true},"HostConfig":{},"Config":{"Labels":{}}}' % (b"cd" * 32))
 
@@ -341,7 +341,7 @@ def model_one(conn, calls):
 
 
 def run(agentbox, upstream, seconds, pattern=None, take=None, change=None):
-    """(exit status, stderr, memory, seconds, calls that were answered, requests taken over)"""
+    """(exit status, stderr, memory, seconds, calls that were answered, requests taken over, containers left)"""
     folder = tempfile.mkdtemp(prefix="agentbox-hostile-")
     calls = []
     listener = socket.create_server(("127.0.0.1", 0))
@@ -365,25 +365,28 @@ def run(agentbox, upstream, seconds, pattern=None, take=None, change=None):
     listener.close()
     with open(folder + "/err", "rb") as f:
         text = f.read()
-    clean_up(upstream, folder)
+    left = clean_up(upstream, folder)
     shutil.rmtree(folder)
-    return process.returncode, text, used.ru_maxrss * 1024, time.monotonic() - begun, calls, proxy.taken
+    return process.returncode, text, used.ru_maxrss * 1024, time.monotonic() - begun, calls, proxy.taken, left
 
 
 def clean_up(upstream, folder):
-    """What an engine that lied to its user has kept; and the helper that it did not let go."""
+    """Removes what an engine that lied to its user has kept, and the helper that it did not let go; how many."""
+    left = 0
     runs = os.listdir(folder + "/state/agentbox/runs") if os.path.isdir(folder + "/state/agentbox/runs") else []
     for run_id in runs:
         ids = subprocess.run(["docker", "-H", "unix://" + upstream, "ps", "-aqf", "label=agentbox.run=" + run_id],
                              capture_output=True, text=True, check=False).stdout.split()
         ids += subprocess.run(["docker", "-H", "unix://" + upstream, "ps", "-aqf", "name=agentbox-" + run_id],
                               capture_output=True, text=True, check=False).stdout.split()
+        left += len(set(ids))
         if ids:
             subprocess.run(["docker", "-H", "unix://" + upstream, "rm", "-fv"] + sorted(set(ids)), capture_output=True, check=False)
+    return left
 
 
 def judge_attack(agentbox, upstream, name, pattern, fn, want):
-    status, err, memory, seconds, calls, taken = run(agentbox, upstream, want["seconds"], pattern, take=fn)
+    status, err, memory, seconds, calls, taken, _ = run(agentbox, upstream, want["seconds"], pattern, take=fn)
     text, problems = err.decode("utf-8", "replace"), []
     if status not in want["exit"]:
         problems.append("exit status %d" % status)
@@ -406,6 +409,30 @@ def judge_attack(agentbox, upstream, name, pattern, fn, want):
     return problems, "exit %d, %.1f s, %d MiB: %s" % (status, seconds, memory >> 20, text.strip().splitlines()[-1][:150] if text.strip() else "")
 
 
+# --- answers that get lost: what was asked for is done all the same ---
+
+def lose_answers(upstream, conn, head, body):
+    """The engine does it, and its answer is read to the end; nobody hears it."""
+    up = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    up.connect(upstream)
+    up.sendall(head + b"\r\nConnection: close\r\n\r\n" + body)
+    while up.recv(65536):
+        pass
+
+
+def judge_lost(agentbox, upstream):
+    status, err, _, seconds, calls, taken, left = run(agentbox, upstream, 30, re.compile(CREATE),
+                                                      take=lambda *args: lose_answers(upstream, *args))
+    problems = []
+    if status != 0 or len(calls) != 1:
+        problems.append("exit status %d, %d calls were run: %s" % (status, len(calls), err.decode("utf-8", "replace")[-800:]))
+    if taken != 1:
+        problems.append("%d containers were asked for" % taken)
+    if left:
+        problems.append("%d containers are left" % left)
+    return problems, "exit %d, %.1f s" % (status, seconds)
+
+
 # --- forgetting members of the create request ---
 
 # What may be forgotten, and why that is harmless. Everything else must end in status 4 or 7 before the first call.
@@ -418,7 +445,7 @@ HARMLESS = {
     "HostConfig.PublishAllPorts": "false anyway", "HostConfig.PidMode": "own anyway", "HostConfig.UTSMode": "own anyway",
     "HostConfig.UsernsMode": "the engine's anyway", "HostConfig.CgroupParent": "the engine's anyway", "HostConfig.AutoRemove": "false anyway",
     "HostConfig.Init": "false anyway", "HostConfig.RestartPolicy": "none anyway", "HostConfig.OomKillDisable": "false anyway",
-    "HostConfig.CpuShares": "a weight, no limit", "NetworkDisabled": "NetworkMode does it too", "Env": "what the image has",
+    "HostConfig.CpuShares": "a weight, no limit", "HostConfig.Sysctls": "shared memory is bounded by the container's", "NetworkDisabled": "NetworkMode does it too", "Env": "what the image has",
     "HostConfig.CgroupnsMode": "private where the engine's default is", "HostConfig.MemorySwap": "found out where the host has swap",
     "HostConfig.Ulimits[5]": "0 anyway", "HostConfig.Ulimits[6]": "0 anyway", "HostConfig.ReadonlyPaths": "the engine's own hold /proc/sys",
 }
@@ -471,7 +498,7 @@ def members(body):
 
 
 def judge_forgotten(agentbox, upstream, name, change):
-    status, err, _, seconds, calls, taken = run(agentbox, upstream, 75, re.compile(CREATE), change=change)
+    status, err, _, seconds, calls, taken, _ = run(agentbox, upstream, 75, re.compile(CREATE), change=change)
     text = err.decode("utf-8", "replace")
     problems = []
     if name in HARMLESS:
@@ -498,6 +525,7 @@ def main():
     options = parser.parse_args()
     agentbox, upstream = os.path.abspath(options.agentbox), os.environ["DOCKER_HOST"].replace("unix://", "")
     jobs = [(name, lambda a=(name, pattern, fn, want): judge_attack(agentbox, upstream, *a)) for name, pattern, fn, want in ATTACKS]
+    jobs.append(("create_answer_is_lost", lambda: judge_lost(agentbox, upstream)))
     jobs += [("forgets " + name, lambda a=(name, change): judge_forgotten(agentbox, upstream, *a))
              for name, change in members(asked_for(agentbox, upstream))]
     jobs = [job for job in jobs if options.only in job[0]]

@@ -52,7 +52,7 @@ PORTABLE = re.compile(r"^(assert|ctype|dirent|dlfcn|endian|errno|fcntl|fnmatch|f
                       r"stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|strings|syslog|termios|time|unistd|"
                       r"utime|util|wchar|wctype|arpa/inet|net/if|netinet/in|netinet/tcp|sys/file|sys/ioctl|sys/mman|sys/mount|"
                       r"sys/param|sys/resource|sys/select|sys/socket|sys/stat|sys/statvfs|sys/time|sys/times|sys/types|sys/uio|"
-                      r"sys/un|sys/utsname|sys/wait|sys/sysctl|mach/mach|mach-o/dyld|copyfile|libproc)\.h$")
+                      r"sys/un|sys/utsname|sys/wait|sys/sysctl|mach/mach|mach-o/dyld|copyfile|libproc|cpuid|immintrin)\.h$")
 BANNED = re.compile(r"\b(strcpy|strcat|strncat|sprintf|vsprintf|gets|strtok|atoi|atol|atoll|atof|system|popen|alloca|rand|srand|"
                     r"random|tmpnam|tempnam|mktemp|setjmp|longjmp|sleep|usleep|nanosleep|asctime|ctime|gmtime|localtime|"
                     r"scanf|getwd|vfork)\s*\(")

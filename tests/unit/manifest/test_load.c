@@ -132,6 +132,9 @@ static void the_rest_of_the_example(void **state)
     assert_int_equal(spec->limits.command_ms, 120000);
     assert_int_equal(spec->limits.output_bytes, 65536);
     assert_int_equal(spec->limits.repeat, 5);
+    assert_int_equal(spec->checkpoints.every, RUN_CHECKPOINT_TURN);
+    assert_int_equal(spec->checkpoints.keep, 5);
+    assert_int_equal(spec->checkpoints.on_interrupt, RUN_INTERRUPT_RERUN);
     run_spec_free(spec);
 }
 
@@ -220,6 +223,9 @@ static void defaults(void **state)
     assert_null(spec->instructions);
     assert_int_equal(spec->tool_count, 1);
     assert_int_equal(spec->limits.tokens, 0);
+    assert_int_equal(spec->checkpoints.every, RUN_CHECKPOINT_CALL);
+    assert_int_equal(spec->checkpoints.keep, 20);
+    assert_int_equal(spec->checkpoints.on_interrupt, RUN_INTERRUPT_REPORT);
     assert_int_equal(spec->limits.turns, 100);
     assert_int_equal(spec->sandbox.nano_cpus, 1000000000);
     run_spec_free(spec);
@@ -409,6 +415,25 @@ static void files_that_are_no_manifest(void **state)
                     "name the file in it, such as files/manifest.yaml");
 }
 
+/* A run that goes on: only what a new sandbox is bound to must still be there. */
+static void what_the_beginning_has_read_may_be_gone(void **state)
+{
+    static const char *const sets[] = {
+        "agent.attachments=[gone.png]", "workspace.entries.copy={type: local_dir, src: ./gone}",
+        "workspace.entries.bound={type: local_dir, src: /nowhere/gone, mount: true}"
+    };
+    struct run_spec *spec = load((struct manifest_options){
+        .path = "good-minimal.yaml", .sets = sets, .set_count = 2, .has_begun = true });
+
+    assert_string_equal(spec->attachments[0], in_cases("gone.png"));
+    assert_string_equal(spec->entries[0].src, in_cases("gone"));
+    run_spec_free(spec);
+    assert_said(
+        (struct manifest_options){
+            .path = "good-minimal.yaml", .sets = sets, .set_count = 3, .has_begun = true },
+        "--set workspace.entries.bound: error: there is no '/nowhere/gone'\n");
+}
+
 static void from_stdin(void **state)
 {
     int fd = open("good-minimal.yaml", O_RDONLY | O_CLOEXEC);
@@ -520,6 +545,7 @@ static const struct CMUnitTest tests[] = {
     TEST(the_shortest_example),
     TEST(a_manifest_made_of_edits),
     TEST(files_that_are_no_manifest),
+    TEST(what_the_beginning_has_read_may_be_gone),
     TEST(from_stdin),
     TEST(the_name_of_the_file),
     TEST(a_mount_the_sandbox_cannot_read),

@@ -6,15 +6,20 @@
 
 static struct err err;
 
-static void explain_end(const char *state)
+static void explain(const char *state, bool was_away)
 {
     struct arena arena = ARENA_INIT(1 << 16);
     const struct tree *tree;
 
     assert_int_equal(json_parse(span_of(state), &arena, &tree, NULL), 0);
     err_set(&err, ERR_ENGINE, "the stream of the sandbox ended");
-    docker_explain_end(tree, &err);
+    docker_explain_end(tree, was_away, &err);
     arena_done(&arena);
+}
+
+static void explain_end(const char *state)
+{
+    explain(state, false);
 }
 
 static void every_end_has_its_words(void **state)
@@ -34,6 +39,41 @@ static void every_end_has_its_words(void **state)
     assert_string_equal(err.text, "the sandbox ended with status 64");
     explain_end("[]");
     assert_string_equal(err.text, "the sandbox ended with status -1");
+}
+
+static void a_restart_of_the_engine_is_told(void **state)
+{
+    explain("{\"Running\":true}", true);
+    assert_string_equal(err.text,
+                        "the container engine was restarted: the sandbox lives on, the connection does not");
+    explain("{\"Running\":false,\"ExitCode\":137}", true);
+    assert_int_equal(err.code, ERR_ENGINE);
+    assert_string_equal(err.text, "the container engine was restarted, and the sandbox ended with it");
+    docker_explain_gone(true, &err);
+    assert_string_equal(err.text, "the container engine was restarted, and the sandbox is gone");
+    docker_explain_gone(false, &err);
+    assert_string_equal(err.text, "the sandbox was removed by somebody else");
+}
+
+static void a_refusal_has_a_hint(void **state)
+{
+    err = (struct err){ 0 };
+    err_set(&err, ERR_ENGINE, "engine refused 'POST /containers/create' with status 400: unknown runtime x");
+    docker_explain_create(&err);
+    assert_string_equal(err.hint,
+                        "sandbox.runtime must be one that the engine has; `agentbox doctor` lists them");
+    err_set(&err, ERR_ENGINE, "engine refused 'POST /containers/create' with status 400: bad seccomp");
+    docker_explain_create(&err);
+    assert_string_equal(err.hint,
+                        "the engine's words say what it does not take: the runtime, the image, a limit or a "
+                        "mount; `agentbox doctor` shows what it offers");
+    err_set(&err, ERR_NOT_FOUND, "No such container");
+    docker_explain_start(&err);
+    assert_int_equal(err.code, ERR_ENGINE);
+    assert_string_equal(err.text, "starting the sandbox: No such container");
+    assert_string_equal(err.hint,
+                        "the engine's words say what its runtime or kernel does not take; `agentbox doctor` "
+                        "shows what it offers");
 }
 
 static void a_volume_without_quota_is_a_matter_of_policy(void **state)
@@ -62,6 +102,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_end_has_its_words),
+        cmocka_unit_test(a_restart_of_the_engine_is_told),
+        cmocka_unit_test(a_refusal_has_a_hint),
         cmocka_unit_test(a_volume_without_quota_is_a_matter_of_policy),
         cmocka_unit_test(a_create_that_failed_is_the_engines_failure),
     };

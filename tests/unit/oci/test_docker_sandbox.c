@@ -25,9 +25,10 @@ struct line {
     const char *body;
 };
 
-#define VERSION                                                                  \
-    {                                                                            \
-        "GET /version", "200 OK", "{\"ApiVersion\":\"1.41\",\"Arch\":\"amd64\"}" \
+/* Its status line goes on with what a ping tells in its head. */
+#define PING                                                               \
+    {                                                                      \
+        "GET /_ping", "200 OK\r\nApi-Version: 1.41\r\nOstype: linux", "OK" \
     }
 #define IMAGE                                                                        \
     {                                                                                \
@@ -50,6 +51,31 @@ struct line {
     {                                               \
         "DELETE /containers/", "204 No Content", "" \
     }
+
+/* What a fence asks. */
+#define CONTAINERS(list)                                              \
+    {                                                                 \
+        "GET /containers/json?all=1&filters=", "200 OK", "[" list "]" \
+    }
+#define VOLUMES(list)                                                 \
+    {                                                                 \
+        "GET /volumes?filters=", "200 OK", "{\"Volumes\":[" list "]}" \
+    }
+#define OLD                           "ffff456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define LABELS(run, attempt)          "\"Labels\":{\"agentbox.run\":\"" run "\",\"agentbox.attempt\":\"" attempt "\"}"
+#define ENTRY(id, name, run, attempt) "{\"Id\":\"" id "\",\"Names\":[\"/" name "\"]," LABELS(run, attempt) "}"
+#define VOLUME(name, run, attempt)    "{\"Name\":\"" name "\"," LABELS(run, attempt) "}"
+
+/* The container that was left, as its engine describes it. */
+#define LEFT_AS(state, run, attempt, guest)                                                                \
+    {                                                                                                      \
+        "GET /containers/" ID "/json", "200 OK",                                                           \
+            "{\"Id\":\"" ID "\",\"Image\":\"sha256:" ID "\",\"State\":{" state                             \
+            "},\"Config\":{\"Image\":\"sha256:" ID                                                         \
+            "\"," LABELS(run, attempt) "},\"HostConfig\":{},\"Mounts\":[{\"Name\":\"agentbox-guest-" guest \
+                                       "\",\"Destination\":\"/.agentbox\"}]}"                              \
+    }
+#define RUNNING "\"Running\":true,\"Status\":\"running\""
 
 static char dir[64], path[100], url[128], heard[128];
 static pid_t server;
@@ -143,6 +169,16 @@ static void assert_heard(const char *wanted)
     buf_done(&is);
 }
 
+static void assert_not_heard(const char *unwanted)
+{
+    struct buf is = BUF_INIT(65536);
+
+    assert_int_equal(file_read(heard, &is, &err), 0);
+    if (strstr(buf_text(&is), unwanted))
+        fail_msg("'%s' in:\n%s", unwanted, buf_text(&is));
+    buf_done(&is);
+}
+
 /* ---- the owner ---- */
 
 static void on_intent(void *data, const struct sandbox_info *info)
@@ -168,14 +204,32 @@ static void on_removed(void *data, int result, const struct err *why)
 
 static const struct sandbox_events events = { NULL, on_intent, on_ready, NULL };
 
-static void start(const struct line *lines)
+static void make(const struct line *lines, int attempt)
 {
     static const struct docker_guest guest = { { "ELF", 3 }, "d1", "amd64" };
-    const struct docker_identity id = { "r1", "n", "0", 1, 0 };
+    const struct docker_identity id = { "r1", "n", "0", attempt, 0 };
 
     serve(lines);
     assert_int_equal(docker_sandbox_new(loop, http, &spec, &id, &guest, &sb, &err), 0);
+}
+
+static void start(const struct line *lines)
+{
+    make(lines, 1);
     assert_int_equal(sandbox_start(sb, &events, NULL, &err), 0);
+}
+
+static void attach_and_fail(const struct line *lines, enum err_code code, const char *text)
+{
+    const struct sandbox_known known = { ID, "agentbox-r1-1", 7 };
+
+    make(lines, 1);
+    assert_int_equal(sandbox_attach(sb, &known, &events, NULL, &err), 0);
+    assert_int_equal(loop_run(loop, &is_ready, &err), 0);
+    assert_int_equal(ready_result, -(int) code);
+    assert_string_equal(ready_err.text, text);
+    assert_false(has_intent);
+    assert_null(sandbox_channel(sb));
 }
 
 static void start_and_fail(const struct line *lines, const char *text)
@@ -198,7 +252,7 @@ static void remove_it(void)
 static void a_lost_answer_to_create_finds_its_container(void **state)
 {
     const struct line lines[] = {
-        VERSION,
+        PING,
         IMAGE,
         GUEST,
         { "POST /containers/create", CUT, NULL },
@@ -218,7 +272,7 @@ static void a_lost_answer_to_create_finds_its_container(void **state)
 
 static void a_lost_answer_without_a_container_is_the_failure_it_is(void **state)
 {
-    const struct line lines[] = { VERSION,
+    const struct line lines[] = { PING,
                                   IMAGE,
                                   GUEST,
                                   { "POST /containers/create", CUT, NULL },
@@ -236,7 +290,7 @@ static void a_lost_answer_without_a_container_is_the_failure_it_is(void **state)
 static void a_leftover_of_the_same_attempt_is_replaced(void **state)
 {
     const struct line lines[] = {
-        VERSION,
+        PING,
         IMAGE,
         GUEST,
         { "POST /containers/create", "409 Conflict", "{\"message\":\"name in use\"}" },
@@ -259,7 +313,7 @@ static void a_leftover_of_the_same_attempt_is_replaced(void **state)
 static void somebody_elses_container_is_left_alone(void **state)
 {
     const struct line lines[] = {
-        VERSION,
+        PING,
         IMAGE,
         GUEST,
         { "POST /containers/create", "409 Conflict", "{\"message\":\"name in use\"}" },
@@ -273,7 +327,7 @@ static void somebody_elses_container_is_left_alone(void **state)
 
 static void a_create_that_is_refused_says_why(void **state)
 {
-    const struct line lines[] = { VERSION,
+    const struct line lines[] = { PING,
                                   IMAGE,
                                   GUEST,
                                   { "POST /containers/create", "400 Bad Request",
@@ -287,7 +341,7 @@ static void a_create_that_is_refused_says_why(void **state)
 
 static void an_image_for_another_machine_is_refused_before_anything_is_made(void **state)
 {
-    const struct line lines[] = { VERSION,
+    const struct line lines[] = { PING,
                                   { "GET /images/x:1/json", "200 OK",
                                     "{\"Id\":\"sha256:" ID
                                     "\",\"Os\":\"linux\",\"Architecture\":\"arm64\"}" },
@@ -301,7 +355,7 @@ static void an_image_for_another_machine_is_refused_before_anything_is_made(void
 
 static void a_start_that_is_refused_says_why(void **state)
 {
-    const struct line lines[] = { VERSION,
+    const struct line lines[] = { PING,
                                   IMAGE,
                                   GUEST,
                                   CREATED,
@@ -318,7 +372,7 @@ static void a_start_that_is_refused_says_why(void **state)
 
 static void nothing_is_made_before_the_intent_is_recorded(void **state)
 {
-    const struct line lines[] = { VERSION, IMAGE, GUEST, { 0 } };
+    const struct line lines[] = { PING, IMAGE, GUEST, { 0 } };
 
     must_hold = true;
     start(lines);
@@ -341,6 +395,246 @@ static void an_unreachable_engine_fails_ready_not_start(void **state)
     snprintf(text, sizeof(text), "engine not reachable at %s: there is no such socket", url);
     assert_string_equal(ready_err.text, text);
     assert_null(sandbox_channel(sb));
+    remove_it();
+}
+
+/* ---- older attempts ---- */
+
+static void start_second_and_fail(const struct line *lines, const char *text)
+{
+    make(lines, 2);
+    assert_int_equal(sandbox_start(sb, &events, NULL, &err), 0);
+    assert_int_equal(loop_run(loop, &is_ready, &err), 0);
+    assert_true(ready_result < 0);
+    assert_string_equal(ready_err.text, text);
+}
+
+static void older_attempts_go_before_anything_is_looked_for(void **state)
+{
+    const struct line lines[] = {
+        PING,
+        CONTAINERS(
+            ENTRY(OLD, "agentbox-r1-1", "r1", "1") "," ENTRY(ID, "agentbox-fill-1", "r1", "x") "," ENTRY(
+                "eeee456789ab", "agentbox-r2-1", "r2", "1") "," ENTRY("dddd456789ab", "web", "r1", "1")),
+        VOLUMES(VOLUME("agentbox-r1-1-workspace", "r1", "1")),
+        { "DELETE /containers/" OLD "?force=1&v=1", "204 No Content", "" },
+        { "DELETE /containers/" ID "?force=1&v=1", "404 Not Found", "{\"message\":\"gone\"}" },
+        { "DELETE /volumes/agentbox-r1-1-workspace?force=1", "500 Oops", "{\"message\":\"in use\"}" },
+        { "GET /images/x:1/json", "500 Oops", "{\"message\":\"enough\"}" },
+        GUEST,
+        { 0 }
+    };
+
+    start_second_and_fail(lines, "engine refused 'GET /images/x:1/json' with status 500: enough");
+    assert_heard("DELETE /containers/" OLD "?force=1&v=1");
+    assert_heard("DELETE /containers/" ID "?force=1&v=1");
+    assert_heard("workspace?force=1\nGET /images/x:1/json");
+    assert_not_heard("eeee");
+    assert_not_heard("dddd");
+    remove_it();
+}
+
+static void a_first_attempt_looks_for_no_others(void **state)
+{
+    const struct line lines[] = {
+        PING, { "GET /images/x:1/json", "500 Oops", "{\"message\":\"enough\"}" }, GUEST, { 0 }
+    };
+
+    start_and_fail(lines, "engine refused 'GET /images/x:1/json' with status 500: enough");
+    assert_not_heard("/containers/json");
+    remove_it();
+}
+
+static void an_older_attempt_that_stays_is_an_error(void **state)
+{
+    const struct line lines[] = { PING,
+                                  CONTAINERS(ENTRY(OLD, "agentbox-r1-1", "r1", "1")),
+                                  VOLUMES(""),
+                                  { "DELETE /containers/" OLD, "500 Oops",
+                                    "{\"message\":\"could not kill\"}" },
+                                  { 0 } };
+
+    start_second_and_fail(lines,
+                          "an older sandbox of this run cannot be removed: 'agentbox-r1-1': engine refused "
+                          "'DELETE /containers/" OLD "' with status 500: could not kill");
+    assert_int_equal(ready_result, -ERR_ENGINE);
+    assert_string_equal(ready_err.hint, "`docker rm -f agentbox-r1-1`, then resume the run again");
+    remove_it();
+}
+
+static void a_removal_under_way_is_waited_for(void **state)
+{
+    const struct line lines[] = {
+        PING,
+        CONTAINERS(ENTRY(OLD, "agentbox-r1-1", "r1", "1")),
+        { "GET /volumes?filters=", "200 OK", "{\"Volumes\":null}" },
+        { "DELETE /containers/" OLD, "409 Conflict", "{\"message\":\"removal is already in progress\"}" },
+        { "GET /containers/" OLD "/json", "200 OK", "{}" },
+        { "GET /containers/" OLD "/json", "404 Not Found", "{\"message\":\"gone\"}" },
+        { "GET /images/x:1/json", "500 Oops", "{\"message\":\"enough\"}" },
+        GUEST,
+        { 0 }
+    };
+
+    start_second_and_fail(lines, "engine refused 'GET /images/x:1/json' with status 500: enough");
+    remove_it();
+}
+
+static void a_list_that_is_none_is_an_error(void **state)
+{
+    const struct line lines[] = { PING, { "GET /containers/json", "200 OK", "{}" }, VOLUMES(""), { 0 } };
+
+    start_second_and_fail(
+        lines, "looking for older sandboxes of this run: the engine's list of containers cannot be "
+               "read");
+    remove_it();
+}
+
+/* ---- one that was left ---- */
+
+static void what_was_left_may_be_gone(void **state)
+{
+    const struct line lines[] = { PING,
+                                  CONTAINERS(""),
+                                  VOLUMES(""),
+                                  { "GET /containers/" ID "/json", "404 Not Found",
+                                    "{\"message\":\"No such container\"}" },
+                                  { 0 } };
+
+    attach_and_fail(lines, ERR_NOT_FOUND, "the sandbox that was left, 'agentbox-r1-1', is gone");
+    remove_it();
+    assert_not_heard("DELETE");
+}
+
+static void what_was_left_may_have_ended(void **state)
+{
+    const struct line lines[] = {
+        PING,        CONTAINERS(ENTRY(ID, "agentbox-r1-1", "r1", "1")),
+        VOLUMES(""), LEFT_AS("\"Running\":false,\"Status\":\"exited\",\"ExitCode\":137", "r1", "1", "d1"),
+        REMOVED,     { 0 }
+    };
+
+    attach_and_fail(lines, ERR_NOT_FOUND,
+                    "the sandbox that was left, 'agentbox-r1-1', no longer runs: exited, status 137");
+    assert_not_heard("DELETE"); /* it stays as it is */
+    remove_it();
+    assert_heard("DELETE /containers/" ID "?force=1&v=1");
+}
+
+static void a_container_of_another_run_is_neither_taken_nor_removed(void **state)
+{
+    const struct line lines[] = {
+        PING, CONTAINERS(""), VOLUMES(""), LEFT_AS(RUNNING, "r2", "1", "d1"), { 0 }
+    };
+
+    attach_and_fail(lines, ERR_CONFLICT, "the container that was left is of another run: 'r2'");
+    remove_it();
+    assert_not_heard("POST");
+    assert_not_heard("DELETE");
+}
+
+static void a_container_of_another_attempt_is_not_taken(void **state)
+{
+    const struct line lines[] = {
+        PING, CONTAINERS(""), VOLUMES(""), LEFT_AS(RUNNING, "r1", "2", "d1"), { 0 }
+    };
+
+    attach_and_fail(lines, ERR_CONFLICT, "the container that was left is of attempt '2', not 1");
+    remove_it();
+    assert_not_heard("DELETE");
+}
+
+static void a_container_with_another_guest_is_not_taken(void **state)
+{
+    const struct line lines[] = { PING,    CONTAINERS(""), VOLUMES(""), LEFT_AS(RUNNING, "r1", "1", "d0"),
+                                  REMOVED, { 0 } };
+
+    attach_and_fail(lines, ERR_CONFLICT, "the sandbox that was left runs another guest than this program's");
+    assert_not_heard("POST");
+    remove_it();
+    assert_heard("DELETE /containers/" ID);
+}
+
+static void an_engine_that_describes_nothing_is_to_blame(void **state)
+{
+    const struct line lines[] = {
+        PING, CONTAINERS(""), VOLUMES(""), { "GET /containers/" ID "/json", "200 OK", "{}" }, { 0 }
+    };
+
+    attach_and_fail(lines, ERR_ENGINE, "the engine does not describe the sandbox that was left");
+    remove_it();
+}
+
+static void what_ends_while_it_is_taken_no_longer_runs(void **state)
+{
+    const struct line lines[] = {
+        PING,
+        CONTAINERS(ENTRY(ID, "agentbox-r1-1", "r1", "1")),
+        VOLUMES(""),
+        LEFT_AS(RUNNING, "r1", "1", "d1"),
+        { "POST /containers/" ID "/attach", "409 Conflict", "{\"message\":\"is not running\"}" },
+        { "GET /images/sha256:" ID "/json", "200 OK",
+          "{\"Id\":\"sha256:" ID "\",\"Os\":\"linux\",\"Architecture\":\"amd64\"}" },
+        LEFT_AS("\"Running\":false,\"Status\":\"exited\",\"ExitCode\":1", "r1", "1", "d1"),
+        LEFT_AS("\"Running\":false,\"Status\":\"exited\",\"ExitCode\":1", "r1", "1", "d1"),
+        REMOVED,
+        { 0 }
+    };
+
+    attach_and_fail(lines, ERR_NOT_FOUND,
+                    "the sandbox that was left, 'agentbox-r1-1', no longer runs: exited, status 1");
+    remove_it();
+}
+
+static void older_ones_go_before_one_is_taken(void **state)
+{
+    const struct line lines[] = { PING,
+                                  CONTAINERS(ENTRY(ID, "agentbox-r1-1", "r1",
+                                                   "1") "," ENTRY(OLD, "agentbox-r1-0", "r1", "0")),
+                                  VOLUMES(VOLUME("agentbox-r1-1-workspace", "r1", "1")),
+                                  LEFT_AS(RUNNING, "r1", "1", "d1"),
+                                  { "DELETE /containers/" OLD, "500 Oops", "{\"message\":\"no\"}" },
+                                  { 0 } };
+
+    attach_and_fail(lines, ERR_ENGINE,
+                    "an older sandbox of this run cannot be removed: 'agentbox-r1-0': engine refused 'DELETE "
+                    "/containers/" OLD "' with status 500: no");
+    assert_not_heard("DELETE /volumes");
+    assert_not_heard("POST");
+}
+
+static void an_id_that_is_none_is_refused(void **state)
+{
+    const struct line lines[] = { { 0 } };
+    const struct sandbox_known known = { "../../images/x", "agentbox-r1-1", 7 };
+
+    make(lines, 1);
+    assert_int_equal(sandbox_attach(sb, &known, &events, NULL, &err), -ERR_INVALID);
+    assert_string_equal(err.text, "'../../images/x' is no id of a container");
+}
+
+/* ---- what an engine may not set ---- */
+
+static void an_engine_that_may_not_set_the_sysctl_goes_without(void **state)
+{
+    const struct line lines[] = {
+        PING,
+        IMAGE,
+        GUEST,
+        CREATED,
+        { "POST /containers/" ID "/attach", "101 UPGRADED", "" },
+        { "POST /containers/" ID "/start", "500 Oops",
+          "{\"message\":\"open sysctl kernel.shm_rmid_forced file: permission denied\"}" },
+        REMOVED,
+        CREATED,
+        { "POST /containers/" ID "/attach", "101 UPGRADED", "" },
+        { "POST /containers/" ID "/start", "500 Oops", "{\"message\":\"enough\"}" },
+        REMOVED,
+        { 0 }
+    };
+
+    start_and_fail(lines, "starting the sandbox: engine refused 'POST /containers/" ID
+                          "/start' with status 500: enough");
     remove_it();
 }
 
@@ -397,6 +691,21 @@ int main(void)
         ONE(a_start_that_is_refused_says_why),
         ONE(nothing_is_made_before_the_intent_is_recorded),
         ONE(an_unreachable_engine_fails_ready_not_start),
+        ONE(older_attempts_go_before_anything_is_looked_for),
+        ONE(a_first_attempt_looks_for_no_others),
+        ONE(an_older_attempt_that_stays_is_an_error),
+        ONE(a_removal_under_way_is_waited_for),
+        ONE(a_list_that_is_none_is_an_error),
+        ONE(what_was_left_may_be_gone),
+        ONE(what_was_left_may_have_ended),
+        ONE(a_container_of_another_run_is_neither_taken_nor_removed),
+        ONE(a_container_of_another_attempt_is_not_taken),
+        ONE(a_container_with_another_guest_is_not_taken),
+        ONE(an_engine_that_describes_nothing_is_to_blame),
+        ONE(what_ends_while_it_is_taken_no_longer_runs),
+        ONE(older_ones_go_before_one_is_taken),
+        ONE(an_id_that_is_none_is_refused),
+        ONE(an_engine_that_may_not_set_the_sysctl_goes_without),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

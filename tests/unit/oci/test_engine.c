@@ -21,6 +21,10 @@
     "{\"Version\":\"20.10\",\"ApiVersion\":\"1.41\",\"MinAPIVersion\":\"1.12\",\"Os\":\"linux\",\"Arch\":" \
     "\"amd64\"}"
 #define SILENCE "" /* an answer that never comes */
+#define PING                                                                                             \
+    "HTTP/1.1 200 OK\r\nConnection: close\r\nApi-Version: 1.41\r\nServer: Docker/20.10.24+x (linux)\r\n" \
+    "Ostype: linux\r\nContent-Length: 2\r\n\r\nOK"
+#define NO_PING http_answer("200 OK", "OK") /* without a word about versions */
 
 static char dir[64], path[100];
 static pid_t server;
@@ -130,14 +134,58 @@ static void assert_err(const char *format)
 
 static void an_engine_is_opened(void **state)
 {
-    const char *const answers[] = { http_answer("200 OK", VERSION_141), NULL };
+    const char *const answers[] = { PING, NULL };
+
+    serve(answers);
+    assert_int_equal(engine_open_wait(engine, &err), 0);
+    assert_string_equal(engine_about(engine)->api, "1.41");
+    assert_string_equal(engine_about(engine)->version, "20.10.24+x");
+    assert_string_equal(engine_about(engine)->os, "linux");
+    assert_string_equal(engine_about(engine)->arch, "");
+    assert_false(engine_about(engine)->is_podman);
+}
+
+static void an_engine_without_headers_is_asked_for_its_version(void **state)
+{
+    const char *const answers[] = { NO_PING, http_answer("200 OK", VERSION_141), NULL };
 
     serve(answers);
     assert_int_equal(engine_open_wait(engine, &err), 0);
     assert_string_equal(engine_about(engine)->api, "1.41");
     assert_string_equal(engine_about(engine)->version, "20.10");
     assert_string_equal(engine_about(engine)->arch, "amd64");
-    assert_false(engine_about(engine)->is_podman);
+}
+
+static void an_engine_that_refuses_pings_is_asked_for_its_version(void **state)
+{
+    const char *const answers[] = { http_answer("404 Not Found", "page not found"),
+                                    http_answer("200 OK", VERSION_141), NULL };
+
+    serve(answers);
+    assert_int_equal(engine_open_wait(engine, &err), 0);
+    assert_string_equal(engine_about(engine)->api, "1.41");
+}
+
+static void an_engine_is_described(void **state)
+{
+    const char *const answers[] = { http_answer("200 OK", VERSION_141), NULL };
+
+    serve(answers);
+    assert_int_equal(engine_describe_wait(engine, &err), 0);
+    assert_string_equal(engine_about(engine)->api_oldest, "1.12");
+    assert_string_equal(engine_about(engine)->arch, "amd64");
+}
+
+static void odd_headers_of_a_ping_are_not_believed(void **state)
+{
+    const char *const answers[] = {
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nApi-Version: 9999999999999999999\r\n\r\n",
+        http_answer("500 Oops", "{\"message\":\"starting\"}"), NULL
+    };
+
+    serve(answers);
+    assert_int_equal(engine_open_wait(engine, &err), -ERR_ENGINE);
+    assert_string_equal(err.text, "engine refused 'GET /version' with status 500: starting");
 }
 
 static void no_socket_says_how_to_start_it(void **state)
@@ -185,7 +233,7 @@ static void no_permission_names_the_group(void **state)
 
 static void a_web_server_is_no_engine(void **state)
 {
-    const char *const answers[] = { http_answer("200 OK", "<html>hello</html>"), NULL };
+    const char *const answers[] = { NO_PING, http_answer("200 OK", "<html>hello</html>"), NULL };
 
     serve(answers);
     assert_int_equal(engine_open_wait(engine, &err), -ERR_ENGINE);
@@ -200,7 +248,7 @@ static void garbage_is_no_engine(void **state)
     serve(answers);
     assert_int_equal(engine_open_wait(engine, &err), -ERR_ENGINE);
     assert_int_equal(strncmp(err.text, "what listens at unix://", 23), 0);
-    assert_non_null(strstr(err.text, "does not speak like a container engine: 'GET /version'"));
+    assert_non_null(strstr(err.text, "does not speak like a container engine: 'GET /_ping'"));
 }
 
 static void a_cut_answer_is_an_error(void **state)
@@ -213,7 +261,8 @@ static void a_cut_answer_is_an_error(void **state)
 
 static void an_old_engine_is_told_what_is_needed(void **state)
 {
-    const char *const answers[] = { http_answer("200 OK", "{\"ApiVersion\":\"1.40\"}"), NULL };
+    const char *const answers[] = { "HTTP/1.1 200 OK\r\nConnection: close\r\nApi-Version: 1.40\r\n\r\nOK",
+                                    NULL };
 
     serve(answers);
     assert_int_equal(engine_open_wait(engine, &err), -ERR_ENGINE);
@@ -240,12 +289,24 @@ static void versions_are_settled(void **state)
 
 static void podman_is_recognised(void **state)
 {
+    const char *const answers[] = { "HTTP/1.1 200 OK\r\nConnection: close\r\nApi-Version: 1.41\r\n"
+                                    "Libpod-Api-Version: 4.3.1\r\nServer: Libpod/4.3.1 (linux)\r\n\r\nOK",
+                                    NULL };
+
+    serve(answers);
+    assert_int_equal(engine_open_wait(engine, &err), 0);
+    assert_true(engine_about(engine)->is_podman);
+    assert_string_equal(engine_about(engine)->version, "4.3.1");
+}
+
+static void podman_is_recognised_by_its_components(void **state)
+{
     const char *const answers[] = {
         http_answer("200 OK", "{\"ApiVersion\":\"1.41\",\"Components\":[{\"Name\":\"Podman Engine\"}]}"), NULL
     };
 
     serve(answers);
-    assert_int_equal(engine_open_wait(engine, &err), 0);
+    assert_int_equal(engine_describe_wait(engine, &err), 0);
     assert_true(engine_about(engine)->is_podman);
 }
 
@@ -254,7 +315,7 @@ static void podman_is_recognised(void **state)
 static int ask(const char *const *more, struct engine_answer *ret, struct engine_call **call,
                int64_t deadline_ms)
 {
-    const char *answers[8] = { http_answer("200 OK", VERSION_141) };
+    const char *answers[8] = { PING };
     const struct engine_request req = { .path = "/thing?x=1", .deadline_ms = deadline_ms };
 
     for (size_t i = 0; more[i]; i++)
@@ -376,7 +437,7 @@ static void on_image(void *data, int result, const struct image *image, const st
 static void look_for(const char *const *more, enum sandbox_pull pull, struct found *f)
 {
     static const struct image_ops ops = { NULL, on_image };
-    const char *answers[8] = { http_answer("200 OK", VERSION_141) };
+    const char *answers[8] = { PING };
     struct image_query *query = NULL;
 
     for (size_t i = 0; more[i]; i++)
@@ -450,6 +511,10 @@ int main(void)
 #define ONE(x) cmocka_unit_test_setup_teardown(x, setup, done)
     const struct CMUnitTest tests[] = {
         ONE(an_engine_is_opened),
+        ONE(an_engine_without_headers_is_asked_for_its_version),
+        ONE(an_engine_that_refuses_pings_is_asked_for_its_version),
+        ONE(an_engine_is_described),
+        ONE(odd_headers_of_a_ping_are_not_believed),
         ONE(no_socket_says_how_to_start_it),
         ONE(nobody_listening_is_refused),
         ONE(no_permission_names_the_group),
@@ -459,6 +524,7 @@ int main(void)
         ONE(an_old_engine_is_told_what_is_needed),
         ONE(versions_are_settled),
         ONE(podman_is_recognised),
+        ONE(podman_is_recognised_by_its_components),
         ONE(an_answer_is_parsed),
         ONE(the_engines_own_words_are_kept),
         ONE(not_found_has_its_code),

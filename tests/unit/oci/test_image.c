@@ -71,16 +71,32 @@ static void an_image_needs_an_id(void **state)
 
 static void secrets_and_loaders_of_an_image_go(void **state)
 {
-    static const char *const kept[] = { "PATH=/bin",      "LANG=C",      "JAVA_HOME=/j",
-                                        "PYTHONPATH=/p",  "KEYBOARD=us", "TOKENIZERS_PARALLELISM=1",
-                                        "NODE_VERSION=20" };
-    static const char *const removed[] = { "LD_PRELOAD=/x.so", "LD_LIBRARY_PATH=/x",
-                                           "HTTP_PROXY=x",     "https_proxy=x",
-                                           "NO_PROXY",         "AWS_SECRET_ACCESS_KEY=x",
-                                           "OPENAI_API_KEY=x", "GITHUB_TOKEN=x",
-                                           "DB_PASSWORD=x",    "my_secret=1",
-                                           "HOME=/root",       "TMPDIR=/x",
-                                           "GLIBC_TUNABLES=x", "GOOGLE_APPLICATION_CREDENTIALS=/x" };
+    static const char *const kept[] = { "PATH=/bin",       "LANG=C",
+                                        "JAVA_HOME=/j",    "PYTHONPATH=/p",
+                                        "KEYBOARD=us",     "TOKENIZERS_PARALLELISM=1",
+                                        "NODE_VERSION=20", "LD_LIBRARY_PATH=/x",
+                                        "ENVIRONMENT=x" };
+    static const char *const removed[] = { "LD_PRELOAD=/x.so",
+                                           "LD_LIBRARY_PATH_=/x",
+                                           "LD_AUDIT=/x",
+                                           "BASH_ENV=/x",
+                                           "ENV=/x",
+                                           "PROMPT_COMMAND=x",
+                                           "BASH_FUNC_ls%%=() { :; }",
+                                           "SHELLOPTS=x",
+                                           "PYTHONSTARTUP=/x",
+                                           "HTTP_PROXY=x",
+                                           "https_proxy=x",
+                                           "NO_PROXY",
+                                           "AWS_SECRET_ACCESS_KEY=x",
+                                           "OPENAI_API_KEY=x",
+                                           "GITHUB_TOKEN=x",
+                                           "DB_PASSWORD=x",
+                                           "my_secret=1",
+                                           "HOME=/root",
+                                           "TMPDIR=/x",
+                                           "GLIBC_TUNABLES=x",
+                                           "GOOGLE_APPLICATION_CREDENTIALS=/x" };
 
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
         assert_true(image_keeps_env(kept[i]));

@@ -95,7 +95,7 @@ static void a_remote_engine_has_no_files_of_ours(void **state)
     struct sandbox_mount mount = { dir, "/workspace/x" };
     struct endpoint at = { .url = "tcp://far:2376" };
 
-    assert_int_equal(mount_check(&mount, 65532, 65532, &at, &err), -ERR_POLICY);
+    assert_int_equal(mount_check(&mount, 65532, 65532, &at, &err), -ERR_ENGINE);
     assert_non_null(strstr(err.text, "the engine at tcp://far:2376 runs on another host"));
     assert_string_equal(err.hint, "say mount: false to have it copied");
 }

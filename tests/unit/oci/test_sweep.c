@@ -19,6 +19,8 @@ static bool judge(enum sweep_kind kind, const char *text, struct sweep_options o
     return sweep_judge(kind, tree, &options, ret);
 }
 
+#define DEAD 2147483646
+
 static const char *container(const char *deadline, int64_t pid)
 {
     static char text[1024];
@@ -50,10 +52,43 @@ static void a_container_goes_when_its_time_is_over(void **state)
     assert_string_equal(item.run, "r1");
     assert_string_equal(item.state, "running");
     assert_int_equal(item.attempt, 2);
-    assert_true(judge(SWEEP_CONTAINER, container("1000", 0), (struct sweep_options){ .now_s = 1000 }, &item));
+    assert_true(
+        judge(SWEEP_CONTAINER, container("1000", DEAD), (struct sweep_options){ .now_s = 1000 }, &item));
     assert_int_equal(item.verdict, SWEEP_EXPIRED);
+    /* a clock that jumped does not end what lives */
+    assert_true(judge(SWEEP_CONTAINER, container("1000", 0), (struct sweep_options){ .now_s = 1000 }, &item));
+    assert_int_equal(item.verdict, SWEEP_KEEP);
     assert_true(judge(SWEEP_CONTAINER, container("soon", 0), (struct sweep_options){ .now_s = 1000 }, &item));
     assert_int_equal(item.verdict, SWEEP_KEEP);
+}
+
+static bool r1_is_held(const char *run)
+{
+    return strcmp(run, "r1") == 0;
+}
+
+static bool nothing_is_held(const char *run)
+{
+    return false;
+}
+
+static void a_run_that_goes_on_keeps_its_container(void **state)
+{
+    struct sweep_options options = { .flags = SWEEP_DEAD, .is_held = r1_is_held, .now_s = 2000 };
+    struct sweep_item item;
+
+    assert_true(judge(SWEEP_CONTAINER, container("1000", 0), options, &item));
+    assert_int_equal(item.verdict, SWEEP_KEEP);
+    assert_true(judge(SWEEP_CONTAINER, container("0", 99999999), options, &item));
+    assert_int_equal(item.verdict, SWEEP_KEEP);
+    options.is_held = nothing_is_held;
+    assert_true(judge(SWEEP_CONTAINER, container("1000", DEAD), options, &item));
+    assert_int_equal(item.verdict, SWEEP_EXPIRED);
+    assert_true(judge(SWEEP_CONTAINER, container("0", 99999999), options, &item));
+    assert_int_equal(item.verdict, SWEEP_ORPHAN);
+    options = (struct sweep_options){ .run = "r1", .is_held = r1_is_held };
+    assert_true(judge(SWEEP_CONTAINER, container("0", 0), options, &item));
+    assert_int_equal(item.verdict, SWEEP_ASKED);
 }
 
 static void a_container_goes_when_its_owner_is_dead_and_gc_asks(void **state)
@@ -140,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_container_goes_when_its_time_is_over),
+        cmocka_unit_test(a_run_that_goes_on_keeps_its_container),
         cmocka_unit_test(a_container_goes_when_its_owner_is_dead_and_gc_asks),
         cmocka_unit_test(a_run_that_is_named_goes),
         cmocka_unit_test(what_is_not_ours_is_not_touched),

@@ -5,6 +5,9 @@
 
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
+#include "core/base/file.h"
+#include "core/run/checkpoint_restore.h"
+#include "core/run/checkpoint_take.h"
 #include "core/run/decide.h"
 #include "core/run/journal.h"
 #include "core/run/outputs.h"
@@ -132,7 +135,7 @@ static void model_step(void *data)
 
     assert_true(rig->script_at < rig->script_count);
     s = &rig->script[rig->script_at];
-    if (s->step == RIG_WAIT_CALLS && rig->calls_begun < s->count) {
+    if (s->step == RIG_WAIT_CALLS && rig->calls_begun < s->count && !rig->is_resumed) {
         later(&x->later, model_step, x);
         return;
     }
@@ -149,13 +152,33 @@ static void model_step(void *data)
     }
 }
 
+/* The model goes on behind the answers that the request holds, as a real one would. */
+static void find_place(struct rig *rig, struct span body)
+{
+    struct buf text = BUF_INIT(1 << 24);
+    size_t at = 0;
+
+    assert_int_equal(buf_add_span(&text, body), 0);
+    while (at < rig->script_count && rig->script[at].step == RIG_ITEM &&
+           strstr(buf_text(&text), rig->script[at].text)) {
+        while (rig->script[at].step != RIG_END)
+            at++;
+        at++;
+    }
+    rig->script_at = at;
+    buf_done(&text);
+}
+
 int model_send(struct model_client *c, struct span body, const struct model_ops *ops, void *data,
                struct model_exchange **ret, struct err *err)
 {
     struct model_exchange *x = calloc(1, sizeof(*x));
 
     note(the_rig, "(send)");
-    check_durable("request.begin", ++the_rig->sends);
+    ++the_rig->sends;
+    check_durable("request.begin", the_rig->is_resumed ? 1 : the_rig->sends);
+    if (the_rig->is_resumed)
+        find_place(the_rig, body);
     buf_add_span(&the_rig->bodies, body);
     buf_add_char(&the_rig->bodies, '\n');
     x->ops = ops;
@@ -236,6 +259,28 @@ static int fake_proceed(struct sandbox *sb, struct err *err)
     return 0;
 }
 
+static void sandbox_say_attached(void *data)
+{
+    struct rig *rig = data;
+    struct err err = { 0 };
+
+    if (rig->fault == RIG_ATTACH_FAILS)
+        (void) err_set(&err, ERR_NOT_FOUND, "the container is gone");
+    else if (rig->fault == RIG_ATTACH_UNREACHABLE)
+        (void) err_set(&err, ERR_ENGINE, "the engine does not answer");
+    rig->sandbox.events->on_ready(rig->sandbox.events_data, -(int) err.code, &err);
+}
+
+static int fake_attach(struct sandbox *sb, const struct sandbox_known *known, struct err *err)
+{
+    note(the_rig, "(attach)");
+    check_durable("sandbox.attach", 1);
+    assert_string_equal(known->container_id, "c0ffee");
+    assert_true(known->guest_boot == 0xabcdef);
+    later(NULL, sandbox_say_attached, the_rig);
+    return 0;
+}
+
 static void fake_info(const struct sandbox *sb, struct sandbox_info *ret)
 {
     *ret = (struct sandbox_info){ .backend = "fake",
@@ -312,8 +357,167 @@ static void fake_free(struct sandbox *sb)
 {
 }
 
-static const struct sandbox_ops fake_sandbox = { "fake",       fake_start,  fake_proceed, fake_info,
-                                                 fake_channel, fake_remove, fake_free };
+static const struct sandbox_ops fake_sandbox = { "fake",    fake_start,   fake_proceed, fake_attach,
+                                                 fake_info, fake_channel, fake_remove,  fake_free };
+
+static int fake_make(void *data, int attempt, struct sandbox **ret, struct err *err)
+{
+    struct rig *rig = data;
+
+    rig->attempt = attempt;
+    *ret = &rig->sandbox;
+    return 0;
+}
+
+size_t channel_exec_ended(const struct channel *ch, uint64_t *ret_ids, size_t max)
+{
+    ret_ids[0] = 4096;
+    return 1;
+}
+
+void channel_exec_release(struct channel *ch, uint64_t id)
+{
+    assert_int_equal(id, 4096);
+    the_rig->releases++;
+}
+
+/* ---- checkpoints: a store that counts, and a workspace that is as far as the calls that ended ---- */
+
+struct checkpoint_store {
+    int64_t last;
+};
+
+int checkpoint_store_new(struct run_folder *folder, struct checkpoint_store **ret, struct err *err)
+{
+    *ret = calloc(1, sizeof(**ret));
+    return 0;
+}
+
+void checkpoint_store_free(struct checkpoint_store *store)
+{
+    free(store);
+}
+
+int checkpoint_store_told(struct checkpoint_store *store, const struct record_checkpoint *rec,
+                          struct err *err)
+{
+    store->last = rec->number;
+    return 0;
+}
+
+int64_t checkpoint_store_last(const struct checkpoint_store *store)
+{
+    return store->last;
+}
+
+int checkpoint_clean(struct checkpoint_store *store, struct err *err)
+{
+    return 0;
+}
+
+int checkpoint_prune(struct checkpoint_store *store, const struct record_checkpoint *rec, struct err *err)
+{
+    note(the_rig, "(prune)");
+    check_durable("checkpoint.done", 1);
+    assert_string_equal(rec->pruned[0].text, "000001.json");
+    return 0;
+}
+
+void checkpoint_view_init(struct checkpoint_view *view)
+{
+    memset(view, 0, sizeof(*view));
+}
+
+void checkpoint_view_done(struct checkpoint_view *view)
+{
+}
+
+struct checkpoint_take {
+    struct later *later;
+    struct checkpoint_store *store;
+    checkpoint_taken_fn *fn;
+    void *data;
+};
+
+static void taken(void *data)
+{
+    struct checkpoint_take *t = data;
+    static const struct record_text pruned[] = { { "000001.json" } };
+    struct record_checkpoint rec = { .number = t->store->last + 1, .tree = "t", .record = "r", .files = 1 };
+    struct err err = { 0 };
+
+    if (the_rig->fault == RIG_CHECKPOINT_FAILS)
+        (void) err_set(&err, ERR_IO, "no room");
+    if (the_rig->fault == RIG_CHECKPOINT_LOST)
+        (void) err_set(&err, ERR_ENGINE, "the sandbox is gone");
+    if (err.code == ERR_ENGINE)
+        later(NULL, sandbox_say_lost, the_rig);
+    if (the_rig->fault == RIG_NOTHING_CHANGES)
+        rec = (struct record_checkpoint){ .number = t->store->last, .is_same = true };
+    if (rec.number == 3) {
+        rec.pruned = pruned;
+        rec.pruned_count = 1;
+    }
+    t->fn(t->data, -(int) err.code, &rec, &err);
+}
+
+int checkpoint_take_start(const struct checkpoint_site *site, int64_t keep, checkpoint_taken_fn *fn,
+                          void *data, struct checkpoint_take **ret, struct err *err)
+{
+    struct checkpoint_take *t = calloc(1, sizeof(*t));
+
+    note(the_rig, "(take)");
+    check_durable("checkpoint.begin", 1);
+    t->store = site->store;
+    t->fn = fn;
+    t->data = data;
+    later(&t->later, taken, t);
+    *ret = t;
+    return 0;
+}
+
+void checkpoint_take_free(struct checkpoint_take *t)
+{
+    if (t)
+        cancel_later(&t->later);
+    free(t);
+}
+
+struct checkpoint_restore {
+    struct later *later;
+    checkpoint_restored_fn *fn;
+    void *data;
+};
+
+static void restored(void *data)
+{
+    struct checkpoint_restore *t = data;
+    struct checkpoint_restored ret = { 1, 0, 0, 10, "t" };
+
+    t->fn(t->data, 0, &ret, NULL);
+}
+
+int checkpoint_restore_start(const struct checkpoint_site *site, int64_t number, checkpoint_restored_fn *fn,
+                             void *data, struct checkpoint_restore **ret, struct err *err)
+{
+    struct checkpoint_restore *t = calloc(1, sizeof(*t));
+
+    note(the_rig, "(restore)");
+    check_durable("workspace.begin", 1);
+    assert_int_equal(number, site->store->last);
+    t->fn = fn;
+    t->data = data;
+    later(&t->later, restored, t);
+    *ret = t;
+    return 0;
+}
+
+void checkpoint_restore_free(struct checkpoint_restore *t)
+{
+    if (t)
+        cancel_later(&t->later);
+    free(t);
+}
 
 /* ---- workspace and outputs ---- */
 
@@ -476,7 +680,8 @@ static int fake_tool_start(struct tool_host *host, const struct tool_call *call,
     struct fake_call *c;
     char word[96];
 
-    check_durable("call.begin", ++the_rig->calls_begun);
+    ++the_rig->calls_begun;
+    check_durable("call.begin", the_rig->is_resumed ? 1 : the_rig->calls_begun);
     snprintf(word, sizeof(word), "(call:%s)", tree_string(tree_get(call->item, "arguments"), "?"));
     note(the_rig, word);
     if (tree_is_string(tree_get(call->item, "arguments"), "wrong"))
@@ -548,6 +753,17 @@ void tools_release(struct tool_host *host)
 {
 }
 
+bool tools_holds(const struct tool_host *host, uint64_t exec_id)
+{
+    return false;
+}
+
+int tools_restore_session(struct tool_host *host, int64_t session, uint64_t exec_id, struct err *err)
+{
+    note(the_rig, "(session)");
+    return 0;
+}
+
 /* ---- events ---- */
 
 static void on_record(void *data, const struct run_event *ev)
@@ -611,6 +827,8 @@ void rig_init(struct rig *rig, const struct rig_script *script, size_t count)
     memset(rig, 0, sizeof(*rig));
     the_rig = rig;
     rig->sandbox.ops = &fake_sandbox;
+    rig->maker = (struct sandbox_maker){ fake_make, rig };
+    rig->spec.checkpoints.every = RUN_CHECKPOINT_OFF;
     rig->script = script;
     rig->script_count = count;
     buf_init(&rig->bodies, 1 << 24);
@@ -685,18 +903,70 @@ static void check_prefixes(struct rig *rig)
     run_state_done(&s);
 }
 
-void rig_run(struct rig *rig)
+/* The line may be shown before what follows it is there. */
+static void check_all(struct rig *rig)
 {
-    struct err err = { 0 };
-
-    if (run_new(rig->loop, NULL, &rig->spec, rig->folder, &rig->sandbox, &rig->run, &err) < 0 ||
-        run_start(rig->run, "agentbox test", &rig_events, rig, &err) < 0 ||
-        loop_run(rig->loop, &rig->is_removed, &err) < 0)
-        fail_msg("%s", err.text);
     check_told(rig);
     if (!rig->full_after) /* else the state is ahead of the disk */
         check_fold(rig);
     check_prefixes(rig);
+}
+
+void rig_run(struct rig *rig)
+{
+    struct err err = { 0 };
+
+    if (run_new(rig->loop, NULL, &rig->spec, rig->folder, &rig->maker, NULL, &rig->run, &err) < 0 ||
+        run_start(rig->run, "agentbox test", &rig_events, rig, &err) < 0 ||
+        loop_run(rig->loop, &rig->is_removed, &err) < 0)
+        fail_msg("%s", err.text);
+    check_all(rig);
+}
+
+size_t rig_records(const struct buf *lines)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < lines->len; i++)
+        count += lines->data[i] == '\n';
+    return count;
+}
+
+/* As after kill -9: so many records are on disk, and perhaps a part of the next one. */
+static void plant(struct rig *rig, const struct buf *lines, size_t records)
+{
+    const char *at = lines->data, *end = lines->data + lines->len;
+    size_t torn;
+    int fd;
+
+    for (size_t i = 0; i < records; i++)
+        at = (const char *) memchr(at, '\n', (size_t) (end - at)) + 1;
+    assert_int_equal(buf_add(&rig->lines, lines->data, (size_t) (at - lines->data)), 0);
+    torn = records % 2 && at < end ? 7 : 0;
+    fd = openat(rig->folder->fd, JOURNAL_FILE, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(file_write_all(fd, lines->data, (size_t) (at - lines->data) + torn, NULL), 0);
+    close(fd);
+}
+
+void rig_resume(struct rig *rig, const struct buf *lines, size_t records)
+{
+    struct run_past *past = NULL;
+    struct err err = { 0 };
+
+    plant(rig, lines, records);
+    rig->is_resumed = true;
+    if (run_past_load(rig->folder, &past, &err) < 0 ||
+        run_new(rig->loop, NULL, &rig->spec, rig->folder, &rig->maker, past, &rig->run, &err) < 0)
+        fail_msg("%s", err.text);
+    rig->refused = run_resume(rig->run, "agentbox test", rig->sets, &rig_events, rig, &err);
+    if (rig->refused < 0) {
+        snprintf(rig->end_error, sizeof(rig->end_error), "%s", err.text);
+        return;
+    }
+    if (loop_run(rig->loop, &rig->is_removed, &err) < 0)
+        fail_msg("%s", err.text);
+    check_all(rig);
 }
 
 void rig_done(struct rig *rig)

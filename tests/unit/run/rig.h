@@ -35,10 +35,16 @@ enum rig_fault {
     RIG_FILL_FAILS,
     RIG_OUTPUT_FAILS,
     RIG_REMOVE_FAILS,
+    RIG_ATTACH_FAILS, /* nothing to attach to */
+    RIG_ATTACH_UNREACHABLE,
+    RIG_CHECKPOINT_FAILS,
+    RIG_CHECKPOINT_LOST, /* the sandbox goes while it is taken */
+    RIG_NOTHING_CHANGES, /* checkpoints find what is known */
 };
 
 struct rig {
     struct sandbox sandbox; /* first: it is what the driver gets */
+    struct sandbox_maker maker;
     struct loop *loop;
     struct run_folder *folder;
     struct run *run;
@@ -50,7 +56,13 @@ struct rig {
     int removal_ms;      /* how long the removal takes */
     int full_after;      /* so many records told, the disk is full; 0 = never */
 
+    const char *const *sets; /* of a resume */
+
     /* what happened */
+    int attempt;     /* of the sandbox made last */
+    bool is_resumed; /* the model answers by what the request holds */
+    int refused;     /* run_resume() */
+    int64_t releases;
     char log[16384];   /* one word for each record and each call from outside, separated by blanks */
     struct buf bodies; /* request bodies, one a line */
     struct buf lines;  /* journal lines as told */
@@ -72,6 +84,10 @@ void rig_init(struct rig *rig, const struct rig_script *script, size_t count);
 /* Run to the end; then the folded journal must equal the live state, and so must hold for every prefix that
  * it can be folded and decided upon. */
 void rig_run(struct rig *rig);
+/* Another process goes on after the first `records` of a journal, in a folder of its own; torn every other
+ * time. */
+void rig_resume(struct rig *rig, const struct buf *lines, size_t records);
+size_t rig_records(const struct buf *lines);
 void rig_done(struct rig *rig);
 
 #endif

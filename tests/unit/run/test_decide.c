@@ -18,7 +18,7 @@ static struct run_state ready(void)
 static struct run_action decide(const struct run_state *s, const struct run_limits *limits,
                                 int64_t elapsed_ms)
 {
-    struct run_spec spec = { 0 };
+    struct run_spec spec = { .checkpoints = { .every = RUN_CHECKPOINT_OFF } };
 
     if (limits)
         spec.limits = *limits;
@@ -104,7 +104,7 @@ static void test_limits_hold_before_more_work(void **state)
     struct run_state s = ready();
 
     s.phase = RUN_TURN_ANSWERED;
-    s.turn = 2;
+    s.turn = s.turns_spent = 2;
     s.usage.total = 300;
     s.last.input = 200;
     s.cost_micros = 50;
@@ -124,7 +124,7 @@ static void test_a_retry_is_no_new_turn(void **state)
     struct run_state s = ready();
 
     s.phase = RUN_TURN_VOID;
-    s.turn = 2;
+    s.turn = s.turns_spent = 2;
     assert_int_equal(decide(&s, &limits, 0).kind, RUN_SEND_REQUEST);
 }
 
@@ -132,7 +132,7 @@ static void test_a_final_message_is_past_all_limits(void **state)
 {
     struct run_item message = { .kind = RUN_ITEM_MESSAGE, .turn = 1 };
     struct run_limits limits = { 1, 1, 1, 1, 1, 1, 1, 1 };
-    struct run_spec spec = { .limits = limits };
+    struct run_spec spec = { .limits = limits, .checkpoints = { .every = RUN_CHECKPOINT_OFF } };
     struct run_state s = ready();
     struct run_action a;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/unit.h"
 
-#include "tests/unit/run/rig.h"
+#include "tests/unit/run/script.h"
 
 #include "core/run/journal.h"
 #include "core/run/view.h"
@@ -9,75 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#define ITEM(json)         \
-    {                      \
-        RIG_ITEM, json, 0, \
-        {                  \
-            0              \
-        }                  \
-    }
-#define ITEM_AT(at, json)   \
-    {                       \
-        RIG_ITEM, json, at, \
-        {                   \
-            0               \
-        }                   \
-    }
-#define AFTER_CALLS(n)           \
-    {                            \
-        RIG_WAIT_CALLS, NULL, n, \
-        {                        \
-            0                    \
-        }                        \
-    }
-#define MESSAGE(text)                                                                                    \
-    ITEM("{\"type\":\"message\",\"role\":\"assistant\",\"status\":\"completed\",\"content\":[{\"type\":" \
-         "\"output_text\",\"text\":\"" text "\"}]}")
-#define CALL_TEXT(id, word)                                              \
-    "{\"type\":\"function_call\",\"id\":\"fc_" id "\",\"call_id\":\"" id \
-    "\",\"name\":\"do\",\"arguments\":\"" word "\",\"status\":\"completed\"}"
-#define CALL(id, word) ITEM(CALL_TEXT(id, word))
-#define REASONING      ITEM("{\"type\":\"reasoning\",\"id\":\"rs_1\",\"summary\":[]}")
-#define COMPLETED                                                                        \
-    {                                                                                    \
-        RIG_END, NULL, 0,                                                                \
-        {                                                                                \
-            .kind = MODEL_COMPLETED, .has_usage = true, .usage = { 100, 0, 10, 0, 110 }, \
-            .response_id = "resp_1", .retry_after_ms = -1                                \
-        }                                                                                \
-    }
-#define INCOMPLETE(why)                                                                   \
-    {                                                                                     \
-        RIG_END, NULL, 0,                                                                 \
-        {                                                                                 \
-            .kind = MODEL_INCOMPLETE, .has_usage = true, .usage = { 100, 0, 10, 0, 110 }, \
-            .response_id = "resp_1", .reason = why, .retry_after_ms = -1                  \
-        }                                                                                 \
-    }
-#define BROKEN                                                                     \
-    {                                                                              \
-        RIG_END, NULL, 0,                                                          \
-        {                                                                          \
-            .kind = MODEL_BROKEN, .can_retry = true, .retry_after_ms = 0, .err = { \
-                ERR_MODEL,                                                         \
-                0,                                                                 \
-                "the stream was cut",                                              \
-                ""                                                                 \
-            }                                                                      \
-        }                                                                          \
-    }
-#define REFUSED(...)                                                                                   \
-    {                                                                                                  \
-        RIG_END, NULL, 0,                                                                              \
-        {                                                                                              \
-            .kind = MODEL_FAILED, .http_status = 400, .reason = "invalid_value", .retry_after_ms = -1, \
-            .err = { ERR_MODEL, 0, "HTTP 400: no", "Look" }, __VA_ARGS__                               \
-        }                                                                                              \
-    }
-
-#define RIG(rig, script) rig_init(&rig, script, sizeof(script) / sizeof(script[0]))
-#define HEAD             "(start) (send) run.begin input.item sandbox.start request.begin"
 
 static void set_outputs(struct rig *rig)
 {
@@ -522,7 +453,7 @@ static void test_cost_needs_a_price(void **state)
     RIG(rig, script);
     rig.spec.limits.cost_micros = 1;
     rig.spec.model.price.input = -1;
-    assert_int_equal(run_new(rig.loop, NULL, &rig.spec, rig.folder, &rig.sandbox, &rig.run, &err),
+    assert_int_equal(run_new(rig.loop, NULL, &rig.spec, rig.folder, &rig.maker, NULL, &rig.run, &err),
                      -ERR_MANIFEST);
     assert_string_equal(err.text, "limits.cost needs to know what the model costs");
     rig_done(&rig);
@@ -701,7 +632,7 @@ static void test_the_beginning_is_on_disk_before_anything_starts(void **state)
     struct rig rig;
 
     RIG(rig, script);
-    assert_int_equal(run_new(rig.loop, NULL, &rig.spec, rig.folder, &rig.sandbox, &rig.run, NULL), 0);
+    assert_int_equal(run_new(rig.loop, NULL, &rig.spec, rig.folder, &rig.maker, NULL, &rig.run, NULL), 0);
     assert_int_equal(run_start(rig.run, "agentbox test", &events, NULL, NULL), 0);
     assert_int_equal(run_folder_load(rig.folder, JOURNAL_FILE, &disk, NULL), 0);
     assert_non_null(strstr(buf_text(&disk), "\"type\":\"run.begin\""));

@@ -2,6 +2,7 @@
 #include "tests/unit/run/state_home.h"
 
 #include "core/run/folder.h"
+#include "core/run/journal.h"
 #include "core/run/object.h"
 
 static struct run_folder *create(void)
@@ -90,6 +91,18 @@ static void test_an_absent_root_is_an_empty_list(void **state)
     assert_string_equal(err.text, "there is no run yet");
 }
 
+static void begin_journal(struct run_folder *folder, int64_t pid)
+{
+    struct record rec = { .type = RECORD_RUN_BEGIN,
+                          .run_begin = { .format = RECORD_FORMAT, .id = folder->id, .pid = pid } };
+    struct journal *j;
+
+    assert_int_equal(journal_create(folder, &j, NULL), 0);
+    assert_int_equal(journal_append(j, &rec, NULL, NULL), 0);
+    assert_int_equal(journal_sync(j, NULL), 0);
+    journal_free(j);
+}
+
 static void test_one_owner_at_a_time(void **state)
 {
     struct run_folder *owner = create(), *other = NULL;
@@ -98,6 +111,10 @@ static void test_one_owner_at_a_time(void **state)
 
     assert_int_equal(run_folder_open(owner->id, &other, &err), 0);
     assert_true(run_folder_is_locked(other));
+    assert_int_equal(run_folder_lock(other, &err), -ERR_CONFLICT);
+    snprintf(expected, sizeof(expected), "run '%s' is running: another process has just begun", owner->id);
+    assert_string_equal(err.text, expected);
+    begin_journal(owner, getpid());
     assert_int_equal(run_folder_lock(other, &err), -ERR_CONFLICT);
     snprintf(expected, sizeof(expected), "run '%s' is running: process %d, since 20", owner->id,
              (int) getpid());

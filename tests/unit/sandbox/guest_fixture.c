@@ -315,6 +315,8 @@ static void command_exit(void *data, const struct exec_result *result)
     c->result = *result;
     (void) snprintf(c->text, sizeof(c->text), "%s", result->text ? result->text : "");
     c->result.text = c->text;
+    if (c->g && !c->g->keeps)
+        channel_exec_release(c->g->host->ch, c->id);
 }
 
 const struct exec_ops command_ops = { command_output, command_exit };
@@ -339,6 +341,8 @@ void command_start(struct guest *g, struct command *c, struct exec_request *req)
     if (req->output_max == 0)
         req->output_max = 1024 * 1024;
     command_init(c);
+    c->g = g;
+    c->id = req->id;
     assert_int_equal(channel_exec(g->host->ch, req, &command_ops, c, &c->call, &err), 0);
 }
 
@@ -424,7 +428,16 @@ static void on_read(void *data, int result, const struct guest_stat *st, const s
     on_stat(data, result, st, span_make(NULL, 0), err);
 }
 
-const struct file_read_ops read_ops = { on_chunk, on_read };
+static void on_hole(void *data, uint64_t len)
+{
+    struct answer *a = data;
+
+    a->holes += len;
+    a->hole_count++;
+}
+
+const struct file_read_ops read_ops = { on_chunk, NULL, on_read };
+const struct file_read_ops sparse_read_ops = { on_chunk, on_hole, on_read };
 
 static void on_entry(void *data, struct span path, const struct guest_stat *st, struct span link)
 {
@@ -442,12 +455,16 @@ static void on_entry(void *data, struct span path, const struct guest_stat *st, 
 
 const struct file_list_ops list_ops = { on_entry, on_done };
 
-static void on_change(void *data, struct span path, const struct guest_stat *st, struct span link)
+static void on_change(void *data, struct span path, const struct guest_stat *st, struct span link,
+                      const uint8_t *sum)
 {
     struct answer *a = data;
 
     (void) link;
-    assert_int_equal(buf_printf(&a->text, "%c" SPAN_FMT "\n", st ? '+' : '-', SPAN_ARG(path)), 0);
+    assert_int_equal(buf_printf(&a->text, "%c" SPAN_FMT, st ? '+' : '-', SPAN_ARG(path)), 0);
+    if (sum)
+        assert_int_equal(buf_printf(&a->text, " %02x%02x%02x%02x", sum[0], sum[1], sum[30], sum[31]), 0);
+    assert_int_equal(buf_add_char(&a->text, '\n'), 0);
 }
 
 static void on_scanned(void *data, int result, uint64_t seen, const struct err *err)
@@ -488,7 +505,7 @@ static void on_written(void *data, int result, const struct err *err)
     on_done(((struct writing *) data)->answer, result, err);
 }
 
-int file_write(struct guest *g, const char *path, uint32_t mode, struct span contents, struct answer *a)
+int guest_write(struct guest *g, const char *path, uint32_t mode, struct span contents, struct answer *a)
 {
     static const struct file_write_ops ops = { on_room, on_written };
     struct writing w = { .answer = a, .left = contents };
@@ -499,7 +516,7 @@ int file_write(struct guest *g, const char *path, uint32_t mode, struct span con
     return answer_wait(g, a);
 }
 
-int file_read(struct guest *g, const char *path, struct answer *a)
+int guest_read(struct guest *g, const char *path, struct answer *a)
 {
     struct channel_call *call;
     struct err err;

@@ -31,6 +31,7 @@ struct guest {
     pid_t pid;
     char root[64]; /* its workspace */
     bool is_user;  /* without any right, as in a sandbox */
+    bool keeps;    /* commands that ended are not let go of */
 };
 
 struct guest *guest_start(const char *orphan_ms, const char *openat2); /* with a host that was greeted */
@@ -47,6 +48,8 @@ void guest_run(struct guest *g, const bool *done);
 
 /* A command and what came of it. */
 struct command {
+    struct guest *g;
+    uint64_t id;
     struct channel_call *call;
     bool is_done;
     bool has_spoken; /* some output came */
@@ -77,6 +80,7 @@ struct answer {
     struct guest_stats stats;
     uint8_t sum[32];
     uint64_t count;
+    uint64_t holes, hole_count; /* bytes in them */
 };
 
 void answer_init(struct answer *a);
@@ -86,11 +90,12 @@ int answer_wait(struct guest *g, struct answer *a); /* the result */
 void on_done(void *data, int result, const struct err *err);
 void on_stat(void *data, int result, const struct guest_stat *st, struct span link, const struct err *err);
 void on_text(void *data, int result, struct span text, const struct err *err);
-extern const struct file_read_ops read_ops;
-extern const struct file_list_ops list_ops; /* text: "KIND MODE SIZE PATH [-> LINK]" lines */
-extern const struct scan_ops scan_ops;      /* text: "+PATH" and "-PATH" lines */
+extern const struct file_read_ops read_ops, sparse_read_ops; /* the second is told of holes */
+extern const struct file_list_ops list_ops;                  /* text: "KIND MODE SIZE PATH [-> LINK]" lines */
+extern const struct scan_ops
+    scan_ops; /* text: "+PATH" and "-PATH" lines, with sums " 01020304": first and last two bytes */
 
-int file_write(struct guest *g, const char *path, uint32_t mode, struct span contents, struct answer *a);
-int file_read(struct guest *g, const char *path, struct answer *a);
+int guest_write(struct guest *g, const char *path, uint32_t mode, struct span contents, struct answer *a);
+int guest_read(struct guest *g, const char *path, struct answer *a);
 
 #endif

@@ -193,7 +193,7 @@ static void on_text(void *data, int result, struct span text, const struct err *
     on_request(data, result, err);
 }
 
-static const struct file_read_ops read_ops = { on_chunk, on_read };
+static const struct file_read_ops read_ops = { on_chunk, NULL, on_read };
 static const struct file_list_ops list_ops = { on_entry, on_request };
 static const struct exec_ops exec_ops = { on_exec_output, on_command_exit };
 
@@ -266,7 +266,7 @@ static void another_version(void **state)
     feed_hello(f, 9);
     settle(f);
     assert_true(f->is_broken);
-    assert_string_equal(f->why.text, "the sandbox's guest speaks version 9 of the protocol, we speak 1");
+    assert_string_equal(f->why.text, "the sandbox's guest speaks version 9 of the protocol, we speak 2");
     *state = f;
     (void) teardown(state);
 }
@@ -495,6 +495,195 @@ static void itself_canceled_in_a_callback(void **state)
     assert_int_equal(f->calls, 1);
 }
 
+/* ---- what the guest keeps ---- */
+
+static void feed_exit(struct fake *f, uint64_t id, struct frame_exit x)
+{
+    uint8_t payload[64];
+    struct frame_out out = { payload, 0, sizeof(payload), false };
+
+    frame_exit_encode(&out, &x);
+    feed_frame(f, FRAME_EXIT, 0, id, payload, out.len);
+}
+
+/* Frames that the host sent since, by type and stream. */
+static size_t count_sent(struct fake *f, uint8_t type, uint64_t stream)
+{
+    size_t count = 0;
+
+    settle(f);
+    for (size_t at = 0; at + FRAME_HEADER <= f->sent.len;) {
+        uint32_t len;
+        uint64_t s;
+
+        memcpy(&len, f->sent.data + at + 4, 4);
+        memcpy(&s, f->sent.data + at + 8, 8);
+        count += (uint8_t) f->sent.data[at] == type && s == stream;
+        at += FRAME_HEADER + len;
+    }
+    return count;
+}
+
+static void ended_commands_stay(void **state)
+{
+    struct fake *f = *state;
+    uint64_t ids[CHANNEL_EXECS];
+
+    assert_true(channel_exec_is_known(f->ch, 77)); /* HELLO said so */
+    assert_int_equal(channel_exec_room(f->ch), CHANNEL_EXECS - 1);
+    (void) start_exec(f);
+    assert_true(channel_exec_is_known(f->ch, 5));
+    assert_int_equal(channel_exec_ended(f->ch, ids, CHANNEL_EXECS), 0);
+    channel_exec_release(f->ch, 5); /* it runs */
+    channel_exec_release(f->ch, 77);
+    channel_exec_release(f->ch, 6);
+    assert_int_equal(channel_exec_room(f->ch), CHANNEL_EXECS - 2);
+    feed_exit(f, 5, (struct frame_exit){ .end = FRAME_EXIT_EXITED });
+    assert_int_equal(f->calls, 1);
+    assert_int_equal(channel_exec_ended(f->ch, ids, CHANNEL_EXECS), 1);
+    assert_int_equal(ids[0], 5);
+    assert_int_equal(channel_exec_list(f->ch, ids, CHANNEL_EXECS), 2);
+    assert_int_equal(count_sent(f, FRAME_RELEASE, 5), 0);
+    channel_exec_release(f->ch, 5);
+    channel_exec_release(f->ch, 5);
+    assert_int_equal(count_sent(f, FRAME_RELEASE, 5), 1);
+    assert_int_equal(count_sent(f, FRAME_RELEASE, 77), 0);
+    assert_false(channel_exec_is_known(f->ch, 5));
+    assert_int_equal(channel_exec_room(f->ch), CHANNEL_EXECS - 1);
+}
+
+static void a_number_is_used_once(void **state)
+{
+    static const char *const argv[] = { "prog", NULL };
+    struct fake *f = *state;
+    struct exec_request req = { .id = 77, .argv = argv };
+    struct err err;
+
+    assert_int_equal(channel_exec(f->ch, &req, &exec_ops, f, NULL, &err), -ERR_CONFLICT);
+    assert_string_equal(err.text, "command 77 has run already");
+}
+
+static void canceled_commands_are_released(void **state)
+{
+    struct fake *f = *state;
+
+    channel_cancel(start_exec(f));
+    assert_int_equal(count_sent(f, FRAME_KILL, 5), 1);
+    assert_int_equal(count_sent(f, FRAME_RELEASE, 5), 0);
+    feed_exit(f, 5, (struct frame_exit){ .end = FRAME_EXIT_KILLED });
+    assert_int_equal(count_sent(f, FRAME_RELEASE, 5), 1);
+    assert_int_equal(f->calls, 0);
+}
+
+static struct channel_call *start_in_place(struct fake *f, uint64_t id, uint64_t instead)
+{
+    static const char *const argv[] = { "prog", NULL };
+    struct exec_request req = { .id = id, .argv = argv, .takes_over = true, .instead = instead };
+    struct channel_call *call;
+
+    assert_int_equal(channel_exec(f->ch, &req, &exec_ops, f, &call, NULL), 0);
+    return call;
+}
+
+static void fill_up(struct fake *f)
+{
+    static const char *const argv[] = { "prog", NULL };
+
+    for (uint64_t id = 100; channel_exec_room(f->ch) > 0; id++) {
+        struct exec_request req = { .id = id, .argv = argv };
+
+        assert_int_equal(channel_exec(f->ch, &req, &exec_ops, f, NULL, NULL), 0);
+    }
+}
+
+static void a_place_is_taken_over(void **state)
+{
+    struct fake *f = *state;
+
+    (void) start_exec(f);
+    feed_exit(f, 5, (struct frame_exit){ .end = FRAME_EXIT_EXITED });
+    fill_up(f);
+    assert_int_equal(count_sent(f, FRAME_EXEC, 100), 1);
+    (void) start_in_place(f, 6, 5); /* no room, but it needs none */
+    assert_int_equal(count_sent(f, FRAME_EXEC, 6), 1);
+    assert_false(channel_exec_is_known(f->ch, 5));
+    assert_int_equal(count_sent(f, FRAME_RELEASE, 5), 0);
+    (void) start_in_place(f, 7, 6); /* that one runs: it waits as any other */
+    assert_int_equal(count_sent(f, FRAME_EXEC, 7), 0);
+    feed_exit(f, 6, (struct frame_exit){ .end = FRAME_EXIT_EXITED });
+    assert_int_equal(count_sent(f, FRAME_EXEC, 7), 1);
+    /* refused: then nobody's place was taken */
+    feed_exit(f, 7, (struct frame_exit){ .end = FRAME_EXIT_FAILED, .step = FRAME_STEP_TABLE, .errnum = 11 });
+    assert_true(channel_exec_is_known(f->ch, 6));
+    assert_false(channel_exec_is_known(f->ch, 7));
+    assert_int_equal(channel_exec_room(f->ch), 0);
+    channel_exec_release(f->ch, 6);
+    assert_int_equal(count_sent(f, FRAME_RELEASE, 6), 1);
+}
+
+static void who_waits_gets_what_is_released(void **state)
+{
+    static const char *const argv[] = { "prog", NULL };
+    struct fake *f = *state;
+    struct exec_request req = { .id = 6, .argv = argv };
+
+    (void) start_exec(f);
+    fill_up(f);
+    assert_int_equal(channel_exec(f->ch, &req, &exec_ops, f, NULL, NULL), 0);
+    feed_exit(f, 5, (struct frame_exit){ .end = FRAME_EXIT_EXITED });
+    assert_int_equal(count_sent(f, FRAME_EXEC, 6), 0);
+    channel_exec_release(f->ch, 5);
+    assert_int_equal(count_sent(f, FRAME_EXEC, 6), 1);
+}
+
+/* Adopted and canceled before HELLO came: what nobody wants is killed, then let go of. */
+static void unwanted_commands_are_got_rid_of(void **state)
+{
+    struct fake *f = fake_new();
+    struct channel_call *call;
+
+    assert_int_equal(channel_exec_adopt(f->ch, 77, &exec_ops, f, &call, NULL), 0);
+    channel_cancel(call);
+    buf_clear(&f->sent);
+    feed_preamble(f);
+    feed_hello(f, FRAME_VERSION);
+    assert_int_equal(count_sent(f, FRAME_ADOPT, 77), 1);
+    assert_int_equal(count_sent(f, FRAME_KILL, 77), 1);
+    feed_exit(f, 77, (struct frame_exit){ .end = FRAME_EXIT_KILLED });
+    assert_int_equal(count_sent(f, FRAME_RELEASE, 77), 1);
+    assert_int_equal(channel_exec_room(f->ch), CHANNEL_EXECS);
+    assert_int_equal(f->calls, 0);
+    *state = f;
+    (void) teardown(state);
+}
+
+static void a_hole_where_none_was_asked_for(void **state)
+{
+    (void) start_read(*state);
+    feed_frame(*state, FRAME_HOLE, 0, FIRST, "\0\0\1\0\0\0\0\0", 8);
+    assert_offence(*state, "a hole that cannot be");
+}
+
+static void input_with_a_number(void **state)
+{
+    static const char *const argv[] = { "prog", NULL };
+    struct fake *f = *state;
+    struct exec_request req = { .id = 5, .argv = argv, .keep_input = true };
+    struct channel_call *call;
+    char marked[FRAME_MARK + 1];
+    struct err err;
+
+    assert_int_equal(channel_exec(f->ch, &req, &exec_ops, f, &call, NULL), 0);
+    assert_int_equal(channel_exec_write_numbered(call, 9, span_of("one\n"), &err), 0);
+    assert_int_equal(channel_exec_last_input(f->ch, 5), 9);
+    assert_int_equal(count_sent(f, FRAME_INPUT, 5), 1);
+    memcpy(marked, frame_mark, FRAME_MARK); /* has to be sent in pieces, so it has no number */
+    assert_int_equal(channel_exec_write_numbered(call, 10, span_make(marked, FRAME_MARK), &err), 0);
+    assert_int_equal(channel_exec_last_input(f->ch, 5), 9);
+    assert_int_equal(count_sent(f, FRAME_INPUT, 5), 1);
+    assert_int_equal(count_sent(f, FRAME_DATA, 5), 2);
+}
+
 static void lost_with_all_that_is_open(void **state)
 {
     struct fake *f = *state;
@@ -577,6 +766,14 @@ int main(void)
         CHANNEL_TEST(freed_in_a_callback),
         CHANNEL_TEST(another_canceled_in_a_callback),
         CHANNEL_TEST(itself_canceled_in_a_callback),
+        CHANNEL_TEST(ended_commands_stay),
+        CHANNEL_TEST(a_number_is_used_once),
+        CHANNEL_TEST(canceled_commands_are_released),
+        CHANNEL_TEST(a_place_is_taken_over),
+        CHANNEL_TEST(who_waits_gets_what_is_released),
+        cmocka_unit_test(unwanted_commands_are_got_rid_of),
+        CHANNEL_TEST(a_hole_where_none_was_asked_for),
+        CHANNEL_TEST(input_with_a_number),
         CHANNEL_TEST(lost_with_all_that_is_open),
         CHANNEL_TEST(memory_is_bounded),
     };

@@ -228,9 +228,15 @@ static void paths(void **state)
 static void exec_round_trip(void **state)
 {
     static const char strings[] = "sh\0-c\0true\0A=1";
-    struct frame_exec x = {
-        .flags = 3, .timeout_ms = 5, .output_max = 6, .tail_max = 7, .argc = 3, .envc = 1, .cwd = "d"
-    };
+    struct frame_exec x = { .flags = 3,
+                            .timeout_ms = 5,
+                            .output_max = 6,
+                            .tail_max = 7,
+                            .argc = 3,
+                            .envc = 1,
+                            .cwd = "d",
+                            .instead = 9,
+                            .alternative = "ash" };
     struct frame_exec y;
     uint8_t buf[256];
     struct frame_out out = { buf, 0, sizeof(buf), false };
@@ -242,6 +248,8 @@ static void exec_round_trip(void **state)
     assert_int_equal(y.argc, 3);
     assert_int_equal(y.envc, 1);
     assert_string_equal(y.cwd, "d");
+    assert_string_equal(y.alternative, "ash");
+    assert_int_equal(y.instead, 9);
     assert_string_equal(y.strings, "sh");
     for (size_t len = 0; len < out.len; len++) /* cut anywhere: refused */
         assert_false(frame_exec_decode((struct frame_in){ buf, len, false }, &y));
@@ -251,7 +259,7 @@ static void exec_round_trip(void **state)
 
 static void entries_that_cannot_be(void **state)
 {
-    uint8_t buf[256];
+    uint8_t buf[256] = { 0 };
     struct frame_entry e = { .st = { .kind = FRAME_KIND_FILE, .mode = 0644 },
                              .path = "a/b",
                              .path_len = 3,
@@ -275,6 +283,34 @@ static void entries_that_cannot_be(void **state)
     e.link = "\0";
     frame_entry_encode(&out, &e);
     assert_false(frame_entry_decode(&(struct frame_in){ buf, out.len, false }, &f));
+    out.len = 0;
+    e.link = "x";
+    e.sum = buf + 128; /* a link with a sum */
+    frame_entry_encode(&out, &e);
+    assert_false(frame_entry_decode(&(struct frame_in){ buf, out.len, false }, &f));
+}
+
+static void entries_with_sums(void **state)
+{
+    static const uint8_t sum[FRAME_SUM] = { 1, 2, [31] = 3 };
+    uint8_t buf[256];
+    struct frame_entry e = { .st = { .kind = FRAME_KIND_FILE, .size = 9, .stored = 512 },
+                             .path = "a",
+                             .path_len = 1,
+                             .link = "",
+                             .sum = sum },
+                       f;
+    struct frame_out out = { buf, 0, sizeof(buf), false };
+
+    (void) state;
+    frame_entry_encode(&out, &e);
+    assert_true(frame_entry_decode(&(struct frame_in){ buf, out.len, false }, &f));
+    assert_memory_equal(f.sum, sum, FRAME_SUM);
+    assert_int_equal(f.st.stored, 512);
+    for (size_t len = 0; len < out.len; len++)
+        assert_false(frame_entry_decode(&(struct frame_in){ buf, len, false }, &f));
+    buf[53] = FRAME_SUM - 1; /* another length of the sum */
+    assert_false(frame_entry_decode(&(struct frame_in){ buf, out.len, false }, &f));
 }
 
 int main(void)
@@ -291,6 +327,7 @@ int main(void)
         cmocka_unit_test(paths),
         cmocka_unit_test(exec_round_trip),
         cmocka_unit_test(entries_that_cannot_be),
+        cmocka_unit_test(entries_with_sums),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

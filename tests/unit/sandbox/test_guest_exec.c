@@ -158,6 +158,33 @@ static void what_cannot_start(void **state)
     command_done(&c);
 }
 
+/* Another program in the place of one that is not there, with its own name; not in the place of one that
+ * fails. */
+static void alternatives(void **state)
+{
+    static const char *const none[] = { "no-such-shell", "-c", "echo \"$0\"", NULL };
+    static const char *const there[] = { "sh", "-c", "exit 3", NULL };
+    struct guest *g = *state;
+    struct command c;
+
+    command_run(g, &c, &(struct exec_request){ .id = 1, .argv = none, .alternative = "sh" });
+    assert_int_equal(c.result.end, EXEC_EXITED);
+    assert_text(&c.out[0], "sh\n");
+    command_done(&c);
+    command_run(g, &c, &(struct exec_request){ .id = 2, .argv = there, .alternative = "true" });
+    assert_int_equal(c.result.code, 3);
+    command_done(&c);
+    command_run(g, &c, &(struct exec_request){ .id = 3, .argv = none, .alternative = "none-either" });
+    assert_int_equal(c.result.end, EXEC_FAILED);
+    assert_true(c.result.is_missing);
+    assert_string_equal(c.text, "starting 'no-such-shell' or 'none-either': no such file or directory");
+    command_done(&c);
+    command_run(g, &c, /* a longer way, not through the keeper in reserve */
+                &(struct exec_request){ .id = 4, .argv = none, .alternative = "sh", .input = span_of("x") });
+    assert_int_equal(c.result.end, EXEC_EXITED);
+    command_done(&c);
+}
+
 static void folders(void **state)
 {
     struct guest *g = *state;
@@ -551,6 +578,7 @@ int main(void)
         GUEST_TEST(input_goes_on),
         GUEST_TEST(terminal),
         GUEST_TEST(what_cannot_start),
+        GUEST_TEST(alternatives),
         GUEST_TEST(folders),
         GUEST_TEST(environment),
         GUEST_TEST(head_and_tail),

@@ -12,7 +12,10 @@
 
 static int setup(void **state)
 {
-    *state = guest_start("0", "yes");
+    struct guest *g = guest_start("0", "yes");
+
+    g->keeps = true;
+    *state = g;
     return 0;
 }
 
@@ -73,9 +76,20 @@ static void a_command_goes_on(void **state)
     assert_string_equal(buf_text(&c.out[1]), "err\n");
     assert_int_equal(c.gap[0], 0);
     command_done(&c);
-    /* it was acknowledged (what comes after that was answered): a third host does not find it */
+    /* nobody has let go of it: a third host hears it all again, and does */
     settle(g, 7);
     new_host(g);
+    assert_true(channel_exec_is_known(g->host->ch, 5));
+    adopt(g, &c, 5);
+    guest_run(g, &c.is_done);
+    assert_int_equal(c.result.code, 9);
+    assert_string_equal(buf_text(&c.out[0]), "first\nsecond\n");
+    command_done(&c);
+    channel_exec_release(g->host->ch, 5);
+    assert_false(channel_exec_is_known(g->host->ch, 5));
+    settle(g, 8);
+    new_host(g);
+    assert_false(channel_exec_is_known(g->host->ch, 5));
     adopt(g, &c, 5);
     guest_run(g, &c.is_done);
     assert_int_equal(c.result.end, EXEC_LOST);
@@ -105,6 +119,99 @@ static void a_command_that_ended_meanwhile(void **state)
     assert_int_equal(c.result.code, 3);
     assert_string_equal(buf_text(&c.out[0]), "said\n");
     command_done(&c);
+}
+
+static void request(struct guest *g, struct command *c, struct exec_request *req)
+{
+    command_start(g, c, req);
+    guest_run(g, &c->is_done);
+    command_done(c);
+}
+
+/* The slot of an ended one is handed on in the moment in which the next one starts. */
+static void a_place_is_taken_over(void **state)
+{
+    static const char *const good[] = { "true", NULL }, *const bad[] = { "no-such-program", NULL };
+    struct guest *g = *state;
+    struct command c;
+
+    for (uint64_t id = 1; id <= CHANNEL_EXECS; id++)
+        request(g, &c, &(struct exec_request){ .id = id, .argv = good });
+    assert_int_equal(channel_exec_room(g->host->ch), 0);
+    request(g, &c, &(struct exec_request){ .id = 1000, .argv = good, .takes_over = true, .instead = 7 });
+    assert_int_equal(c.result.end, EXEC_EXITED);
+    request(g, &c, &(struct exec_request){ .id = 1001, .argv = bad, .takes_over = true, .instead = 8 });
+    assert_int_equal(c.result.end, EXEC_FAILED);
+    assert_true(c.result.is_missing);
+    request(
+        g, &c,
+        &(struct exec_request){ .id = 1002, .argv = good, .cwd = "none", .takes_over = true, .instead = 9 });
+    assert_int_equal(c.result.end, EXEC_FAILED);
+    new_host(g); /* and what could not start is known as well */
+    assert_int_equal(channel_exec_room(g->host->ch), 0);
+    for (uint64_t id = 7; id <= 9; id++)
+        assert_false(channel_exec_is_known(g->host->ch, id));
+    assert_true(channel_exec_is_known(g->host->ch, 1000));
+    adopt(g, &c, 1001);
+    guest_run(g, &c.is_done);
+    assert_int_equal(c.result.end, EXEC_FAILED);
+    assert_true(c.result.is_missing);
+    command_done(&c);
+    adopt(g, &c, 1002);
+    guest_run(g, &c.is_done);
+    assert_string_equal(c.text, "folder '': no such file or directory");
+    command_done(&c);
+}
+
+/* Input that came with a number came once, and later hosts know. */
+static void input_is_remembered(void **state)
+{
+    static const char *const argv[] = { "cat", NULL };
+    struct guest *g = *state;
+    struct exec_request req = { .id = 5, .argv = argv, .keep_input = true };
+    struct command c;
+    struct err err;
+
+    command_start(g, &c, &req);
+    assert_int_equal(channel_exec_write_numbered(c.call, 3, span_of("one\n"), &err), 0);
+    guest_run(g, &c.has_spoken);
+    command_done(&c);
+    new_host(g);
+    assert_int_equal(channel_exec_last_input(g->host->ch, 5), 3);
+    adopt(g, &c, 5);
+    guest_run(g, &c.has_spoken);
+    assert_int_equal(channel_exec_write_numbered(c.call, 4, span_of("two\n"), &err), 0);
+    assert_int_equal(channel_exec_write(c.call, span_of("three\n"), true, &err), 0);
+    guest_run(g, &c.is_done);
+    assert_string_equal(buf_text(&c.out[0]), "one\ntwo\nthree\n");
+    command_done(&c);
+    new_host(g);
+    assert_int_equal(channel_exec_last_input(g->host->ch, 5), 4);
+    adopt(g, &c, 5); /* its input is closed, and it has ended: no credit, nothing but its result */
+    assert_int_equal(channel_exec_write(c.call, span_of("x"), false, &err), -ERR_CONFLICT);
+    guest_run(g, &c.is_done);
+    command_done(&c);
+}
+
+/* What an earlier host left running, and nobody wants. */
+static void unwanted_commands_are_killed(void **state)
+{
+    struct guest *g = *state;
+    struct command c;
+    uint64_t ids[CHANNEL_EXECS];
+
+    shell_start(g, &c, 5, "echo $$; sleep 1000");
+    guest_run(g, &c.has_spoken);
+    command_done(&c);
+    new_host(g);
+    assert_int_equal(channel_exec_list(g->host->ch, ids, CHANNEL_EXECS), 1);
+    adopt(g, &c, ids[0]);
+    channel_cancel(c.call);
+    command_done(&c);
+    shell_run(g, &c, 6, "while pgrep -x sleep >/dev/null; do :; done"); /* it dies */
+    command_done(&c);
+    while (channel_exec_is_known(g->host->ch, 5))
+        settle(g, ++ids[0] + 100);
 }
 
 static void unknown_commands_are_lost(void **state)
@@ -202,7 +309,7 @@ static void a_file_half_written(void **state)
     struct stat st;
 
     answer_init(&a);
-    assert_int_equal(file_write(g, "f", 0644, span_of("whole"), &a), 0);
+    assert_int_equal(guest_write(g, "f", 0644, span_of("whole"), &a), 0);
     assert_int_equal(channel_write(g->host->ch, "f", 0644, &ops, NULL, &call, &err), 0);
     assert_int_equal(channel_write_data(call, span_of("half"), &err), 4);
     settle(g, 1); /* by now the guest has it */
@@ -230,8 +337,8 @@ static void a_file_that_holds_a_hello(void **state)
         for (size_t len = FRAME_MARK - 1; len <= 2 * FRAME_PREAMBLE; len += 7) {
             answer_init(&a);
             answer_init(&b);
-            assert_int_equal(file_write(g, "f", 0644, span_make(contents + from, len), &a), 0);
-            assert_int_equal(file_read(g, "f", &b), 0);
+            assert_int_equal(guest_write(g, "f", 0644, span_make(contents + from, len), &a), 0);
+            assert_int_equal(guest_read(g, "f", &b), 0);
             assert_int_equal(b.text.len, len);
             assert_memory_equal(b.text.data, contents + from, len);
             answer_free(&b);
@@ -328,6 +435,9 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         GUEST_TEST(a_command_goes_on),
         GUEST_TEST(a_command_that_ended_meanwhile),
+        GUEST_TEST(a_place_is_taken_over),
+        GUEST_TEST(input_is_remembered),
+        GUEST_TEST(unwanted_commands_are_killed),
         GUEST_TEST(unknown_commands_are_lost),
         GUEST_TEST(a_flood_is_adopted_with_a_gap),
         GUEST_TEST(torn_frames),

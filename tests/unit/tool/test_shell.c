@@ -16,13 +16,48 @@ struct channel_call {
     struct exec_ops ops;
     void *data;
     char text[256], cwd[64];
+    uint64_t id, instead;
     int64_t timeout_ms;
-    bool is_open, was_canceled;
+    bool is_open, was_canceled, was_adopted, takes_over;
 };
 
 static struct channel_call calls[16];
 static size_t call_count;
 static char written[64];
+static uint64_t known[64], released[64], last_input; /* what the guest knows */
+static size_t known_count, released_count;
+static int room;
+
+bool channel_exec_is_known(const struct channel *ch, uint64_t id)
+{
+    for (size_t i = 0; i < known_count; i++)
+        if (known[i] == id)
+            return true;
+    return false;
+}
+
+size_t channel_exec_list(const struct channel *ch, uint64_t *ret_ids, size_t max)
+{
+    assert_int_equal(max, CHANNEL_EXECS);
+    memcpy(ret_ids, known, known_count * sizeof(known[0]));
+    return known_count;
+}
+
+void channel_exec_release(struct channel *ch, uint64_t id)
+{
+    released[released_count++] = id;
+    room++;
+}
+
+int channel_exec_room(const struct channel *ch)
+{
+    return room;
+}
+
+uint64_t channel_exec_last_input(const struct channel *ch, uint64_t id)
+{
+    return last_input;
+}
 
 int channel_exec(struct channel *ch, const struct exec_request *req, const struct exec_ops *ops, void *data,
                  struct channel_call **ret, struct err *err)
@@ -34,15 +69,35 @@ int channel_exec(struct channel *ch, const struct exec_request *req, const struc
         return err_set(err, ERR_TOO_LARGE, "the request to the sandbox is too large");
     *call =
         (struct channel_call){ .ops = *ops, .data = data, .timeout_ms = req->timeout_ms, .is_open = true };
-    snprintf(call->text, sizeof(call->text), "%s %s %s", req->argv[0], req->argv[1], req->argv[2]);
+    call->id = req->id;
+    call->takes_over = req->takes_over;
+    call->instead = req->instead;
+    known[known_count++] = req->id;
+    snprintf(call->text, sizeof(call->text), "%s%s%s %s %s", req->argv[0], req->alternative ? " or " : "",
+             req->alternative ? req->alternative : "", req->argv[1], req->argv[2]);
     snprintf(call->cwd, sizeof(call->cwd), "%s", req->cwd ? req->cwd : "");
     *ret = call;
     return 0;
 }
 
-int channel_exec_write(struct channel_call *call, struct span input, bool eof, struct err *err)
+int channel_exec_adopt(struct channel *ch, uint64_t id, const struct exec_ops *ops, void *data,
+                       struct channel_call **ret, struct err *err)
 {
-    snprintf(written, sizeof(written), "%.*s", (int) input.len, input.ptr);
+    struct channel_call *call = &calls[call_count++];
+
+    *call =
+        (struct channel_call){ .ops = *ops, .data = data, .id = id, .is_open = true, .was_adopted = true };
+    *ret = call;
+    return 0;
+}
+
+int channel_exec_write_numbered(struct channel_call *call, uint64_t number, struct span input,
+                                struct err *err)
+{
+    size_t used = strlen(written);
+
+    last_input = number;
+    snprintf(written + used, sizeof(written) - used, "%.*s", (int) input.len, input.ptr);
     return 0;
 }
 
@@ -86,6 +141,7 @@ struct world {
     enum tool_outcome outcome;
     int exit_code;
     int64_t session;
+    uint64_t session_exec_id;
     char kept[256]; /* "CALL:STREAM:TEXT " for each piece */
     bool is_done;
     bool has_channel;
@@ -113,6 +169,7 @@ static void on_done(void *data, const struct tool_answer *answer)
     w->outcome = answer->outcome;
     w->exit_code = answer->exit_code;
     w->session = answer->session;
+    w->session_exec_id = answer->session_exec_id;
     snprintf(w->essence, sizeof(w->essence), "%.*s", (int) answer->essence.len,
              answer->essence.len ? answer->essence.ptr : "");
     snprintf(w->answer, sizeof(w->answer), "%.*s", (int) answer->item.len,
@@ -144,7 +201,11 @@ static int set_up(void **state)
         .output_bytes = 64 * 1024,
     };
     w->has_channel = true;
-    call_count = 0;
+    w->id = TOOL_EXEC_IDS - 1; /* the first call */
+    call_count = known_count = released_count = 0;
+    room = 64;
+    last_input = 0;
+    written[0] = '\0';
     *state = w;
     return 0;
 }
@@ -199,7 +260,7 @@ static void test_native_runs_one_after_the_other(void **state)
     call_tool(w,
               NATIVE("{\"commands\":[\"echo a\",\"false\"],\"timeout_ms\":2000,\"max_output_length\":4096}"));
     assert_int_equal(call_count, 1);
-    assert_string_equal(calls[0].text, "bash -c echo a");
+    assert_string_equal(calls[0].text, "bash or sh -c echo a");
     assert_int_equal(calls[0].timeout_ms, 2000);
     say(0, 1, "a\n");
     say(0, 2, "warn");
@@ -246,41 +307,101 @@ static void test_native_spends_one_budget(void **state)
     assert_null(strstr(w->answer, "abc"));
 }
 
-static void test_native_without_bash_uses_sh(void **state)
+static void test_no_shell_at_all(void **state)
 {
     struct world *w = *state;
 
-    call_tool(w, NATIVE("{\"commands\":[\"echo a\"]}"));
-    end(0, EXEC_FAILED, 0);
-    assert_string_equal(calls[1].text, "sh -c echo a");
-    end(1, EXEC_EXITED, 0);
-    assert_true(w->is_done);
     call_tool(w, NATIVE("{\"commands\":[\"echo b\"]}"));
-    assert_string_equal(calls[2].text, "sh -c echo b");
-    end(2, EXEC_FAILED, 0);
+    end(0, EXEC_FAILED, 0);
+    assert_int_equal(call_count, 1);
     assert_non_null(
-        strstr(w->answer, "\"stderr\":\"no such file\",\"outcome\":{\"type\":\"exit\",\"exit_code\":127}"));
+        strstr(w->answer, "\"stderr\":\"no such file\",\"outcome\":{\"type\":\"exit\",\"exit_code\":127}}"));
 }
 
-/* Two calls that began before either knew: both fall back. */
-static void test_two_calls_learn_at_once(void **state)
-{
-    struct world *w = *state, other = { .loop = w->loop };
-    struct tool_call call = { .raw = span_of(NATIVE("{\"commands\":[\"echo b\"]}")), .call_id = "c2" };
-    struct arena arena = ARENA_INIT(1 << 20);
+/* ---- what a host finds that comes after another one ---- */
 
-    call_tool(w, NATIVE("{\"commands\":[\"echo a\"]}"));
-    assert_int_equal(json_parse(call.raw, &arena, &call.item, NULL), 0);
-    assert_int_equal(tools_all[0]->start(&w->host, &call, on_done, &other, &other.run, NULL), 0);
-    arena_done(&arena);
-    turn(w);
-    end(0, EXEC_FAILED, 0);
-    end(1, EXEC_FAILED, 0);
-    assert_string_equal(calls[2].text, "sh -c echo a");
-    assert_string_equal(calls[3].text, "sh -c echo b");
+/* Of three commands the first has ended, the second runs; the third is started. */
+static void test_native_goes_on_where_it_was(void **state)
+{
+    struct world *w = *state;
+
+    known[known_count++] = TOOL_EXEC_IDS;
+    known[known_count++] = TOOL_EXEC_IDS + 1;
+    call_tool(w, NATIVE("{\"commands\":[\"a\",\"b\",\"c\"]}"));
+    assert_true(calls[0].was_adopted && calls[0].id == TOOL_EXEC_IDS);
+    say(0, 1, "said by a");
+    end(0, EXEC_EXITED, 7);
+    assert_true(calls[1].was_adopted && calls[1].id == TOOL_EXEC_IDS + 1);
+    end(1, EXEC_SIGNALED, 9);
+    assert_string_equal(calls[2].text, "bash or sh -c c");
+    assert_int_equal(calls[2].id, TOOL_EXEC_IDS + 2);
     end(2, EXEC_EXITED, 0);
-    end(3, EXEC_EXITED, 0);
-    assert_true(w->is_done && other.is_done);
+    assert_non_null(strstr(w->answer,
+                           "\"stdout\":\"said by a\",\"stderr\":\"\",\"outcome\":{\"type\":\"exit\","
+                           "\"exit_code\":7}},{\"stdout\":\"\",\"stderr\":\"\",\"outcome\":{\"type\":"
+                           "\"exit\",\"exit_code\":137}}"));
+    assert_int_equal(released_count, 0); /* whoever stores the answer does that */
+}
+
+/* What came before a command that is known has run, even if nobody knows how it went. */
+static void test_native_runs_nothing_twice(void **state)
+{
+    struct world *w = *state;
+
+    known[known_count++] = TOOL_EXEC_IDS + 1;
+    call_tool(w, NATIVE("{\"commands\":[\"a\",\"b\"]}"));
+    turn(w);
+    assert_int_equal(call_count, 1);
+    assert_true(calls[0].was_adopted && calls[0].id == TOOL_EXEC_IDS + 1);
+    end(0, EXEC_EXITED, 0);
+    assert_true(w->is_done);
+    assert_non_null(strstr(w->answer,
+                           "{\"stdout\":\"\",\"stderr\":\"the command has ended; its output was lost when "
+                           "agentbox was killed, and it is not run again\",\"outcome\":{\"type\":\"exit\","
+                           "\"exit_code\":-1}}"));
+    known[0] = 2 * TOOL_EXEC_IDS; /* another call's */
+    known_count = 1;
+    w->id = TOOL_EXEC_IDS - 1;
+    call_tool(w, NATIVE("{\"commands\":[\"a\"]}"));
+    assert_false(calls[1].was_adopted);
+    tool_cancel(w->run);
+}
+
+/* Output that is missing at the front is counted. */
+static void test_a_gap_is_shown(void **state)
+{
+    struct world *w = *state;
+
+    known[known_count++] = TOOL_EXEC_IDS;
+    call_tool(w, NATIVE("{\"commands\":[\"a\"]}"));
+    calls[0].ops.on_output(calls[0].data, 1, span_of("the end"), 4000);
+    end(0, EXEC_EXITED, 0);
+    assert_non_null(strstr(w->answer, "1000 tokens truncated"));
+    assert_non_null(strstr(w->answer, "the end"));
+}
+
+/* With little room left older results are given up, but never the last one before the next has its place. */
+static void test_native_gives_way(void **state)
+{
+    struct world *w = *state;
+
+    call_tool(w, NATIVE("{\"commands\":[\"a\",\"b\",\"c\",\"d\",\"e\"]}"));
+    end(0, EXEC_EXITED, 0);
+    end(1, EXEC_EXITED, 0);
+    assert_false(calls[2].takes_over);
+    room = 14;
+    end(2, EXEC_EXITED, 0); /* a and b go, and it is enough */
+    assert_int_equal(released_count, 2);
+    assert_int_equal(released[0], TOOL_EXEC_IDS);
+    assert_int_equal(released[1], TOOL_EXEC_IDS + 1);
+    assert_false(calls[3].takes_over);
+    room = 0;
+    end(3, EXEC_EXITED, 0); /* c goes, d waits for e to take its place */
+    assert_int_equal(released_count, 3);
+    assert_true(calls[4].takes_over && calls[4].instead == TOOL_EXEC_IDS + 3);
+    end(4, EXEC_EXITED, 0);
+    assert_true(w->is_done);
+    assert_int_equal(released_count, 3);
 }
 
 static void test_native_refuses_nonsense(void **state)
@@ -332,7 +453,7 @@ static void test_function_answers_in_the_known_layout(void **state)
     struct world *w = *state;
 
     call_tool(w, FUNCTION("exec_command", "{\\\"cmd\\\":\\\"ls\\\",\\\"workdir\\\":\\\"sub\\\"}"));
-    assert_string_equal(calls[0].text, "bash -lc ls");
+    assert_string_equal(calls[0].text, "bash or sh -lc ls");
     assert_string_equal(calls[0].cwd, "sub");
     say(0, 1, "a\n");
     say(0, 2, "b\n");
@@ -355,19 +476,81 @@ static void test_function_session(void **state)
     assert_int_equal(loop_run(w->loop, &w->is_done, NULL), 0); /* the yield passes */
     assert_non_null(strstr(w->answer, "Process running with session ID 1000\\nOutput:\\nready\\n"));
     assert_int_equal(w->session, 1000);
+    assert_int_equal(w->session_exec_id, TOOL_EXEC_IDS);
+    assert_true(tools_holds(&w->host, TOOL_EXEC_IDS));
     call_tool(w, FUNCTION_AS("c2", "write_stdin", "{\\\"session_id\\\":1000,\\\"chars\\\":\\\"hi\\\"}"));
     assert_string_equal(written, "hi");
     say(0, 1, "hi\n");
     end(0, EXEC_EXITED, 0);
     assert_non_null(strstr(w->answer, "Process exited with code 0\\nOutput:\\nhi\\n"));
     assert_int_equal(w->session, 0);
+    assert_int_equal(w->session_exec_id, 0);
+    assert_false(tools_holds(&w->host, TOOL_EXEC_IDS));
     assert_string_equal(w->kept, "c1:stdout:ready\n c2:stdout:hi\n "); /* each with the call that waited */
     call_tool(w, FUNCTION("write_stdin", "{\\\"session_id\\\":1000}"));
     assert_non_null(strstr(w->answer, "write_stdin failed: unknown session 1000, exit code 1"));
 }
 
-/* A folder that is not there is no missing bash: the model reads what is wrong, and bash is asked for again.
- */
+/* Another host comes. */
+static void test_a_session_is_taken_up(void **state)
+{
+    struct world *w = *state;
+    struct err err;
+
+    assert_int_equal(tools_restore_session(&w->host, 1000, TOOL_EXEC_IDS, &err), -ERR_NOT_FOUND);
+    assert_false(tools_holds(&w->host, TOOL_EXEC_IDS));
+    known[known_count++] = TOOL_EXEC_IDS;
+    assert_int_equal(tools_restore_session(&w->host, 1000, TOOL_EXEC_IDS, &err), 0);
+    assert_int_equal(tools_restore_session(&w->host, 1000, TOOL_EXEC_IDS, &err), -ERR_CONFLICT);
+    assert_true(calls[0].was_adopted);
+    assert_true(tools_holds(&w->host, TOOL_EXEC_IDS));
+    say(0, 1, "old\n");
+    w->id = 5 * TOOL_EXEC_IDS - 1;
+    call_tool(w, FUNCTION_AS("c5", "write_stdin", "{\\\"session_id\\\":1000,\\\"chars\\\":\\\"hi\\\"}"));
+    assert_string_equal(written, "hi");
+    say(0, 1, "new\n");
+    end(0, EXEC_EXITED, 0);
+    assert_string_equal(w->essence,
+                        "Process exited with code 0\nThe session was taken up again after an interruption; "
+                        "output that was shown before may come again.\nOutput:\nold\nnew\n");
+    assert_false(tools_holds(&w->host, TOOL_EXEC_IDS));
+}
+
+/* ... and is held until then. */
+static void test_a_session_that_ended_is_told(void **state)
+{
+    struct world *w = *state;
+
+    known[known_count++] = TOOL_EXEC_IDS;
+    assert_int_equal(tools_restore_session(&w->host, 1000, TOOL_EXEC_IDS, NULL), 0);
+    end(0, EXEC_EXITED, 3);
+    assert_true(tools_holds(&w->host, TOOL_EXEC_IDS));
+    w->id = 5 * TOOL_EXEC_IDS - 1;
+    call_tool(w, FUNCTION_AS("c5", "write_stdin", "{\\\"session_id\\\":1000}"));
+    turn(w);
+    assert_int_equal(w->exit_code, 3);
+    assert_false(tools_holds(&w->host, TOOL_EXEC_IDS));
+    call_tool(w, FUNCTION_AS("c6", "exec_command", "{\\\"cmd\\\":\\\"cat\\\",\\\"yield_time_ms\\\":1}"));
+    assert_int_equal(loop_run(w->loop, &w->is_done, NULL), 0);
+    assert_int_equal(w->session, 1004); /* follows from the call: no number comes twice */
+}
+
+/* A call that had sent its input when its host was killed. */
+static void test_input_is_sent_once(void **state)
+{
+    struct world *w = *state;
+
+    known[known_count++] = TOOL_EXEC_IDS;
+    assert_int_equal(tools_restore_session(&w->host, 1000, TOOL_EXEC_IDS, NULL), 0);
+    last_input = 5 * TOOL_EXEC_IDS;
+    w->id = 5 * TOOL_EXEC_IDS - 1;
+    call_tool(w, FUNCTION_AS("c5", "write_stdin", "{\\\"session_id\\\":1000,\\\"chars\\\":\\\"hi\\\"}"));
+    assert_string_equal(written, "");
+    end(0, EXEC_EXITED, 0);
+    assert_true(w->is_done);
+}
+
+/* The model reads what is wrong. */
 static void test_a_failed_start_says_why(void **state)
 {
     struct world *w = *state;
@@ -381,7 +564,7 @@ static void test_a_failed_start_says_why(void **state)
         w->essence,
         "Process could not start: folder 'sub': no such file or folder (exit code 127)\nOutput:\n");
     call_tool(w, FUNCTION("exec_command", "{\\\"cmd\\\":\\\"ls\\\"}"));
-    assert_string_equal(calls[1].text, "bash -lc ls");
+    assert_string_equal(calls[1].text, "bash or sh -lc ls");
     tool_cancel(w->run);
 }
 
@@ -425,13 +608,19 @@ static const struct CMUnitTest tests[] = {
     SHELL_TEST(test_native_runs_one_after_the_other),
     SHELL_TEST(test_native_stops_at_a_timeout),
     SHELL_TEST(test_native_spends_one_budget),
-    SHELL_TEST(test_native_without_bash_uses_sh),
-    SHELL_TEST(test_two_calls_learn_at_once),
+    SHELL_TEST(test_no_shell_at_all),
+    SHELL_TEST(test_native_goes_on_where_it_was),
+    SHELL_TEST(test_native_runs_nothing_twice),
+    SHELL_TEST(test_a_gap_is_shown),
+    SHELL_TEST(test_native_gives_way),
     SHELL_TEST(test_native_refuses_nonsense),
     SHELL_TEST(test_lost_sandbox_has_no_answer),
     SHELL_TEST(test_cancel_kills),
     SHELL_TEST(test_function_answers_in_the_known_layout),
     SHELL_TEST(test_function_session),
+    SHELL_TEST(test_a_session_is_taken_up),
+    SHELL_TEST(test_a_session_that_ended_is_told),
+    SHELL_TEST(test_input_is_sent_once),
     SHELL_TEST(test_a_failed_start_says_why),
     SHELL_TEST(test_a_command_that_is_too_large_is_answered),
     SHELL_TEST(test_function_bad_arguments_are_answers),

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* `agentbox outputs RUN`: its declared outputs again, from its last checkpoint. */
+#include "cmd/load.h"
+#include "cmd/report.h"
+#include "cmd/term.h"
+#include "cmd/verbs.h"
+#include "core/base/units.h"
+#include "core/run/export.h"
+#include "core/run/point.h"
+
+#include <stdlib.h>
+
+#define REPORT_MAX (16 * 1024 * 1024)
+
+static int outputs_json(const struct run_point *point, const struct output_report *list, size_t count,
+                        struct buf *out, struct err *err)
+{
+    struct json_writer w;
+
+    report_begin(&w, out);
+    json_put_string(&w, "id", point->folder->id);
+    json_put_int(&w, "checkpoint", point->checkpoint);
+    json_key(&w, "outputs");
+    json_array(&w);
+    for (size_t i = 0; i < count; i++) {
+        json_object(&w);
+        json_put_string(&w, "path", list[i].output->path);
+        json_put_string(&w, "to", list[i].output->to);
+        json_put_bool(&w, "missing", list[i].is_missing);
+        json_put_int(&w, "files", list[i].files);
+        json_put_int(&w, "size", list[i].size);
+        json_put_string(&w, "sha256", list[i].sha256[0] ? list[i].sha256 : NULL);
+        json_put_string(&w, "error", list[i].result < 0 ? list[i].err.text : NULL);
+        json_object_end(&w);
+    }
+    json_array_end(&w);
+    return report_end(&w, err);
+}
+
+static void outputs_text(const struct output_report *list, size_t count, struct buf *out)
+{
+    char size[32];
+
+    for (size_t i = 0; i < count; i++) {
+        const struct output_report *o = &list[i];
+
+        term_clean(out, span_of(o->output->path), false);
+        if (o->result < 0) {
+            buf_add_text(out, ": ");
+            term_clean(out, span_of(o->err.text), false);
+        } else if (o->is_missing) {
+            buf_add_text(out, " is not there (not required)");
+        } else {
+            buf_add_text(out, " -> ");
+            term_clean(out, span_of(o->output->to), false);
+            buf_printf(out, "  %s  sha256:%s", units_format_size(size, o->size), o->sha256);
+        }
+        buf_add_char(out, '\n');
+    }
+}
+
+/* Also when it failed: the reports say which one, and why. */
+static int tell(const struct options *opts, const struct run_point *point, const struct output_report *list,
+                size_t count, struct err *err)
+{
+    struct buf out = BUF_INIT(REPORT_MAX);
+    int r = 0;
+
+    if (opts->json)
+        r = outputs_json(point, list, count, &out, err);
+    else
+        outputs_text(list, count, &out);
+    if (r == 0)
+        r = term_print(buf_span(&out), err);
+    buf_done(&out);
+    return r;
+}
+
+static int collect(const struct options *opts, const struct run_point *point, const struct run_spec *spec,
+                   struct err *err)
+{
+    struct output_report *list = NULL;
+    int r, told;
+
+    if (spec->output_count == 0)
+        return err_set(err, ERR_USAGE, "run '%s' declares no outputs", point->folder->id);
+    r = export_outputs(point->store, point->checkpoint, spec->outputs, spec->output_count, &list, err);
+    told = list ? tell(opts, point, list, spec->output_count, r < 0 ? NULL : err) : 0;
+    free(list);
+    return r < 0 ? r : told;
+}
+
+int verb_outputs(const struct options *opts, struct err *err)
+{
+    struct run_point point = { 0 };
+    struct run_spec *spec = NULL;
+    int r = run_point_open(opts->args[0], &point, err);
+
+    if (r == 0)
+        r = load_recorded_spec(&(struct load_recorded){ .folder = point.folder }, &spec, err);
+    if (r == 0)
+        r = collect(opts, &point, spec, err);
+    run_spec_free(spec);
+    run_point_done(&point);
+    return r;
+}

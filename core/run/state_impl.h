@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside of the state, shared by its files: state.c (what it owns, which record goes where,
+ * the ends), state_parts.c (sandbox, workspace, outputs, checkpoints), state_turn.c (requests, items, calls),
+ * state_resume.c (going on in another process, going back). An apply_*() gets a record of its type and
+ * changes the state, or refuses the record and changes nothing.
+ */
+#ifndef RUN_STATE_IMPL_H
+#define RUN_STATE_IMPL_H
+
+#include "core/run/state.h"
+
+/* ---- what the state owns ---- */
+
+int state_set_text(char **slot, const char *text, struct err *err);
+int state_set_failure(struct run_failure *f, const char *code, const char *message, const char *hint,
+                      struct err *err);
+int state_set_raw(struct run_item *item, const struct record_blob *blob, struct err *err);
+void state_failure_done(struct run_failure *f);
+void state_item_done(struct run_item *item);
+void state_call_done(struct run_call *call);
+void state_drop_fresh(struct run_state *s);
+void state_drop_calls(struct run_state *s);
+void state_drop_held(struct run_state *s);
+/* Room for one more element of an array. */
+int state_reserve(void **list, size_t *cap, size_t count, size_t size, struct err *err);
+int state_reserve_item(struct run_state *s, struct err *err);
+/* Numbers from servers and from disk: they can neither be negative nor overflow. */
+int64_t state_add(int64_t a, int64_t b);
+/* -ERR_INVALID: the record does not fit what came before. */
+int state_misplaced(const struct record *rec, struct err *err);
+
+/* ---- records ---- */
+
+typedef int state_apply_fn(struct run_state *s, const struct record *rec, struct err *err);
+
+state_apply_fn apply_sandbox_start, apply_sandbox_intent, apply_sandbox_ready, apply_sandbox_gone,
+    apply_sandbox_removed, apply_sandbox_attach, apply_workspace, apply_workspace_failed, apply_outputs_begin,
+    apply_output, apply_outputs_end, apply_checkpoint_begin, apply_checkpoint_done, apply_checkpoint_failed;
+state_apply_fn apply_input_item, apply_request_begin, apply_request_item, apply_request_end,
+    apply_request_failed, apply_call_begin, apply_call_end, apply_call_lost;
+state_apply_fn apply_run_resume, apply_rollback;
+
+void state_forget_previous(struct run_state *s);
+
+#endif
