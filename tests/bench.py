@@ -120,7 +120,7 @@ class Engine:
 def peak_kib(pid):
     """Of the program itself: what wait4 tells is at least what this script's own process had when it forked."""
     with open("/proc/%d/status" % pid, encoding="ascii") as f:
-        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM"))
+        return next((int(line.split()[1]) for line in f if line.startswith("VmHWM")), 0)  # 0: it has ended already
 
 
 class Bench:
@@ -139,16 +139,20 @@ class Bench:
             json.dump(base, f)
         return path
 
-    def run(self, turns, **more):
-        """One whole run against a scripted model; what was seen from outside and what its journal says."""
+    def serve(self, turns):
+        """A scripted model: (process, its port, its log)."""
         self.count += 1
-        state = os.path.join(self.work, "state%d" % self.count)
         script, log = os.path.join(self.work, "script.json"), os.path.join(self.work, "log%d.jsonl" % self.count)
         with open(script, "w", encoding="utf-8") as f:
             json.dump({"turns": turns, "schema": False}, f)
         server = subprocess.Popen([sys.executable, os.path.join(HERE, "model_server.py"), script, "--key", KEY, "--log", log,
                                    "--no-schema"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        port = int(server.stdout.readline().split()[1])
+        return server, int(server.stdout.readline().split()[1]), log
+
+    def run(self, turns, **more):
+        """One whole run against a scripted model; what was seen from outside and what its journal says."""
+        server, port, log = self.serve(turns)
+        state = os.path.join(self.work, "state%d" % self.count)
         env = dict(os.environ, XDG_STATE_HOME=state, OPENAI_API_KEY=KEY)
         path = self.manifest(port, **more)
         start = time.monotonic()
@@ -165,10 +169,32 @@ class Bench:
             raise RuntimeError("the run failed (%d): %s" % (status, errors))
         with open(log, encoding="utf-8") as f:
             events = [json.loads(line) for line in f]
-        runs = os.path.join(state, "agentbox", "runs")
-        with open(os.path.join(runs, os.listdir(runs)[0], "journal.jsonl"), encoding="utf-8") as f:
-            journal = [json.loads(line) for line in f]
-        return {"shown": shown, "total": total, "rss_kib": peak, "events": events, "journal": journal}
+        return {"shown": shown, "total": total, "rss_kib": peak, "events": events, "journal": journal_of(state)}
+
+    def resume(self, turns, lose=False, **more):
+        """A run whose harness is killed while the model is silent at request number `stall` of the turns, and its sandbox with
+        it if it shall; then resumed. ms from the start of `resume` to the first byte of each request after that."""
+        server, port, log = self.serve(turns)
+        state = os.path.join(self.work, "state%d" % self.count)
+        env = dict(os.environ, XDG_STATE_HOME=state, OPENAI_API_KEY=KEY)
+        stalled = 1 + next(i for i, turn in enumerate(turns) if "stall_after" in turn)
+        child = subprocess.Popen([self.program, "run", "--quiet", self.manifest(port, **more)], env=env, stdout=subprocess.DEVNULL)
+        while len(requests_of(log)) < stalled:
+            time.sleep(0.005)
+        time.sleep(0.3)  # the last call's checkpoint shall be there
+        child.kill()
+        child.wait()
+        run_id = os.listdir(os.path.join(state, "agentbox", "runs"))[0]
+        if lose:
+            for c in self.engine.call("GET", "/containers/json?all=1"):
+                if run_id in json.dumps(c["Names"]):
+                    self.engine.remove(c["Id"])
+        start = time.monotonic_ns()
+        done = subprocess.run([self.program, "resume", "--quiet", run_id], env=env, capture_output=True, check=False)
+        server.stdin.close()
+        if server.wait() != 0 or done.returncode != 0:
+            raise RuntimeError("the resume failed (%d): %s" % (done.returncode, done.stderr.decode()))
+        return [(ns - start) / 1e6 for ns in requests_of(log)[stalled:]]
 
     def create_body(self):
         plan = subprocess.run([self.program, "plan", "--json", self.manifest(1)], check=True, capture_output=True,
@@ -184,6 +210,31 @@ class Bench:
         container = self.engine.create(body)
         self.engine.call("POST", "/containers/%s/start" % container)
         return container
+
+
+def journal_of(state):
+    runs = os.path.join(state, "agentbox", "runs")
+    with open(os.path.join(runs, os.listdir(runs)[0], "journal.jsonl"), encoding="utf-8") as f:
+        return [json.loads(line) for line in f]
+
+
+def requests_of(log):
+    """When the first byte of each request came, ns."""
+    with open(log, encoding="utf-8") as f:
+        events = [json.loads(line) for line in f if line.endswith("\n")]
+    return [e["first_ns"] for e in events if e["kind"] == "request"]
+
+
+def checkpoints(result):
+    """(record, ms from its begin to its end) of each checkpoint."""
+    out, begun = [], None
+    for r in result["journal"]:
+        if r["type"] == "checkpoint.begin":
+            begun = r["ms"]
+        elif r["type"] == "checkpoint.done" and begun is not None:
+            out.append((r, r["ms"] - begun))
+            begun = None
+    return out
 
 
 def calls(n, command="echo hi"):
@@ -370,7 +421,136 @@ def row_copy(b, out):
                 "%.2f" % (statistics.median(ours) / statistics.median(theirs)), "< 1")
 
 
-ROWS = {"turn": row_turn, "start": row_start, "run": row_run, "memory": row_memory, "flood": row_flood, "copy": row_copy}
+class Commits:
+    """`docker commit` of a container with the same tree: put into it, as a workspace is; or `is_apart`, when its image has the
+    tree already, so that only the change has to be kept."""
+
+    def __init__(self, b, source, is_apart):
+        self.b, self.images = b, []
+        archive = os.path.join(b.work, "commit.tar")
+        with tarfile.open(archive, "w") as tar:
+            tar.add(source, "data")
+        self.container = self.sleeper(IMAGE)
+        b.engine.execute(self.container, ["tar", "-x", "-C", "/home"], feed=archive)
+        if is_apart:
+            image = self.commit()
+            b.engine.remove(self.container)
+            self.container = self.sleeper(image)
+
+    def sleeper(self, image):
+        body = {"Image": image, "Cmd": ["sleep", "600"], "User": "0:0", "NetworkDisabled": True, "HostConfig": {"LogConfig": {"Type": "none"}}}
+        container = self.b.engine.create(body)
+        self.b.engine.call("POST", "/containers/%s/start" % container)
+        return container
+
+    def commit(self):
+        self.images.append(self.b.engine.call("POST", "/commit?container=%s" % self.container, {})["Id"])
+        return self.images[-1]
+
+    def one(self, command):
+        """ms of the commit after this change."""
+        self.b.engine.execute(self.container, ["sh", "-c", "cd /home/data; " + command])
+        return timed(self.commit)
+
+    def close(self):
+        self.b.engine.remove(self.container)
+        for image in reversed(self.images):
+            try:
+                self.b.engine.call("DELETE", "/images/%s?force=1" % image)
+            except RuntimeError:
+                pass  # it went with its last child
+
+
+def with_tree(source):
+    return {"size": "2g", "entries": {"data": {"type": "local_dir", "src": source}}}
+
+
+def row_checkpoint(b, out):
+    source, change = os.path.join(b.work, "tree"), "head -c 4096 /dev/urandom > d07/new"
+    make_tree(source, 5000, 4096)
+    inside, apart = Commits(b, source, False), Commits(b, source, True)
+    ours, theirs, least = [], [], []
+    for _ in range(3):
+        result = b.run(calls(10, "cd data; " + change), workspace=with_tree(source))
+        ours += [ms for r, ms in checkpoints(result) if not r.get("same")][1:]
+        theirs += [inside.one(change) for _ in range(3)]
+        least += [apart.one(change) for _ in range(3)]
+    inside.close()
+    apart.close()
+    ours, theirs, least = statistics.median(ours), statistics.median(theirs), statistics.median(least)
+    out("checkpoint after a call that changed one file of 4 KiB, 5,000 files, median", "%.1f ms" % ours,
+        "`docker commit` of the same change: %.0f ms" % theirs, "1/%.0f" % (theirs / max(ours, 0.5)), "< 1/20 and < 15 ms")
+    out("the same beside a commit that finds the 5,000 files in its image", "%.1f ms" % ours, "`docker commit`: %.0f ms" % least,
+        "1/%.0f" % (least / max(ours, 0.5)), "")
+
+
+def row_unchanged(b, out):
+    source = os.path.join(b.work, "tree")
+    make_tree(source, 20000, 64)
+    result = b.run(calls(15, "ls data | wc -l"), workspace=with_tree(source))
+    same = [ms for r, ms in checkpoints(result) if r.get("same")]
+    stored = sum(not r.get("same") for r, _ in checkpoints(result))
+    out("checkpoint when nothing changed, 20,000 files, median", "%.1f ms" % statistics.median(same),
+        "%d checkpoints, %d stored (the first)" % (len(same) + stored, stored), "", "< 40 ms, nothing stored")
+
+
+def row_bulk(b, out):
+    source = os.path.join(b.work, "tree")
+    make_tree(source, 100, 1 << 20)
+    for i in range(100):  # as the sandbox will have it: nothing to press together
+        with open(os.path.join(source, "d%02d" % (i % 50), "f%05d" % i), "wb") as f:
+            f.write(os.urandom(1 << 20))
+    ours, theirs = [], []
+    for _ in range(3):
+        result = b.run(calls(1, "for i in $(seq 100); do head -c 1048576 /dev/urandom > f$i; done"), workspace={"size": "2g"})
+        ours += [ms for r, ms in checkpoints(result) if r.get("new_bytes", 0) >= 100 << 20]
+        archive = os.path.join(b.work, "host.tar.zst")
+        theirs.append(timed(lambda: subprocess.run(["tar", "--zstd", "-cf", archive, "-C", source, "."], check=True)))
+    ours, theirs = statistics.median(ours), statistics.median(theirs)
+    out("checkpoint of 100 MiB of new data, median", "%.0f ms" % ours, "`tar --zstd` of such a tree on the host: %.0f ms" % theirs,
+        "%.2f of its speed" % (theirs / ours), ">= 0.5 of its speed")
+
+
+def row_overhead(b, out):
+    command, on, off = "echo x >> file", [], []
+    for _ in range(5):
+        on.append(b.run(calls(100, command), limits={"turns": 200})["total"] * 1e3)
+        off.append(b.run(calls(100, command), limits={"turns": 200}, checkpoint={"every": "off"})["total"] * 1e3)
+    on, off = statistics.median(on), statistics.median(off)
+    out("run of 100 calls that each change one small file, state folder in memory, median", "%.0f ms" % on,
+        "without checkpoints: %.0f ms" % off, "%+.0f %%" % (100 * (on - off) / off), "< +20 %")
+
+
+def silent(n, command="echo hi"):
+    """n calls, a request that is never answered, one more call, the end."""
+    return calls(n, command)[:-1] + [{"reply": [{"message": "never"}], "stall_after": 1}] + [
+        {"reply": [{"shell": ["echo again"], "call_id": "again"}]}, {"reply": [{"message": "done"}]}]
+
+
+def row_resume(b, out):
+    ours = [b.resume(silent(3, "echo x >> file"))[0] for _ in range(7)]
+    version = statistics.median(timed(lambda: subprocess.run([b.program, "version"], check=True, stdout=subprocess.DEVNULL)) for _ in range(15))
+    out("harness killed, sandbox alive: `resume` to the next request, median", "%.0f ms" % statistics.median(ours),
+        "`agentbox version`: %.1f ms" % version, "", "< 100 ms")
+
+
+def row_restore(b, out):
+    source = os.path.join(b.work, "tree")
+    make_tree(source, 5000, 4096)
+    body = b.create_body()
+    ours, theirs = [], []
+    for _ in range(5):
+        ours.append(b.resume(silent(2, "echo x >> data/more"), lose=True, workspace=with_tree(source))[1])
+        theirs.append(bare_start(b, body)[0] + tar_both_ways(b, source)[0])
+    ours, theirs = statistics.median(ours), statistics.median(theirs)
+    out("sandbox lost, 5,000 files of 4 KiB: `resume` to the end of the next call, median", "%.0f ms" % ours,
+        "cold start + untar over Engine exec: %.0f ms" % theirs, "%.2f" % (ours / theirs), "< 2")
+
+
+ROWS = {"turn": row_turn, "start": row_start, "run": row_run, "memory": row_memory, "flood": row_flood, "copy": row_copy,
+        "checkpoint": row_checkpoint, "unchanged": row_unchanged, "bulk": row_bulk, "overhead": row_overhead, "resume": row_resume,
+        "restore": row_restore}
+IN_MEMORY = ("copy", "checkpoint", "unchanged", "bulk", "overhead", "restore")
 
 
 def main():
@@ -389,7 +569,7 @@ def main():
     for name in options.rows or ROWS:
         if name not in ROWS:
             parser.error("no row '%s'; there are: %s" % (name, " ".join(ROWS)))
-        with tempfile.TemporaryDirectory(dir=MEMORY if name == "copy" else None) as work:
+        with tempfile.TemporaryDirectory(dir=MEMORY if name in IN_MEMORY else None) as work:
             ROWS[name](Bench(options.program, work), out)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as f:
