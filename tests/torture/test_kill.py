@@ -136,7 +136,10 @@ def guest_dies(box):
     for c in box.containers():
         pid = json.loads(box.docker.inspect(c))["State"]["Pid"]
         if pid > 0:
-            os.kill(pid, signal.SIGKILL)
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # the run had ended, and its sandbox with it
 
 
 def resume_dies(types):
