@@ -116,7 +116,7 @@ size_t tape_take(struct tape *t, bool has_ended, uint8_t *ret, size_t max, uint6
 {
     uint64_t head = head_len(t);
     uint64_t open = t->sent - t->acked + (t->tail_sent ? t->tail_sent - tail_start(t) : 0);
-    size_t n = min64(max, FRAME_WINDOW - min64(open, FRAME_WINDOW));
+    size_t n = min64(max, FRAME_WINDOW_OUTPUT - min64(open, FRAME_WINDOW_OUTPUT));
 
     if (n == 0)
         return 0;

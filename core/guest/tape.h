@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TAPE_RING = FRAME_WINDOW };
+enum { TAPE_RING = FRAME_WINDOW_OUTPUT };
 
 struct tape {
     int fd;      /* -1: ended */

@@ -11,7 +11,8 @@
 #define SMALL_BYTES (256 * 1024)       /* held whole in memory */
 #define HELD_BYTES  (4 * 1024 * 1024)  /* all of them together */
 #define ZERO_BYTES  (32 * 1024 * 1024) /* of a hole, before the loop gets its turn */
-#define QUEUE_BYTES (1024 * 1024) /* what the guest may still send while a hole is dealt with, and more */
+#define QUEUE_BYTES \
+    (2 * 1024 * 1024) /* a window: what the guest may still send while a hole is dealt with, and more */
 
 /* What is asked of one file. */
 struct job {

@@ -180,8 +180,8 @@ int channel_list(struct channel *ch, const char *path, bool recursive, const str
  * also when its mode denies it, folders on the way included. */
 int channel_read(struct channel *ch, const char *path, const struct file_read_ops *ops, void *data,
                  struct channel_call **ret, struct err *err);
-/* While held no credit is given back, so at most a window (256 KiB) still comes; a hole can stand for more
- * than its reader can deal with at once. */
+/* While held no credit is given back, so at most a window (FRAME_WINDOW) still comes; a hole can stand for
+ * more than its reader can deal with at once. */
 void channel_read_hold(struct channel_call *call, bool hold);
 
 /* Write a file: created under a temporary name, renamed with its mode when complete; missing parents are made

@@ -202,9 +202,15 @@ void call_pump(struct channel *ch)
 
 /* ---- credit ---- */
 
+/* Of what the guest sends. */
+static uint32_t window_of(const struct channel_call *call)
+{
+    return call->kind->is_exec ? FRAME_WINDOW_OUTPUT : FRAME_WINDOW;
+}
+
 int call_receive(struct channel_call *call, int which, size_t len, struct err *err)
 {
-    if (len > FRAME_WINDOW - call->received[which])
+    if (len > window_of(call) - call->received[which])
         return call_offence(err, "more data than it has credit for");
     call->received[which] += (uint32_t) len;
     return 0;
@@ -216,7 +222,7 @@ void call_give_back(struct channel_call *call, int which, size_t len)
     struct frame_out out = { payload, 0, sizeof(payload), false };
 
     call->owed[which] += (uint32_t) len;
-    if (call->owed[which] < FRAME_WINDOW / 4 || call->state != CALL_OPEN || call->is_held)
+    if (call->owed[which] < window_of(call) / 4 || call->state != CALL_OPEN || call->is_held)
         return;
     frame_put(&out, call->kind->is_exec ? (uint64_t) which + 1 : 0, 1);
     frame_put(&out, call->owed[which], 4);

@@ -100,10 +100,10 @@
  * CREDIT
  *
  * The payloads of DATA, INPUT (without its number), HOLE, OUTPUT and ENTRIES count against a window of their
- * stream (stdout and stderr each have their own): FRAME_WINDOW payload bytes, FRAME_WINDOW_STDIN towards a
- * command. The receiver gives back what it has dealt with. Nobody sends more than the window, so each side's
- * memory is bounded, one noisy command cannot starve the rest, and a command whose output nobody takes blocks
- * in its own write(2).
+ * stream (stdout and stderr each have their own): FRAME_WINDOW payload bytes, FRAME_WINDOW_OUTPUT from a
+ * command, FRAME_WINDOW_STDIN towards one. The receiver gives back what it has dealt with. Nobody sends more
+ * than the window, so each side's memory is bounded, one noisy command cannot starve the rest, and a command
+ * whose output nobody takes blocks in its own write(2).
  *
  * LIFE
  *
@@ -127,7 +127,9 @@ enum {
     FRAME_REQUEST_MAX = 512 * 1024,
     FRAME_REQUESTS = 32, /* open at once, commands not counted */
     FRAME_EXECS = 64,
-    FRAME_WINDOW = 256 * 1024,
+    FRAME_WINDOW =
+        1024 * 1024, /* contents and entries: a credit takes its time, and data shall flow meanwhile */
+    FRAME_WINDOW_OUTPUT = 256 * 1024,
     FRAME_WINDOW_STDIN = 64 * 1024,
     FRAME_TAIL_MAX = 64 * 1024,
     FRAME_PATH_MAX = 4096, /* the NUL counted */

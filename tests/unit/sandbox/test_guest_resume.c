@@ -249,7 +249,7 @@ static void a_flood_is_adopted_with_a_gap(void **state)
     assert_int_equal(c.result.end, EXEC_EXITED);
     assert_int_equal(c.result.stdout_bytes, 3000005);
     assert_int_equal(c.bytes[0] + c.gap[0], 3000005);
-    assert_true(c.bytes[0] >= 4 && c.bytes[0] <= FRAME_WINDOW + 4);
+    assert_true(c.bytes[0] >= 4 && c.bytes[0] <= FRAME_WINDOW_OUTPUT + 4);
     assert_string_equal(buf_text(&c.out[0]) + c.out[0].len - 4, "end\n");
     command_done(&c);
 }
