@@ -163,13 +163,10 @@ static bool conclude(const struct run_state *s, const struct run_spec *spec, str
         return finish_settled(s, spec, a, RUN_FAILED, "outputs", code_of(&s->output_failure, ERR_OUTPUT));
     if (!spec->output_count || s->outputs == RUN_PART_READY)
         return finish_settled(s, spec, a, RUN_DONE, "answer", ERR_NONE);
-    if (take_checkpoint(s, spec, a))
-        return true;
-    if (s->outputs == RUN_PART_NONE) {
+    /* a checkpoint that is not begun yet waits: both read the same files, and somebody waits for these */
+    if (s->outputs == RUN_PART_NONE)
         a->kind = RUN_COLLECT_OUTPUTS;
-        return true;
-    }
-    return false;
+    return true;
 }
 
 static bool has_final_answer(const struct run_state *s)

@@ -160,6 +160,25 @@ static void test_a_final_message_is_past_all_limits(void **state)
     assert_string_equal(a.limit, "wall");
 }
 
+static void test_outputs_come_before_the_last_checkpoint(void **state)
+{
+    struct run_item message = { .kind = RUN_ITEM_MESSAGE, .turn = 1 };
+    struct run_spec spec = { .outputs = outputs, .output_count = 1 };
+    struct run_state s = ready();
+
+    s.phase = RUN_TURN_CLOSED;
+    s.turn = 1;
+    s.items = &message;
+    s.item_count = 1;
+    assert_int_equal(run_decide(&s, &spec, 0).kind, RUN_COLLECT_OUTPUTS);
+    s.outputs = RUN_PART_STARTING;
+    assert_int_equal(run_decide(&s, &spec, 0).kind, RUN_WAIT);
+    s.outputs = RUN_PART_READY;
+    assert_int_equal(run_decide(&s, &spec, 0).kind, RUN_TAKE_CHECKPOINT);
+    s.outputs = RUN_PART_FAILED;
+    assert_int_equal(run_decide(&s, &spec, 0).kind, RUN_TAKE_CHECKPOINT);
+}
+
 static void test_an_interrupt_wins(void **state)
 {
     struct run_state s = ready();
@@ -213,6 +232,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_limits_hold_before_more_work),
     cmocka_unit_test(test_a_retry_is_no_new_turn),
     cmocka_unit_test(test_a_final_message_is_past_all_limits),
+    cmocka_unit_test(test_outputs_come_before_the_last_checkpoint),
     cmocka_unit_test(test_an_interrupt_wins),
     cmocka_unit_test(test_an_answer_waits_for_the_workspace),
     cmocka_unit_test(test_an_ended_run_does_nothing),
