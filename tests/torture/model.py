@@ -56,6 +56,8 @@ class Model(server.ModelServer):
         self.delays = {}       # turn: ms
         self.turn_log = []     # turn of each request
         self.raw = {}
+        self.past = {}         # response id: the whole conversation up to it, raw (model.state: server)
+        self.chained = []      # previous_response_id of each request
         self.watch = threading.Condition()
 
     # --- the answer ---
@@ -81,6 +83,7 @@ class Model(server.ModelServer):
             self.violation("request %d: %s" % (n, text))
         text = body.decode("utf-8")
         parsed, members = check.parse(text), check.raw_members(text)
+        self._remind(n, parsed, members)
         self.requests[-1] = parsed
         for text in self._objections(parsed, members):
             self.violation("request %d: %s" % (n, text))
@@ -109,7 +112,20 @@ class Model(server.ModelServer):
         pass
 
     def _finish(self, turn, n, members, raw_items):
-        pass
+        self.past["resp_%d" % n] = check.raw_elements(members["input"]) + raw_items
+
+    def _remind(self, n, parsed, members):
+        """Put what the server itself remembers before what was sent, so that every rule holds for the whole of it."""
+        before = parsed.get("previous_response_id")
+        self.chained.append(before)
+        if before is None:
+            return
+        if before not in self.past:
+            self.violation("request %d: there never was a response '%s'" % (n, before))
+            return
+        raw = self.past[before] + check.raw_elements(members["input"])
+        members["input"] = "[%s]" % ",".join(raw)
+        parsed["input"] = json.loads(members["input"])
 
     # --- what it objects to ---
 

@@ -60,7 +60,10 @@ def promise():
     for every in ("call", "turn", "off"):
         yield "checkpoint.every: %s, sandbox lost" % every, lambda c, e=every: every_what(c, e)
     yield "checkpoint.keep prunes, and what is left can be restored", pruned
-    yield "conversation on the server's side (model.state)", server_state
+    for lose in (False, True):
+        for turn in (2, 4, 6):
+            yield "conversation on the server's side, killed in turn %d%s" % (turn, ", sandbox lost" if lose else ""), \
+                lambda c, t=turn, x=lose: server_state(c, t, x)
 
 
 def nineteen(case):
@@ -175,11 +178,15 @@ def pruned(case):
     case.check(texts.get("t1") and texts.get("t1") == texts.get("t2"), "contents differ after the restore")
 
 
-def server_state(case):
-    """previous_response_id: after a rollback the server's memory is of another past; all items must be sent again."""
-    box = killed_in_turn(case, 4, True)
-    p = box.resume()
-    box.done(p)
+def server_state(case, turn, lose):
+    """model.state: server. What is built upon after a resume must be a response whose past is the one that is true now; the model
+    looks at the whole of it."""
+    box = killed_in_turn(case, turn, lose, manifest={"model.state": "server"})
+    asked = len(box.model.chained)
+    case.check(box.model.chained[0] is None and all(box.model.chained[1:]), "before the kill: %s" % box.model.chained)
+    box.done(box.resume())
+    case.check(all(box.model.chained[asked + 1:]), "after the resume: %s" % box.model.chained[asked:])
+    case.note(" ".join(str(c) for c in box.model.chained))
 
 
 # --- fork ---
