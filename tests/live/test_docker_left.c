@@ -36,17 +36,22 @@ static void die(struct fixture *f, struct left *ret)
     f->is_ready = false;
 }
 
-static void start_of(struct fixture *f, const char *what, int number)
+static void start_now(struct fixture *f, const char *what, int number)
 {
     struct err err = { 0 };
 
-    setup(f);
     if (make_of(f, what, number, &err) < 0)
         fail_msg("new: %s", err.text);
     assert_int_equal(sandbox_start(f->sb, &live_events, f, &err), 0);
     assert_int_equal(loop_run(f->loop, &f->is_ready, &err), 0);
     if (f->ready_result < 0)
         fail_msg("not ready: %s (%s)", f->err.text, f->err.hint);
+}
+
+static void start_of(struct fixture *f, const char *what, int number)
+{
+    setup(f);
+    start_now(f, what, number);
 }
 
 static void attach_of(struct fixture *f, const char *what, int number, const struct left *left)
@@ -248,6 +253,25 @@ static void one_that_has_ended_is_not_found(void **state)
     assert_refused(&f, ERR_NOT_FOUND, text);
     finish(&f);
     assert_false(is_there(left.name));
+}
+
+/* Nobody comes back and nobody sweeps: the guest itself ends the container, whatever runs in it. */
+static void one_that_nobody_speaks_to_ends_itself(void **state)
+{
+    struct fixture f;
+    struct left left;
+    char command[256];
+
+    setup(&f);
+    f.spec.orphan_ms = 1000;
+    start_now(&f, "o", 1);
+    assert_sh(&f, "sleep 600 & echo $?", 0, "0\n");
+    die(&f, &left);
+    snprintf(command, sizeof(command), "test \"$(timeout 60 docker wait %s)\" = 0", left.name);
+    assert_int_equal(system(command), 0);
+    attach_of(&f, "o", 1, &left);
+    assert_int_equal(f.ready_result, -ERR_NOT_FOUND);
+    finish(&f);
 }
 
 static void one_whose_lock_down_was_lowered_is_refused(void **state)
@@ -492,6 +516,7 @@ int main(void)
         cmocka_unit_test(another_guest_process_is_another_sandbox),
         cmocka_unit_test(one_of_another_run_is_not_taken),
         cmocka_unit_test(one_that_has_ended_is_not_found),
+        cmocka_unit_test(one_that_nobody_speaks_to_ends_itself),
         cmocka_unit_test(one_whose_lock_down_was_lowered_is_refused),
         cmocka_unit_test(another_policy_is_not_the_one_that_was_left),
         cmocka_unit_test(older_attempts_go_and_other_runs_stay),
