@@ -362,9 +362,9 @@ def clocks():
 
 
 def sleeps(case, where):
-    seconds = 60 if suite.options.thorough else 4
+    seconds = 60 if suite.options.thorough or where == "in a stream" else 4
     box = Box(case, [[Call("a1", "mkdir -p out; " + line("a1") + "cat out/log", "a1\n")],
-                     [hold("h1", says="a1\nh1-begin\nh1\n")]] if where == "in a command" else None)
+                     [hold("h1", says="a1\nh1-begin\nh1\n")]] if where == "in a command" else None, manifest={"limits.command": "4m"})
     if where == "in a stream":
         box.model.gates[2] = lambda count, _: asleep(p, seconds) if count == 6 else None
     p = box.begin()
@@ -372,7 +372,7 @@ def sleeps(case, where):
         box.until(lambda: box.sandbox() and "h1-begin" in (box.docker.execute(box.sandbox(), "cat /workspace/out/log") or ""), "h1-begin")
         asleep(p, seconds)
         box.touch_go()
-    p.wait()
+    p.wait(seconds + 60)
     box.done(p)
 
 
