@@ -152,6 +152,14 @@ int load_manifest(const struct options *opts, struct run_spec **ret, struct diag
     return r;
 }
 
+static void tell(const struct buf *text)
+{
+    struct term term;
+
+    term_init(&term, TERM_ERR);
+    (void) term_write(&term, buf_span(text), NULL); /* there is nowhere left to say it */
+}
+
 /* What is wrong with the manifest goes to stderr, and then need not be said again. */
 static int load_telling(const struct manifest_options *load, struct run_spec **ret, struct err *err)
 {
@@ -165,9 +173,9 @@ static int load_telling(const struct manifest_options *load, struct run_spec **r
     r = manifest_load(load, ret, diags, err);
     if (diags->count > 0) {
         diags_render(diags, &text);
-        term_say("%s", buf_text(&text));
+        tell(&text);
         if (r < 0)
-            term_say("agentbox: %zu problem%s in the manifest\n", diags->count + diags->dropped,
+            term_say("agentbox: %zu problem%s in the manifest", diags->count + diags->dropped,
                      diags->count + diags->dropped == 1 ? "" : "s");
         err->text[0] = '\0';
     }

@@ -39,7 +39,7 @@ static void erase(struct progress *p)
     if (!p->is_drawn)
         return;
     p->is_drawn = false;
-    (void) term_write(&p->term, span_of("\r\033[K"), NULL); /* only for show */
+    term_redraw(&p->term, (struct span){ 0 });
 }
 
 static void draw(struct progress *p)
@@ -60,11 +60,10 @@ static void draw(struct progress *p)
     seconds = (clock_mono_ms() - p->began_ms) / 1000;
     buf_printf(&line, ", %s", seconds > 0 ? units_format_duration(time, seconds * 1000) : "0 s");
     term_measure(&p->term);
-    buf_add_text(&fit, p->term.has_color ? "\r\033[K\033[2m" : "\r\033[K");
+    tone_set(&fit, &p->term, TONE_DIM);
     term_fit(&fit, buf_span(&line), p->term.columns - 1);
-    if (p->term.has_color)
-        buf_add_text(&fit, "\033[0m");
-    (void) term_write(&p->term, buf_span(&fit), NULL); /* only for show */
+    tone_set(&fit, &p->term, TONE_PLAIN);
+    term_redraw(&p->term, buf_span(&fit));
     p->is_drawn = true;
     buf_done(&line);
     buf_done(&fit);
@@ -87,7 +86,7 @@ int progress_new(struct loop *loop, struct progress **ret, struct err *err)
         return err_set(err, ERR_INTERNAL, "no memory for the progress line");
     p->loop = loop;
     p->began_ms = clock_mono_ms();
-    term_init(&p->term, STDERR_FILENO);
+    term_init(&p->term, TERM_ERR);
     snprintf(p->doing, sizeof(p->doing), "starting");
     if (loop && !p->term.is_plain)
         r = loop_timer(loop, TICK_MS, on_tick, p, &p->timer, err);
@@ -179,6 +178,13 @@ void progress_record(struct progress *p, const struct record *record, const stru
     buf_done(&line);
 }
 
+static void resuming(struct buf *out, const struct run_state *s)
+{
+    buf_add_text(out, "resuming ");
+    term_clean(out, span_of(s->id ? s->id : ""), false);
+    buf_printf(out, " at turn %lld, call %lld\n", (long long) s->turn, (long long) s->calls_begun);
+}
+
 void progress_go_on(struct progress *p, const struct run_state *s)
 {
     struct record_run_begin begin = { .id = s->id, .name = s->name, .model = s->model, .parent = s->parent };
@@ -187,8 +193,7 @@ void progress_go_on(struct progress *p, const struct run_state *s)
     if (s->parent && s->resumes == 0) /* a fork begins by going on from where it was put */
         line_run(&line, &begin, &p->term);
     else
-        buf_printf(&line, "resuming %s at turn %lld, call %lld\n", s->id ? s->id : "", (long long) s->turn,
-                   (long long) s->calls_begun);
+        resuming(&line, s);
     erase(p);
     (void) term_write(&p->term, buf_span(&line), NULL); /* only for show */
     buf_done(&line);
@@ -216,7 +221,7 @@ void progress_step(struct progress *p, const char *step, const char *text)
              buf_text(&clean));
     /* a pull lasts: without a live line it is worth lines */
     if (p->term.is_plain && strcmp(step, "pull") == 0)
-        term_say("%s\n", buf_text(&clean));
+        term_say("%s", text);
     buf_done(&clean);
 }
 
@@ -256,7 +261,8 @@ static void summary_kept(struct buf *out, const struct run_summary *s)
 {
     char time[32];
 
-    buf_printf(out, "the container is kept: %s", s->container_name);
+    buf_add_text(out, "the container is kept: ");
+    term_clean(out, span_of(s->container_name), false);
     if (s->kept_ms > 0)
         buf_printf(out, " (it ends by itself after %s)", units_format_duration(time, s->kept_ms));
     buf_add_char(out, '\n');

@@ -2,6 +2,7 @@
 /* Where the result goes when it does not go to stdout. */
 #include "cmd/result.h"
 
+#include "cmd/term.h"
 #include "core/base/cleanup.h"
 #include "core/base/file.h"
 
@@ -42,8 +43,13 @@ static int write_through(const char *path, struct span content, struct err *err)
 {
     CLEANUP(fd) int fd = open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 
+    struct term term;
+
     if (fd < 0 || fcntl(fd, F_SETFL, 0) < 0)
         return err_errno(err, ERR_IO, "opening '%s'", path);
+    term_init(&term, fd);
+    if (term.is_tty) /* by whatever name: it is shown there */
+        return term_write(&term, content, err);
     return file_write_all(fd, content.ptr, content.len, err) < 0 ? err_wrap(err, "'%s'", path) : 0;
 }
 

@@ -2,7 +2,7 @@
 /*
  * The file of `--output`. A regular file is replaced in one step (that of a link,
  * where a link is given); what is no regular file, such as /dev/null or a named
- * pipe, is written to and stays what it is.
+ * pipe, is written to and stays what it is. A terminal by its name is shown what one may be shown.
  */
 #ifndef CMD_RESULT_H
 #define CMD_RESULT_H

@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define TEXT_MAX       (64 * 1024 * 1024)
 #define REMOVE_WAIT_MS 20000
@@ -49,7 +48,7 @@ static void on_record(void *data, const struct run_event *ev)
     if (!app->opts->json || app->session->is_silent)
         return;
     if (buf_add_span(&line, ev->line) == 0 && buf_add_char(&line, '\n') == 0 &&
-        term_write(&app->out, buf_span(&line), &err) < 0 && app->result == 0) {
+        term_json(&app->out, buf_span(&line), &err) < 0 && app->result == 0) {
         app->result = -(int) err.code;
         app->err = err;
     }
@@ -72,7 +71,8 @@ static void on_step(void *data, const char *step, const char *text)
         progress_step(app->progress, step, text);
 }
 
-/* The result to where it was asked for. A terminal gets it without anything that it would act on. */
+/* The result to where it was asked for. A terminal gets it without anything that it would act upon; a file or
+ * a pipe byte for byte, since somebody else is to use it. */
 static int deliver(struct app *app, struct span text, struct err *err)
 {
     struct buf out = BUF_INIT(TEXT_MAX);
@@ -80,15 +80,17 @@ static int deliver(struct app *app, struct span text, struct err *err)
 
     if (text.len == 0 || app->session->is_silent || (app->opts->json && !app->opts->output))
         return 0;
-    r = app->out.is_tty && !app->opts->output ? term_clean(&out, text, true) : buf_add_span(&out, text);
+    r = buf_add_span(&out, text);
     if (r == 0 && text.ptr[text.len - 1] != '\n')
         r = buf_add_char(&out, '\n');
     if (r < 0)
         r = err_set(err, ERR_TOO_LARGE, "the result is larger than 64 MiB");
     else if (app->opts->output)
         r = result_write(app->opts->output, buf_span(&out), err);
-    else
+    else if (app->out.is_tty)
         r = term_write(&app->out, buf_span(&out), err);
+    else
+        r = term_keep(&app->out, buf_span(&out), err);
     buf_done(&out);
     return r < 0 ? err_wrap(err, "writing the result") : 0;
 }
@@ -109,7 +111,7 @@ static void sum_up(const struct app *app, const struct run_summary *summary)
     struct buf text = BUF_INIT(TEXT_MAX);
     struct term term;
 
-    term_init(&term, STDERR_FILENO);
+    term_init(&term, TERM_ERR);
     /* that it was interrupted is the summary's first word */
     if (summary->err && (app->opts->quiet || summary->end != RUN_INTERRUPTED))
         term_error(summary->err);
@@ -144,7 +146,7 @@ static void on_removed(void *data, int result, const struct err *err)
 
     if (result < 0) {
         term_warning("the sandbox could not be removed: %s", err->text);
-        term_say("  hint: `agentbox gc` removes what is left once the engine answers\n");
+        term_say("  hint: `agentbox gc` removes what is left once the engine answers");
     }
     app->is_removed = true;
     quit_when_done(app);
@@ -208,7 +210,7 @@ static void stop_now(struct app *app)
         (void) loop_run(app->loop, &is_done, NULL); /* bounded by the timer */
     loop_source_free(timer);
     sandbox_free(sandbox);
-    term_say("agentbox: stopped\n");
+    term_say("agentbox: stopped");
 }
 
 /* ---- set-up ---- */
@@ -275,7 +277,7 @@ int session_run(struct session *session, bool *ret_began, struct err *err)
     int r;
 
     *ret_began = false;
-    term_init(&app.out, STDOUT_FILENO);
+    term_init(&app.out, TERM_OUT);
     r = set_up(&app, session, err);
     if (r == 0)
         r = start(&app, has_past, err);

@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The terminal: what stderr and stdout can do, and text made safe to show.
- * The only code of the program that prints. Everything that a model, a tool or a
- * server said goes through term_clean(): escape sequences, control bytes and
- * characters that change the direction of text are shown as what they are.
+ * The only code of the program that prints, and the only one that knows the descriptors.
+ *
+ * Nothing of what a model, a tool, an image, a server, a manifest or a file name says reaches a terminal as
+ * something that it would act upon. That is held twice: verbs clean what is foreign where they put
+ * it into a line (term_clean(), tone_foreign()), so that it also stays on its line; and term_write(), through
+ * which all text goes, lets nothing pass but text, newlines, tabs and our own colours.
+ *
+ * Two things stay as they are, byte for byte, because they are data: what term_keep() is given, which its
+ * callers do only when no terminal is there (tests/style knows them), and JSON, in which
+ * the same characters are escaped as JSON can (term_json()).
  *
  * Writing to a pipe whose reader has gone is not an error: the rest is dropped.
  */
@@ -14,6 +21,8 @@
 #include "core/base/err.h"
 
 #include <stdbool.h>
+
+enum { TERM_OUT = 1, TERM_ERR = 2 };
 
 struct term {
     int fd;
@@ -26,24 +35,40 @@ struct term {
 void term_init(struct term *t, int fd);
 void term_measure(struct term *t); /* its columns now: windows change */
 
-/* All bytes; ERR_IO when the device is full or broken. */
+/* Lines of text; ERR_IO when the device is full or broken. */
 int term_write(const struct term *t, struct span text, struct err *err);
+
+/* A JSON document or a line of one. */
+int term_json(const struct term *t, struct span json, struct err *err);
+
+/* Bytes that somebody else is to read as they are: a result, a patch, an archive; never for a terminal. */
+int term_keep(const struct term *t, struct span bytes, struct err *err);
 
 /* The same to stdout: the whole result of a verb. */
 int term_print(struct span text, struct err *err);
+int term_print_json(struct span json, struct err *err);
+
+/* The live line of a terminal: what stands there goes, `line` takes its place. Failing is no harm. */
+void term_redraw(const struct term *t, struct span line);
 
 /* False once the reader of a pipe has gone: what lasts need not go on. */
 bool term_has_reader(const struct term *t);
 
-/* printf to stderr; failures there have nobody to be told to. */
+/* One line to stderr, without its newline: whatever the arguments hold stays on it. Failures there have
+ * nobody to be told to. */
 void term_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Append `text` for people: valid UTF-8, controls escaped as \x1b or \u202e, newlines and tabs kept
- * when `keep_lines`, else shown as blanks. */
+/* Append `text` for people: valid UTF-8, controls escaped as \x1b, \u202e or \U000e0041, newlines and tabs
+ * kept when `keep_lines`, else shown as blanks. */
 int term_clean(struct buf *out, struct span text, bool keep_lines);
 
 /* What of a cleaned line fits into `columns` cells of a terminal, with an ellipsis when cut; appended. */
 int term_fit(struct buf *out, struct span line, int columns);
+
+/* One line of foreign text, cleaned; of more than TERM_LINE_MAX bytes the beginning, and how many there are.
+ */
+#define TERM_LINE_MAX 4096
+int term_line(struct buf *out, struct span text);
 
 /* "agentbox: error: TEXT" and the hint on a line of its own, to stderr. */
 void term_error(const struct err *err);

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define TEXT_MAX (64 * 1024 * 1024)
 #define BAR_MAX  40
@@ -92,7 +91,7 @@ static int diff_json(const struct sides *sides, const struct compare *c, struct 
     json_array_end(&w);
     r = report_end(&w, err);
     if (r == 0)
-        r = term_print(buf_span(&out), err);
+        r = term_print_json(buf_span(&out), err);
     buf_done(&out);
     return r;
 }
@@ -210,7 +209,8 @@ static int diff_text(struct compare *c, const struct term *term, struct err *err
         if (r == 0 && term->is_tty && show_on_terminal(&shown, term, buf_span(&text)) < 0)
             r = err_set(err, ERR_TOO_LARGE, "the difference is too large to be shown");
         if (r == 0)
-            r = term_write(term, buf_span(term->is_tty ? &shown : &text), err);
+            r = term->is_tty ? term_write(term, buf_span(&shown), err)
+                             : term_keep(term, buf_span(&text), err);
         buf_done(&text);
         buf_done(&shown);
     }
@@ -253,7 +253,7 @@ int verb_diff(const struct options *opts, struct err *err)
 
     if (r == 0)
         r = compare_new(sides.a.store, sides.a.checkpoint, sides.b.store, sides.b.checkpoint, &c, err);
-    term_init(&term, STDOUT_FILENO);
+    term_init(&term, TERM_OUT);
     if (r == 0)
         r = opts->json   ? diff_json(&sides, c, err)
             : opts->stat ? diff_stat(c, &term, err)

@@ -120,7 +120,7 @@ int verb_doctor(const struct options *opts, struct err *err)
 
     if (!report)
         return err_set(err, ERR_INTERNAL, "no memory for the report");
-    term_init(&term, STDOUT_FILENO);
+    term_init(&term, TERM_OUT);
     r = examine(opts->engine, report, err);
     if (r == 0) {
         check_state_folder(report);
@@ -132,7 +132,7 @@ int verb_doctor(const struct options *opts, struct err *err)
             doctor_text(report, &term, &out);
     }
     if (r == 0)
-        r = term_write(&term, buf_span(&out), err);
+        r = opts->json ? term_json(&term, buf_span(&out), err) : term_write(&term, buf_span(&out), err);
     buf_done(&out);
     free(report);
     return r < 0 ? r : is_fine ? 0 : err_exit_status(ERR_ENGINE);

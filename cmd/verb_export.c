@@ -29,7 +29,7 @@ static int export_json(const struct run_point *point, const char *to, const stru
     json_put_int(&w, "bytes", t->bytes);
     r = report_end(&w, err);
     if (r == 0)
-        r = term_print(buf_span(&out), err);
+        r = term_print_json(buf_span(&out), err);
     buf_done(&out);
     return r;
 }
@@ -38,25 +38,48 @@ static void export_text(const struct run_point *point, const char *to, const str
 {
     char size[32];
 
-    term_say("%s, checkpoint %lld -> %s  %lld file%s, %s\n", point->folder->id, (long long) point->checkpoint,
+    term_say("%s, checkpoint %lld -> %s  %lld file%s, %s", point->folder->id, (long long) point->checkpoint,
              to, (long long) t->files, t->files == 1 ? "" : "s", units_format_size(size, t->bytes));
+}
+
+static int to_stdout(void *data, struct span bytes, struct err *err)
+{
+    return term_keep(data, bytes, err);
+}
+
+static int stream(const struct run_point *point, struct listing_totals *ret, struct err *err)
+{
+    struct term out;
+
+    term_init(&out, TERM_OUT);
+    if (!out.is_tty)
+        return export_stream(point->store, point->checkpoint, to_stdout, &out, ret, err);
+    (void) err_set(err, ERR_USAGE, "an archive is nothing for a terminal");
+    return err_hint(err, "name a file, or send it on: agentbox export %s - | tar -t", point->folder->id);
+}
+
+static int write_out(const struct run_point *point, const char *to, struct listing_totals *ret,
+                     struct err *err)
+{
+    if (strcmp(to, "-") == 0)
+        return stream(point, ret, err);
+    return export_is_tar(to) ? export_tar(point->store, point->checkpoint, to, ret, err)
+                             : export_folder(point->store, point->checkpoint, to, ret, err);
 }
 
 int verb_export(const struct options *opts, struct err *err)
 {
     const char *to = opts->args[1];
-    bool is_stdout = strcmp(to, "-") == 0;
     struct listing_totals totals = { 0 };
     struct run_point point = { 0 };
     int r = 0;
 
-    if (is_stdout && opts->json)
+    if (strcmp(to, "-") == 0 && opts->json)
         r = err_set(err, ERR_USAGE, "the archive and the report cannot both go to stdout");
     if (r == 0)
         r = run_point_open(opts->args[0], &point, err);
     if (r == 0)
-        r = is_stdout || export_is_tar(to) ? export_tar(point.store, point.checkpoint, to, &totals, err)
-                                           : export_folder(point.store, point.checkpoint, to, &totals, err);
+        r = write_out(&point, to, &totals, err);
     if (r == 0 && opts->json)
         r = export_json(&point, to, &totals, err);
     else if (r == 0)

@@ -52,11 +52,13 @@ static void gc_text(const struct sweep_result *result, bool is_dry, struct buf *
 
         if (item->verdict == SWEEP_KEEP)
             continue;
-        buf_printf(out, "%s %s %s (%s)\n",
+        buf_printf(out, "%s %s ",
                    is_dry             ? "would remove"
                    : item->is_removed ? "removed"
                                       : "could not remove",
-                   kinds[item->kind], item->name, verdicts[item->verdict]);
+                   kinds[item->kind]);
+        term_line(out, span_of(item->name));
+        buf_printf(out, " (%s)\n", verdicts[item->verdict]);
     }
     if (out->len == 0)
         buf_add_text(out, "nothing to remove\n");
@@ -87,7 +89,7 @@ int verb_gc(const struct options *opts, struct err *err)
     else if (r == 0)
         gc_text(&result, opts->dry_run, &out);
     if (r == 0)
-        r = term_print(buf_span(&out), err);
+        r = opts->json ? term_print_json(buf_span(&out), err) : term_print(buf_span(&out), err);
     if (r == 0 && result.failed > 0)
         r = -(int) err->code;
     sweep_free(sweep);

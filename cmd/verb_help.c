@@ -33,9 +33,9 @@ static const struct {
     { "143", "interrupted by SIGTERM; 129 by SIGHUP (the terminal went away)" },
 };
 
-static int print(struct buf *out, struct err *err)
+static int print(struct buf *out, bool is_json, struct err *err)
 {
-    int r = term_print(buf_span(out), err);
+    int r = is_json ? term_print_json(buf_span(out), err) : term_print(buf_span(out), err);
 
     buf_done(out);
     return r;
@@ -71,7 +71,7 @@ int verb_help(const struct options *opts, struct err *err)
         buf_done(&out);
         return r;
     }
-    return print(&out, err);
+    return print(&out, false, err);
 }
 
 int verb_schema(const struct options *opts, struct err *err)
@@ -84,7 +84,7 @@ int verb_schema(const struct options *opts, struct err *err)
         buf_done(&out);
         return r;
     }
-    return print(&out, err);
+    return print(&out, true, err);
 }
 
 int verb_version(const struct options *opts, struct err *err)
@@ -94,7 +94,7 @@ int verb_version(const struct options *opts, struct err *err)
 
     if (!opts->json) {
         buf_printf(&out, "agentbox %s\n", AGENTBOX_VERSION);
-        return print(&out, err);
+        return print(&out, false, err);
     }
     report_begin(&w, &out);
     json_put_string(&w, "agentbox", AGENTBOX_VERSION);
@@ -104,5 +104,5 @@ int verb_version(const struct options *opts, struct err *err)
         buf_done(&out);
         return -ERR_TOO_LARGE;
     }
-    return print(&out, err);
+    return print(&out, true, err);
 }

@@ -6,8 +6,6 @@
 #include "core/run/follow.h"
 #include "core/run/view.h"
 
-#include <unistd.h>
-
 #define LINE_BYTES_MAX (8 * 1024 * 1024)
 
 struct logs {
@@ -33,7 +31,8 @@ static void show(struct logs *logs, struct span line, const struct record *rec)
         r = line_record(&out, rec, &logs->term);
     }
     if (r == 0 && out.len > 0)
-        r = term_write(&logs->term, buf_span(&out), logs->err);
+        r = logs->is_json ? term_json(&logs->term, buf_span(&out), logs->err)
+                          : term_write(&logs->term, buf_span(&out), logs->err);
     if (r < 0)
         logs->result = r;
     buf_done(&out);
@@ -75,7 +74,7 @@ int verb_logs(const struct options *opts, struct err *err)
     struct journal_follow *follow = NULL;
     int r = run_folder_open(opts->args[0], &logs.folder, err);
 
-    term_init(&logs.term, STDOUT_FILENO);
+    term_init(&logs.term, TERM_OUT);
     if (r == 0)
         r = loop_new(&logs.loop, err);
     if (r == 0)

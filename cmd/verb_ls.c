@@ -9,7 +9,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define LIST_MAX (64 * 1024 * 1024)
 
@@ -77,7 +76,7 @@ int verb_ls(const struct options *opts, struct err *err)
     size_t count = 0;
     int r = run_view_all(&views, &count, err);
 
-    term_init(&term, STDOUT_FILENO);
+    term_init(&term, TERM_OUT);
     if (r == 0 && opts->json) {
         r = list_json(views, count, &out, err);
     } else if (r == 0 && count > 0) {
@@ -85,10 +84,10 @@ int verb_ls(const struct options *opts, struct err *err)
         for (size_t i = 0; i < count; i++)
             list_row(&out, &term, &views[i]);
     } else if (r == 0) {
-        term_say("no runs yet; `agentbox run MANIFEST` makes one\n");
+        term_say("no runs yet; `agentbox run MANIFEST` makes one");
     }
     if (r == 0)
-        r = term_write(&term, buf_span(&out), err);
+        r = opts->json ? term_json(&term, buf_span(&out), err) : term_write(&term, buf_span(&out), err);
     free(views);
     buf_done(&out);
     return r;

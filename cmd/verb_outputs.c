@@ -71,7 +71,7 @@ static int tell(const struct options *opts, const struct run_point *point, const
     else
         outputs_text(list, count, &out);
     if (r == 0)
-        r = term_print(buf_span(&out), err);
+        r = opts->json ? term_print_json(buf_span(&out), err) : term_print(buf_span(&out), err);
     buf_done(&out);
     return r;
 }

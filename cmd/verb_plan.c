@@ -75,11 +75,11 @@ static int plan_json(const struct run_spec *spec, struct span sandbox, struct bu
 
 static void line(struct buf *out, const char *name, const char *value)
 {
-    struct buf clean = BUF_INIT(PLAN_MAX);
-
-    if (value && *value && term_clean(&clean, span_of(value), false) == 0)
-        buf_printf(out, "%-12s %s\n", name, buf_text(&clean));
-    buf_done(&clean);
+    if (!value || !*value)
+        return;
+    buf_printf(out, "%-12s ", name);
+    term_line(out, span_of(value));
+    buf_add_char(out, '\n');
 }
 
 static void text_limits(struct buf *out, const struct run_limits *l)
@@ -156,9 +156,9 @@ static void text_rows(struct buf *out, const struct tree *plan)
     tree_each (row, tree_path(plan, "sandbox", "rows", NULL)) {
         const char *state = tree_string(tree_get(row, "state"), "");
 
-        buf_printf(out, "  %-18s %s%s\n", tree_string(tree_get(row, "name"), ""),
-                   tree_string(tree_get(row, "asked"), ""),
-                   strcmp(state, "lowered") == 0 ? "  LOWERED by the manifest" : "");
+        buf_printf(out, "  %-18s ", tree_string(tree_get(row, "name"), ""));
+        term_line(out, span_of(tree_string(tree_get(row, "asked"), "")));
+        buf_add_text(out, strcmp(state, "lowered") == 0 ? "  LOWERED by the manifest\n" : "\n");
     }
 }
 
@@ -198,7 +198,7 @@ int verb_plan(const struct options *opts, struct err *err)
         r = opts->json ? plan_json(spec, buf_span(&sandbox), &out, err)
                        : plan_text(spec, buf_span(&sandbox), &out, err);
     if (r == 0)
-        r = term_print(buf_span(&out), err);
+        r = opts->json ? term_print_json(buf_span(&out), err) : term_print(buf_span(&out), err);
     run_spec_free(spec);
     buf_done(&sandbox);
     buf_done(&out);

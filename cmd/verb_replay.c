@@ -243,7 +243,7 @@ static int tell(struct replaying *r, struct err *err)
     count_all(r);
     result = r->opts->json ? replay_json(r, &out, err) : replay_text(r, &out, err);
     if (result == 0)
-        result = term_print(buf_span(&out), err);
+        result = r->opts->json ? term_print_json(buf_span(&out), err) : term_print(buf_span(&out), err);
     buf_done(&out);
     if (result < 0)
         return result;

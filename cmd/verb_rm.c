@@ -27,7 +27,7 @@ static int remove_one(const struct options *opts, const char *name, struct err *
     if (r == 0)
         r = run_folder_remove(folder, err);
     if (r == 0)
-        term_say("removed %s\n", folder->id);
+        term_say("removed %s", folder->id);
     run_folder_free(folder);
     return r;
 }

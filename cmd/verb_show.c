@@ -213,13 +213,11 @@ static int show_json(struct run_folder *folder, const struct run_view *view, con
 
 static void text_line(struct buf *out, const char *name, const char *value)
 {
-    struct buf clean = BUF_INIT(64 * 1024);
-
-    if (value && *value) {
-        term_clean(&clean, span_of(value), false);
-        buf_printf(out, "%-10s %s\n", name, buf_text(&clean));
-    }
-    buf_done(&clean);
+    if (!value || !*value)
+        return;
+    buf_printf(out, "%-10s ", name);
+    term_line(out, span_of(value));
+    buf_add_char(out, '\n');
 }
 
 static void text_output(void *data, const struct record *rec)
@@ -340,7 +338,7 @@ int verb_show(const struct options *opts, struct err *err)
         r = opts->json ? show_json(folder, &view, &history, &out, err)
                        : show_text(folder, &view, &history, &out, err);
     if (r == 0)
-        r = term_print(buf_span(&out), err);
+        r = opts->json ? term_print_json(buf_span(&out), err) : term_print(buf_span(&out), err);
     run_folder_free(folder);
     buf_done(&out);
     return r;

@@ -30,7 +30,7 @@ static int validate_json(const struct options *opts, struct err *err)
     diags_json(diags, &w);
     written = report_end(&w, err);
     if (written == 0)
-        written = term_print(buf_span(&out), err);
+        written = term_print_json(buf_span(&out), err);
     run_spec_free(spec);
     diags_done(diags);
     free(diags);
@@ -47,7 +47,7 @@ int verb_validate(const struct options *opts, struct err *err)
         return validate_json(opts, err);
     r = load_spec(opts, &spec, err);
     if (r == 0)
-        term_say("%s: fine\n", opts->args[0]);
+        term_say("%s: fine", opts->args[0]);
     run_spec_free(spec);
     return r;
 }

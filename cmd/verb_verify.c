@@ -103,7 +103,7 @@ int verb_verify(const struct options *opts, struct err *err)
     else if (r == 0)
         verify_text(folder, verdict, &out);
     if (r == 0)
-        r = term_print(buf_span(&out), err);
+        r = opts->json ? term_print_json(buf_span(&out), err) : term_print(buf_span(&out), err);
     if (r == 0 && verdict->damage_count > 0)
         r = err_exit_status(ERR_INVALID);
     run_folder_free(folder);

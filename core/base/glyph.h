@@ -16,7 +16,8 @@
  * *ret_len: its bytes. */
 uint32_t glyph_next(struct span s, size_t *ret_len);
 
-/* What a terminal would obey instead of showing, or what would make text read otherwise than it is. */
+/* What a terminal would obey instead of showing, or what would make text read otherwise than it is: control
+ * characters, those that change the direction, those that end a line, and those that nobody sees. */
 bool glyph_is_unsafe(uint32_t c);
 
 /* Cells of a terminal: 2 for the blocks of East Asian width W and F, 0 for combining marks. */

@@ -60,6 +60,10 @@ void json_span(struct json_writer *w, struct span text);
 void json_raw(struct json_writer *w, struct span value);         /* an already encoded value, as it is */
 void json_tree(struct json_writer *w, const struct tree *value); /* re-encode a node (a YAML one too) */
 
+/* Append a JSON text that says the same, with every character that a terminal would act upon escaped
+ * (glyph_is_unsafe()), and what is no UTF-8 repaired. Newlines and tabs between values stay. */
+int json_armor(struct buf *out, struct span json);
+
 /* Member in one go. */
 void json_put_string(struct json_writer *w, const char *name, const char *text);
 void json_put_span(struct json_writer *w, const char *name, struct span text);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The JSON writer; json.c says why it is our own. */
 #include "core/base/json.h"
+
+#include "core/base/glyph.h"
 #include "core/base/utf8.h"
 
 #include <assert.h>
@@ -351,4 +353,44 @@ void json_put_raw(struct json_writer *w, const char *name, struct span value)
 {
     json_key(w, name);
     json_raw(w, value);
+}
+
+/* Such characters stand inside of strings only, where this is how they are written; a control character
+ * outside of them is white space. */
+static int armor_one(struct buf *out, uint32_t c)
+{
+    if (c == '\n' || c == '\t')
+        return buf_add_char(out, (char) c);
+    if (c == '\r')
+        return buf_add_char(out, ' ');
+    if (c < 0x10000)
+        return buf_printf(out, "\\u%04x", c);
+    c -= 0x10000;
+    return buf_printf(out, "\\u%04x\\u%04x", 0xd800 + (c >> 10), 0xdc00 + (c & 0x3ff));
+}
+
+int json_armor(struct buf *out, struct span json)
+{
+    struct buf valid = BUF_INIT(3 * json.len + 1);
+    int r = utf8_repair(&valid, json);
+    struct span s = buf_span(&valid);
+
+    while (r == 0 && s.len > 0) {
+        size_t at = 0, len = 0;
+        uint32_t c = 0;
+
+        for (; at < s.len; at += len) {
+            c = glyph_next(span_make(s.ptr + at, s.len - at), &len);
+            if (glyph_is_unsafe(c))
+                break;
+        }
+        r = buf_add(out, s.ptr, at);
+        if (r == 0 && at < s.len) {
+            r = armor_one(out, c);
+            at += len;
+        }
+        s = span_make(s.ptr + at, s.len - at);
+    }
+    buf_done(&valid);
+    return r;
 }

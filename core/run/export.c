@@ -333,17 +333,12 @@ bool export_is_tar(const char *path)
 {
     enum archive_filter filter;
 
-    return strcmp(path, "-") == 0 || find_filter(path, &filter);
+    return find_filter(path, &filter);
 }
 
 static int to_stage(void *data, struct span bytes, struct err *err)
 {
     return stage_file_add(data, bytes, err);
-}
-
-static int to_stdout(void *data, struct span bytes, struct err *err)
-{
-    return file_write_all(STDOUT_FILENO, bytes.ptr, bytes.len, err);
 }
 
 static int add_entry(struct archive_writer *w, const struct listing_entry *e, struct err *err)
@@ -423,15 +418,19 @@ static int write_members(struct checkpoint_store *store, const struct listing *l
     return r == 0 ? archive_writer_finish(w, err) : r;
 }
 
-static int write_archive(struct checkpoint_store *store, const struct listing *l, const char *path,
-                         struct stage_file *file, struct err *err)
-{
-    struct archive_options options = { .filter = ARCHIVE_PLAIN, .is_detailed = true };
-    struct archive_writer *w = NULL;
-    int r;
+struct sink {
+    enum archive_filter filter;
+    archive_sink_fn *write;
+    void *data;
+};
 
-    (void) find_filter(path, &options.filter); /* any other name: not compressed */
-    r = archive_writer_open(&w, &options, file ? to_stage : to_stdout, file, err);
+static int write_archive(struct checkpoint_store *store, const struct listing *l, const struct sink *to,
+                         struct err *err)
+{
+    struct archive_options options = { .filter = to->filter, .is_detailed = true };
+    struct archive_writer *w = NULL;
+    int r = archive_writer_open(&w, &options, to->write, to->data, err);
+
     if (r == 0)
         r = write_members(store, l, w, err);
     archive_writer_free(w);
@@ -442,23 +441,43 @@ static int write_tar_file(struct checkpoint_store *store, const struct listing *
                           struct err *err)
 {
     CLEANUP(free) char *full = NULL;
+    struct sink sink = { ARCHIVE_PLAIN, to_stage, NULL };
     struct stage_file *file = NULL;
     struct stage *stage = NULL;
     char sha256[DIGEST_HEX];
     int r = full_path(path, &full, err);
 
+    (void) find_filter(path, &sink.filter); /* any other name: not compressed */
+
     if (r == 0)
         r = stage_new(full, false, &stage, err);
     if (r == 0)
         r = stage_file_begin(stage, "", 0644, &file, err);
+    sink.data = file;
     if (r == 0)
-        r = write_archive(store, l, path, file, err);
+        r = write_archive(store, l, &sink, err);
     if (r == 0)
         r = stage_file_end(TAKE_PTR(file), sha256, err);
     if (r == 0)
         r = stage_place(stage, err);
     stage_file_drop(file);
     stage_free(stage);
+    return r;
+}
+
+int export_stream(struct checkpoint_store *store, int64_t number, archive_sink_fn *write, void *data,
+                  struct listing_totals *ret, struct err *err)
+{
+    const struct sink sink = { ARCHIVE_PLAIN, write, data };
+    struct listing l;
+    int r = checkpoint_load(store, number, &l, err);
+
+    if (r < 0)
+        return r;
+    r = write_archive(store, &l, &sink, err);
+    if (r == 0)
+        listing_totals(&l, ret);
+    listing_done(&l);
     return r;
 }
 
@@ -470,8 +489,7 @@ int export_tar(struct checkpoint_store *store, int64_t number, const char *path,
 
     if (r < 0)
         return r;
-    r = strcmp(path, "-") == 0 ? write_archive(store, &l, path, NULL, err)
-                               : write_tar_file(store, &l, path, err);
+    r = write_tar_file(store, &l, path, err);
     if (r == 0)
         listing_totals(&l, ret);
     listing_done(&l);

@@ -7,6 +7,7 @@
 #ifndef RUN_EXPORT_H
 #define RUN_EXPORT_H
 
+#include "core/base/archive.h"
 #include "core/base/err.h"
 #include "core/run/checkpoint.h"
 #include "core/run/outputs.h"
@@ -16,10 +17,13 @@
 /* `path` must not exist, or be an empty folder (ERR_CONFLICT). */
 int export_folder(struct checkpoint_store *store, int64_t number, const char *path,
                   struct listing_totals *ret, struct err *err);
-/* An existing file is replaced in one step. `path` "-" : to descriptor 1. */
+/* An existing file is replaced in one step. */
 int export_tar(struct checkpoint_store *store, int64_t number, const char *path, struct listing_totals *ret,
                struct err *err);
-/* Is this a name for export_tar()? "-", .tar, .tar.zst, .tzst, .tar.gz or .tgz. */
+/* The same, not compressed, piece by piece to `write`. */
+int export_stream(struct checkpoint_store *store, int64_t number, archive_sink_fn *write, void *data,
+                  struct listing_totals *ret, struct err *err);
+/* Is this a name for export_tar()? .tar, .tar.zst, .tzst, .tar.gz or .tgz. */
 bool export_is_tar(const char *path);
 
 /* The outputs of a manifest, from a checkpoint, all or nothing as in outputs.h. *ret_reports (free()) has one

@@ -8,6 +8,7 @@ alone       every header compiles by itself
 sizes       functions to 100 lines, 7 parameters (`err` not counted) and depth 5; .c files to 800 lines
 spdx        the licence line stands first
 banned      functions that are not used here, and who may print or exit
+printing    one door to stdout and stderr, and who may send bytes through it as they are
 marks       no notes to self, no typedef of structs
 format      clang-format has nothing to change
 top         the top of the tree is fixed
@@ -59,6 +60,16 @@ BANNED = re.compile(r"\b(strcpy|strcat|strncat|sprintf|vsprintf|gets|strtok|atoi
 WAITS = re.compile(r"\b(sleep|usleep|nanosleep)\s*\(")
 SPEAKS = re.compile(r"\b(exit|_exit|_Exit|quick_exit|abort|printf|fprintf|vprintf|vfprintf|puts|fputs|putchar|perror|err|errx|"
                     r"warn|warnx|dprintf)\s*\(|(?<![.>\w])(stdout|stderr)\b")
+# Everything that is printed goes through cmd/term.c, which lets nothing pass that a terminal would act upon. Others neither write
+# by other means nor know the descriptors; children that inherit one are named here.
+PRINTER = "cmd/term.c"
+PRINTS = re.compile(r"\b(printf|fprintf|vprintf|vfprintf|dprintf|vdprintf|puts|fputs|putchar|putc|fputc|fwrite|fdopen|perror|psignal|"
+                    r"syslog)\s*\(|(?<![.>\w])(stdout|stderr)\b|\bSTD(OUT|ERR)_FILENO\b")
+INHERITS = {"core/base/secret.c": "STDOUT_FILENO", "core/base/loop.c": "STDERR_FILENO"}
+# Bytes as they are: the result to a pipe or a file, a patch that is to be applied, an archive; each asks first whether that is a
+# terminal. And what writes files of the user.
+KEEPS = re.compile(r"\b(term_keep|file_write_all|write|writev|pwrite|send|sendmsg|open|fopen)\s*\(")
+KEEPERS = {"cmd/session.c", "cmd/verb_diff.c", "cmd/verb_export.c", "cmd/result.c", "cmd/main.c"}
 MARKS = re.compile(r"\b(TODO|FIXME|XXX|HACK|WIP|TBD)\b")
 TYPEDEF = re.compile(r"\btypedef\s+(struct|union|enum)\b")
 TOP = {"cmd", "core", "oci", "manifest", "tests", "scripts", "meson.build", "meson_options.txt", "README.md", "LICENSE"}
@@ -242,6 +253,21 @@ def check_banned():
             for found in lines_with(SPEAKS, path, text):
                 if not (path.startswith("core/guest/") and "_exit" in found):
                     yield found
+
+
+def check_printing():
+    for path in filter(is_product, C_FILES):
+        if path.startswith("core/guest/") or path.startswith(PRINTER[:-2]):
+            continue
+        text = code(path)
+        for found in lines_with(PRINTS, path, text):
+            if not found.endswith(": " + INHERITS.get(path, "nothing")):
+                yield found
+        if path.startswith("cmd/"):
+            if path not in KEEPERS:
+                yield from lines_with(KEEPS, path, text)
+            elif "term_keep" in text and "is_tty" not in text:
+                yield "%s: sends bytes as they are without asking for a terminal" % path
 
 
 def check_marks():

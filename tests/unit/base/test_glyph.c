@@ -31,9 +31,13 @@ static void test_what_is_no_utf8_comes_byte_by_byte(void **state)
 
 static void test_unsafe(void **state)
 {
-    static const uint32_t unsafe[] = { 0,      0x1b,   '\n',   0x7f,   0x9b,   0x61c,
-                                       0x200e, 0x2028, 0x202e, 0x2066, 0x2069, 0xfeff };
-    static const uint32_t safe[] = { ' ', '~', 0xa0, 0xfc, 0x200d, 0x202f, 0x206a, 0xfffd, 0x1f600 };
+    static const uint32_t unsafe[] = { 0,       0x1b,    '\n',    0x7f,    0x9b,   0x61c,  0x200e,
+                                       0x2028,  0x202e,  0x2066,  0x2069,  0xfeff, 0xad,   0x34f,
+                                       0x180e,  0x200b,  0x200d,  0x2060,  0x206f, 0xfff9, 0xfffb,
+                                       0x1d173, 0xe0001, 0xe0041, 0xe007f, 0xe01ef };
+    static const uint32_t safe[] = { ' ',    '~',    0xa0,    0xac,    0xae,    0xfc,
+                                     0x200a, 0x2010, 0x2027,  0x202f,  0x205f,  0x2070,
+                                     0xfe0f, 0xfffd, 0x1f600, 0xdffff, 0xf0000, 0x10ffff };
 
     for (size_t i = 0; i < sizeof(unsafe) / sizeof(unsafe[0]); i++)
         assert_true(glyph_is_unsafe(unsafe[i]));

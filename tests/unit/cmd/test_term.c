@@ -79,8 +79,38 @@ static void test_direction_and_separators(void **state)
     CLEAN("\xe2\x80\x8e\xe2\x80\x8f\xd8\x9c", "\\u200e\\u200f\\u061c");                        /* marks */
     CLEAN("\xe2\x80\xa8\xe2\x80\xa9", "\\u2028\\u2029"); /* line and paragraph separator */
     CLEAN("\xef\xbb\xbf#", "\\ufeff#");
-    CLEAN("\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5\xe2\x81\xaa",
-          "\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5\xe2\x81\xaa"); /* their neighbours */
+    CLEAN("\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\x9f\xe2\x81\xb0",
+          "\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\x9f\xe2\x81\xb0"); /* their neighbours */
+}
+
+static void test_what_nobody_sees(void **state)
+{
+    CLEAN("a\xe2\x80\x8b\xe2\x80\x8c\xe2\x80\x8d\xe2\x81\xa0\xc2\xad", "a\\u200b\\u200c\\u200d\\u2060\\xad");
+    CLEAN("\xf3\xa0\x81\x81z", "\\U000e0041z"); /* a tag: text that is hidden in text */
+}
+
+static void line_of(size_t len, const char *want)
+{
+    struct buf out = BUF_INIT(8192);
+    char text[8000];
+
+    memset(text, 'x', sizeof(text));
+    assert_int_equal(term_line(&out, span_make(text, len)), 0);
+    assert_memory_equal(out.data, text, len < TERM_LINE_MAX ? len : TERM_LINE_MAX);
+    assert_string_equal(out.data + (len < TERM_LINE_MAX ? len : TERM_LINE_MAX), want);
+    buf_done(&out);
+}
+
+static void test_long_lines_are_cut(void **state)
+{
+    struct buf out = BUF_INIT(8192);
+
+    line_of(3, "");
+    line_of(TERM_LINE_MAX, "");
+    line_of(TERM_LINE_MAX + 1, "\xe2\x80\xa6 (4097 bytes)");
+    assert_int_equal(term_line(&out, span_of("a\nb\x1b\xe2\x80\xae")), 0);
+    assert_string_equal(buf_text(&out), "a b\\x1b\\u202e");
+    buf_done(&out);
 }
 
 static void test_invalid_utf8(void **state)
@@ -281,22 +311,88 @@ static void test_errors(void **state)
 
     capture();
     term_error(&err);
-    expect_said("agentbox: error: no \\x1b[31mway\nto go\n  hint: try\\u202e this\n");
+    expect_said("agentbox: error: no \\x1b[31mway to go\n  hint: try\\u202e this\n");
     err.hint[0] = '\0';
     capture();
     term_error(&err);
-    expect_said("agentbox: error: no \\x1b[31mway\nto go\n");
+    expect_said("agentbox: error: no \\x1b[31mway to go\n");
 }
 
 static void test_warnings_and_words(void **state)
 {
     capture();
     term_warning("%s is %d", "a\rb", 7);
-    term_say("%s %d\n", "plain", 1);
-    expect_said("agentbox: warning: a\\x0db is 7\nplain 1\n");
+    term_warning("%s", "one\nagentbox: error: two");
+    term_say("%s %d", "plain\n\x1b[31m", 1);
+    expect_said("agentbox: warning: a\\x0db is 7\nagentbox: warning: one agentbox: error: two\n"
+                "plain \\x1b[31m 1\n");
 }
 
 /* ---- writing ---- */
+
+/* What arrives of `text`, whichever of them wrote it. */
+static void written(int (*write_it)(const struct term *, struct span, struct err *), bool has_color,
+                    struct span text, const char *want)
+{
+    struct term t = { .has_color = has_color };
+    struct err err = { 0 };
+    char got[512] = "";
+    int fds[2];
+
+    assert_int_equal(pipe(fds), 0);
+    t.fd = fds[1];
+    assert_int_equal(write_it(&t, text, &err), 0);
+    close(fds[1]);
+    assert_true(read(fds[0], got, sizeof(got) - 1) >= 0);
+    close(fds[0]);
+    assert_string_equal(got, want);
+}
+
+#define WRITTEN(fn, color, text, want) written(fn, color, span_make(text, sizeof(text) - 1), want)
+
+/* Whatever a verb forgot to clean. */
+static void test_nothing_passes_the_door(void **state)
+{
+    WRITTEN(term_write, false, "plain\n\ttext \xe6\xbc\xa2\n", "plain\n\ttext \xe6\xbc\xa2\n");
+    WRITTEN(term_write, false, "a\x1b[2J\x1b]52;c;eA==\a\rb\0\x7f\xc2\x9b\xff\xe2\x80\xae\n",
+            "a\\x1b[2J\\x1b]52;c;eA==\\x07\\x0db\\x00\\x7f\\x9b\xef\xbf\xbd\\u202e\n");
+    WRITTEN(term_write, false, "\xef\xbf\xbd\xe6\xbc", "\xef\xbf\xbd\xef\xbf\xbd"); /* a true one stays */
+}
+
+static void test_only_colours_of_ours_pass(void **state)
+{
+    WRITTEN(term_write, true, "\033[1;31merror\033[0m \033[2J\033[m\033[8m\033[31",
+            "\033[1;31merror\033[0m \\x1b[2J\\x1b[m\\x1b[8m\\x1b[31");
+    WRITTEN(term_write, true, "\033[38;5;196;48;5;196mx\033[?25hy", "\\x1b[38;5;196;48;5;196mx\\x1b[?25hy");
+    WRITTEN(term_write, false, "\033[1;31merror\033[0m", "\\x1b[1;31merror\\x1b[0m");
+}
+
+static void test_bytes_are_kept_when_asked(void **state)
+{
+    WRITTEN(term_keep, false, "a\x1b[2J\r\xff", "a\x1b[2J\r\xff");
+}
+
+static void test_json_says_the_same(void **state)
+{
+    WRITTEN(term_json, false, "{\"a\":\"\x7f\xc2\x9b\xe2\x80\xae\xf3\xa0\x81\x81\xc3\xbc\"\r\n\t}",
+            "{\"a\":\"\\u007f\\u009b\\u202e\\udb40\\udc41\xc3\xbc\" \n\t}");
+    WRITTEN(term_json, true, "[\"\xff\x1b[0m\"]", "[\"\xef\xbf\xbd\\u001b[0m\"]");
+}
+
+static void test_the_live_line(void **state)
+{
+    struct term t = { .has_color = true };
+    char got[64] = "";
+    int fds[2];
+
+    assert_int_equal(pipe(fds), 0);
+    t.fd = fds[1];
+    term_redraw(&t, span_of("\033[2mx\r\033[K\033[0m"));
+    close(fds[1]);
+    assert_true(read(fds[0], got, sizeof(got) - 1) > 0);
+    close(fds[0]);
+    assert_string_equal(got, "\r\033[K\033[2mx\\x0d\\x1b[K\033[0m");
+}
 
 static void test_a_reader_that_went_away_is_no_error(void **state)
 {
@@ -355,6 +451,13 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_terminal),
     cmocka_unit_test(test_errors),
     cmocka_unit_test(test_warnings_and_words),
+    cmocka_unit_test(test_what_nobody_sees),
+    cmocka_unit_test(test_long_lines_are_cut),
+    cmocka_unit_test(test_nothing_passes_the_door),
+    cmocka_unit_test(test_only_colours_of_ours_pass),
+    cmocka_unit_test(test_bytes_are_kept_when_asked),
+    cmocka_unit_test(test_json_says_the_same),
+    cmocka_unit_test(test_the_live_line),
     cmocka_unit_test(test_a_reader_that_went_away_is_no_error),
     cmocka_unit_test(test_a_device_that_is_full),
 };

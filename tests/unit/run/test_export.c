@@ -202,8 +202,8 @@ static void test_tar_as_tar_reads_it(void **state)
 
 static void test_names_of_archives(void **state)
 {
-    static const char *const yes[] = { "-", "a.tar", "b/a.tar.zst", "a.tzst", "a.tgz", "a.tar.gz" };
-    static const char *const no[] = { "", "a", ".tar", "a.zip", "tar", "a.tar/", "a.zst" };
+    static const char *const yes[] = { "a.tar", "b/a.tar.zst", "a.tzst", "a.tgz", "a.tar.gz" };
+    static const char *const no[] = { "", "-", "a", ".tar", "a.zip", "tar", "a.tar/", "a.zst" };
 
     for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
         assert_true(export_is_tar(yes[i]));
