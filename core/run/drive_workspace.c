@@ -2,12 +2,28 @@
 /* The driver's side to the workspace: filled or restored, kept in checkpoints, outputs collected. */
 #include "core/base/cleanup.h"
 #include "core/run/driver_impl.h"
+#include "core/run/object.h"
 #include "core/sandbox/channel.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- workspace ---- */
+
+static int record_input(struct run *run, const struct input_report *report)
+{
+    struct record rec = { .type = RECORD_INPUT_DONE };
+
+    rec.input = (struct record_input){
+        .path = report->entry->path,
+        .is_folder = report->is_folder,
+        .is_mount = report->entry->mount,
+        .files = report->files,
+        .size = report->size,
+        .sha256 = report->sha256[0] ? report->sha256 : NULL,
+    };
+    return run_record(run, &rec);
+}
 
 static void on_filled(void *data, int result, const struct workspace_report *report, const struct err *err)
 {
@@ -17,6 +33,10 @@ static void on_filled(void *data, int result, const struct workspace_report *rep
     if (result < 0) {
         drive_record_failure(run, RECORD_WORKSPACE_FAILED, err);
     } else {
+        int r = 0;
+
+        for (size_t i = 0; i < report->input_count && r == 0; i++)
+            r = record_input(run, &report->inputs[i]);
         rec.workspace = (struct record_workspace){
             .attempt = run->state.attempt,
             .files = report->files,
@@ -24,7 +44,8 @@ static void on_filled(void *data, int result, const struct workspace_report *rep
             .links = report->links,
             .bytes = report->bytes,
         };
-        (void) run_record(run, &rec);
+        if (r == 0)
+            (void) run_record(run, &rec);
     }
     workspace_fill_free(TAKE_PTR(run->fill));
 }
@@ -176,13 +197,16 @@ static void keep_report(struct run *run, const struct output_report *report)
     if (!more)
         return; /* the record has it; only the summary is shorter */
     run->reports = more;
-    more[run->report_count++] = *report;
+    more[run->report_count] = *report;
+    more[run->report_count++].list = (struct span){ 0 };
 }
 
 static void on_output(void *data, const struct output_report *report)
 {
     struct run *run = data;
     bool failed = report->result < 0;
+    char list[DIGEST_HEX];
+    struct err err = { 0 };
     struct record rec = { .type = failed ? RECORD_OUTPUT_FAILED : RECORD_OUTPUT_DONE };
 
     rec.output = (struct record_output){
@@ -196,6 +220,13 @@ static void on_output(void *data, const struct output_report *report)
         .code = failed ? err_code_name(report->err.code) : NULL,
         .message = failed ? report->err.text : NULL,
     };
+    if (!failed && report->list.len > 0) {
+        if (object_put(run->folder, report->list, list, &err) < 0) {
+            run_break(run, &err);
+            return;
+        }
+        rec.output.list = list;
+    }
     keep_report(run, report);
     (void) run_record(run, &rec);
 }

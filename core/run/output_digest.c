@@ -10,6 +10,17 @@ static int by_name(const void *a, const void *b)
                   ((const struct output_digest_file *) b)->name);
 }
 
+int output_list(struct output_digest_file *list, size_t count, struct buf *out)
+{
+    int r = 0;
+
+    if (count > 0)
+        qsort(list, count, sizeof(*list), by_name);
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = buf_printf(out, "%s  %s\n", list[i].sha256, list[i].name);
+    return r;
+}
+
 int output_digest(struct output_digest_file *list, size_t count, char ret_sha256[DIGEST_HEX], struct err *err)
 {
     struct digest *sum = digest_new();

@@ -13,6 +13,9 @@ struct output_digest_file {
     const char *sha256;
 };
 
+/* Append the text itself; sorts the list by name. -ERR_TOO_LARGE: the buffer's ceiling. */
+int output_list(struct output_digest_file *list, size_t count, struct buf *out);
+
 /* Sorts the list by name. */
 int output_digest(struct output_digest_file *list, size_t count, char ret_sha256[DIGEST_HEX],
                   struct err *err);

@@ -19,6 +19,7 @@
 
 #define JOBS_MAX  32
 #define FILES_MAX 200000 /* of one output */
+#define LIST_MAX  (64 * 1024 * 1024)
 
 /* A file of an output: where it is inside, and its digest once read. */
 struct output_file {
@@ -36,6 +37,7 @@ struct collected {
     struct output_file *files;
     size_t file_count, file_cap;
     uint64_t listed_bytes;
+    struct buf list; /* report.list */
 };
 
 struct job {
@@ -373,6 +375,8 @@ static int sum_up(struct collected *c, struct err *err)
     for (size_t i = 0; i < c->file_count; i++)
         list[i] = (struct output_digest_file){ c->files[i].rel, c->files[i].sha256 };
     r = output_digest(list, c->file_count, c->report.sha256, err);
+    if (r == 0 && output_list(list, c->file_count, &c->list) == 0)
+        c->report.list = buf_span(&c->list); /* without it less can be told later, no more */
     free(list);
     return r;
 }
@@ -456,7 +460,8 @@ int outputs_start(struct loop *loop, struct channel *channel, const struct run_o
     o->data = data;
     o->bytes_max = INT64_MAX;
     for (size_t i = 0; i < count; i++)
-        o->list[i] = (struct collected){ .owner = o, .report = { .output = &list[i] } };
+        o->list[i] =
+            (struct collected){ .owner = o, .report = { .output = &list[i] }, .list = BUF_INIT(LIST_MAX) };
     r = loop_defer(loop, pump, o, &o->soon, err);
     if (r < 0) {
         free(o->list);
@@ -488,6 +493,7 @@ void outputs_free(struct outputs *o)
         for (size_t k = 0; k < o->list[i].file_count; k++)
             free(o->list[i].files[k].path);
         free(o->list[i].files);
+        buf_done(&o->list[i].list);
         stage_free(o->list[i].stage);
     }
     free(o->list);

@@ -37,7 +37,8 @@ struct output_report {
     bool is_folder;
     int64_t files, size; /* size: bytes of all files */
     char sha256[DIGEST_HEX];
-    int result; /* 0, or -ERR_OUTPUT: then `err` says why; of the others nothing was written either */
+    struct span list; /* folders: the text whose digest that is; only during on_output. Empty: too long */
+    int result;       /* 0, or -ERR_OUTPUT: then `err` says why; of the others nothing was written either */
     struct err err;
 };
 

@@ -189,6 +189,15 @@ static const struct row workspace_row[] = {
     REC_TEXT(workspace, tree),
 };
 
+static const struct row input_row[] = {
+    REC_NEED(input, path),
+    REC_FLAG(input, "folder", is_folder),
+    REC_FLAG(input, "mount", is_mount),
+    REC_INT(input, files),
+    REC_INT(input, size),
+    REC_TEXT(input, sha256),
+};
+
 static const struct row request_begin_row[] = {
     REC_INT(request_begin, turn),        { "try", INT, AT(request_begin, attempt), 0, NEEDED },
     REC_INT(request_begin, items),       REC_INT(request_begin, items_sent),
@@ -281,6 +290,7 @@ static const struct row output_row[] = {
     REC_INT(output, files),
     REC_INT(output, size),
     REC_TEXT(output, sha256),
+    REC_TEXT(output, list),
     REC_TEXT(output, code),
     REC_TEXT(output, message),
 };
@@ -341,6 +351,7 @@ static const struct {
     [RECORD_CHECKPOINT_BEGIN] = { "checkpoint.begin", ROWS(checkpoint, checkpoint_begin_row) },
     [RECORD_CHECKPOINT_DONE] = { "checkpoint.done", ROWS(checkpoint, checkpoint_row) },
     [RECORD_CHECKPOINT_FAILED] = { "checkpoint.failed", ROWS(failure, failure_row) },
+    [RECORD_INPUT_DONE] = { "input.done", ROWS(input, input_row) },
 };
 
 const char *record_type_name(enum record_type type)

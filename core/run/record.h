@@ -68,6 +68,7 @@ enum record_type {
     RECORD_CHECKPOINT_BEGIN, /* intent: keep the workspace */
     RECORD_CHECKPOINT_DONE,
     RECORD_CHECKPOINT_FAILED,
+    RECORD_INPUT_DONE, /* one entry of the manifest is in the workspace */
     RECORD_TYPES
 };
 
@@ -173,6 +174,13 @@ struct record_workspace {
     const char *tree;   /* workspace.ready after a restore: the digest found inside */
 };
 
+struct record_input {
+    const char *path; /* in the workspace */
+    bool is_folder, is_mount;
+    int64_t files, size;
+    const char *sha256; /* of a folder as in output_digest.h; NULL: mounted, so that nobody read it */
+};
+
 struct record_request_begin {
     int64_t turn, attempt; /* "try" on disk; both from 1 */
     int64_t items;         /* of the conversation, sent or known to the server */
@@ -276,6 +284,7 @@ struct record_output {
     bool is_folder;
     int64_t files, size;
     const char *sha256;
+    const char *list;           /* folders: the object that names each file with its digest */
     const char *code, *message; /* output.failed */
 };
 
@@ -308,6 +317,7 @@ struct record {
         struct record_sandbox_ready sandbox_ready;
         struct record_failure
             failure; /* sandbox.failed, sandbox.lost, sandbox.removed, workspace.failed, checkpoint.failed */
+        struct record_input input;
         struct record_workspace workspace; /* workspace.begin, workspace.ready */
         struct record_request_begin request_begin;
         struct record_request_item request_item;

@@ -276,6 +276,7 @@ static state_apply_fn *const appliers[RECORD_TYPES] = {
     [RECORD_CHECKPOINT_BEGIN] = apply_checkpoint_begin,
     [RECORD_CHECKPOINT_DONE] = apply_checkpoint_done,
     [RECORD_CHECKPOINT_FAILED] = apply_checkpoint_failed,
+    [RECORD_INPUT_DONE] = apply_unknown, /* nothing is decided by it */
 };
 
 int run_apply(struct run_state *s, const struct record *rec, struct err *err)

@@ -194,6 +194,8 @@ static int need_objects(struct verify *v, struct record *rec, struct err *err)
     const struct record_blob *blob = record_blob_of(rec);
     int r = blob ? need_object(v, blob->object, rec->seq, err) : 0;
 
+    if (rec->type == RECORD_OUTPUT_DONE)
+        return need_object(v, rec->output.list, rec->seq, err);
     if (rec->type != RECORD_CALL_END)
         return r;
     for (size_t i = 0; r == 0 && i < rec->call_end.stream_count; i++)

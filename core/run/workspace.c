@@ -30,6 +30,8 @@ struct job {
     struct span content;
     int64_t offset;
     bool is_file, has_ended_input;
+    size_t entry;          /* the file belongs to this one */
+    struct digest *digest; /* of the bytes that went */
     char path[WALK_PATH_MAX];
 };
 
@@ -51,6 +53,7 @@ struct workspace_fill {
     bool is_busy[JOBS_MAX];
     size_t open;
     struct late_mode *late;
+    struct inputs *inputs;
     struct loop_source *soon;
     struct workspace_report report;
     workspace_done_fn *fn;
@@ -77,6 +80,8 @@ static void job_end(struct job *job)
         (void) close(job->fd); /* only read from */
     job->fd = -1;
     job->call = NULL;
+    digest_free(job->digest);
+    job->digest = NULL;
     fill->is_busy[job - fill->jobs] = false;
     fill->open--;
 }
@@ -93,6 +98,24 @@ static void pump_soon(struct workspace_fill *fill)
         fail(fill, -(int) err.code, &err);
 }
 
+/* All of a file is in the workspace. */
+static void note_file(struct job *job)
+{
+    const struct run_entry *entry = &job->fill->entries[job->entry];
+    size_t prefix = strlen(entry->path);
+    uint8_t sum[DIGEST_SIZE];
+    char sha256[DIGEST_HEX];
+    struct err err = { 0 };
+    int r;
+
+    digest_end(job->digest, sum);
+    digest_hex(sum, sha256);
+    r = inputs_add(job->fill->inputs, job->entry, job->path + prefix + (job->path[prefix] == '/'),
+                   job->offset, sha256, &err);
+    if (r < 0)
+        fail(job->fill, r, &err);
+}
+
 static void on_done(void *data, int result, const struct err *err)
 {
     struct job *job = data;
@@ -105,6 +128,8 @@ static void on_done(void *data, int result, const struct err *err)
             err_hint(&why,
                      "raise workspace.size, or copy less: a local_dir with `mount: true` needs no room");
         fail(job->fill, result, &why);
+    } else if (job->is_file) {
+        note_file(job);
     }
     job_end(job);
     pump_soon(job->fill);
@@ -161,6 +186,7 @@ static bool job_feed(struct job *job)
         r = n < 0 ? (int) n : 0;
         if (n < 0)
             break;
+        digest_add(job->digest, piece.ptr, (size_t) n);
         job->offset += n;
         job->fill->report.bytes += n;
     }
@@ -206,6 +232,13 @@ static void put_file(struct workspace_fill *fill, const char *path, int fd, stru
     job->fd = fd;
     job->content = content;
     job->is_file = true;
+    job->entry = fill->at - 1;
+    job->digest = digest_new();
+    if (!job->digest) {
+        r = err_set(&err, ERR_INTERNAL, "no memory to fill the workspace");
+        job_fail(job, r, &err);
+        return;
+    }
     r = channel_write(fill->channel, path, mode, &write_ops, job, &job->call, &err);
     if (r < 0) {
         job_fail(job, r, &err);
@@ -454,6 +487,23 @@ static bool feed_open(struct workspace_fill *fill)
     return has_more;
 }
 
+static void finish(struct workspace_fill *fill)
+{
+    struct err err = { 0 };
+    int r;
+
+    loop_source_free(fill->soon);
+    fill->soon = NULL;
+    fill->is_over = true;
+    if (fill->result == 0) {
+        r = inputs_end(fill->inputs, &fill->report.inputs, &err);
+        fill->report.input_count = fill->count;
+        if (r < 0)
+            fail(fill, r, &err);
+    }
+    fill->fn(fill->data, fill->result, &fill->report, fill->result < 0 ? &fill->err : NULL);
+}
+
 static void pump(void *data)
 {
     struct workspace_fill *fill = data;
@@ -471,10 +521,7 @@ static void pump(void *data)
             break;
     }
     if (fill->result < 0 || (fill->open == 0 && !has_more && !fill->soon)) {
-        loop_source_free(fill->soon);
-        fill->soon = NULL;
-        fill->is_over = true;
-        fill->fn(fill->data, fill->result, &fill->report, fill->result < 0 ? &fill->err : NULL);
+        finish(fill);
         return;
     }
     if (has_more)
@@ -497,8 +544,11 @@ int workspace_fill_start(struct loop *loop, struct channel *channel, const struc
     fill->root_fd = -1;
     fill->fn = fn;
     fill->data = data;
-    r = loop_defer(loop, pump, fill, &fill->soon, err);
+    r = inputs_new(entries, count, &fill->inputs, err);
+    if (r == 0)
+        r = loop_defer(loop, pump, fill, &fill->soon, err);
     if (r < 0) {
+        inputs_free(fill->inputs);
         free(fill);
         return r;
     }
@@ -524,6 +574,7 @@ void workspace_fill_free(struct workspace_fill *fill)
         free(late);
     }
     walk_end(fill);
+    inputs_free(fill->inputs);
     free(fill);
 }
 

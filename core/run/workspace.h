@@ -7,8 +7,8 @@
  * A copied folder is walked on the host without following links: a link whose
  * target stays inside the copied tree is copied as a link, one that leaves it is
  * refused by its name (ERR_MANIFEST); sockets, devices and pipes are refused too.
- * Reading goes piece by piece with the channel's credit: memory does not grow with
- * the size of the input, and nothing blocks the loop for longer than one piece.
+ * Every file is hashed while it goes (inputs.h). Reading goes piece by piece with the channel's credit:
+ * memory does not grow with the size of the files, and nothing blocks the loop for longer than one piece.
  *
  * workspace_check() -> workspace_fill_start() -> one call of `fn` from the loop,
  * never from inside start -> workspace_fill_free() (also inside `fn`).
@@ -18,6 +18,7 @@
 
 #include "core/base/err.h"
 #include "core/base/loop.h"
+#include "core/run/inputs.h"
 #include "core/run/spec.h"
 
 #include <stdint.h>
@@ -27,6 +28,8 @@ struct workspace_fill;
 
 struct workspace_report {
     int64_t files, folders, links, bytes;
+    const struct input_report *inputs; /* one for each entry; valid during the call, NULL on failure */
+    size_t input_count;
 };
 
 /* result 0: everything is there. Else -ERR_IO / -ERR_MANIFEST (host side; err names the entry and the file)
