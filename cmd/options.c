@@ -28,10 +28,11 @@ enum {
     ON_DOCTOR = 1 << 16,
     ON_VERSION = 1 << 17,
     ON_HELP = 1 << 18,
+    ON_ATTEST = 1 << 19,
     ON_EVERY = ~0,
     ON_MANIFEST = ON_RUN | ON_VALIDATE | ON_PLAN,
-    ON_RUNNING = ON_RUN | ON_RESUME | ON_FORK, /* a run goes on under our eyes */
-    ON_NO_JSON = ON_SCHEMA | ON_RM | ON_HELP,
+    ON_RUNNING = ON_RUN | ON_RESUME | ON_FORK,            /* a run goes on under our eyes */
+    ON_NO_JSON = ON_SCHEMA | ON_RM | ON_HELP | ON_ATTEST, /* some write JSON anyway */
 };
 
 static const char note_task[] = "MANIFEST is a file, or '-' for stdin. TASK takes the place of the "
@@ -51,7 +52,12 @@ static const char note_export[] =
     RUN_IS POINT_IS "\nDIR must be new or empty; '-' writes an archive to stdout.";
 static const char note_verify[] =
     RUN_IS "\nChecked are the journal's chain, the manifest, and every object and checkpoint by its digest.\n"
-           "Damage: exit status 9.";
+           "With --attestation also that FILE says what the run says, byte for byte, and that the outputs\n"
+           "on the disk are what the run wrote. The first difference is named. Damage: exit status 9.";
+static const char note_attest[] = RUN_IS
+    "\nThe statement is in-toto v1 with SLSA provenance v1: outputs with their digests, and what they\n"
+    "come from. The same run gives the same bytes; `agentbox verify RUN --attestation FILE` checks "
+    "them.";
 static const char note_replay[] = RUN_IS "\nA new run makes its calls again, in a new sandbox, with the "
                                          "recorded answers of the model: no network,\n"
                                          "no key, no outputs. Exit status 1: results differ.";
@@ -80,6 +86,8 @@ static const struct verb verbs[] = {
       "write the workspace of a run to a folder or an archive", note_export, 2, 2, false, verb_export },
     { "outputs", ON_OUTPUTS, "RUN", "collect a run's outputs again, from its last checkpoint", note_run, 1, 1,
       false, verb_outputs },
+    { "attest", ON_ATTEST, "RUN", "state what a run that is done wrote, and from what", note_attest, 1, 1,
+      false, verb_attest },
     { "verify", ON_VERIFY, "RUN", "check that a run folder is as it was written", note_verify, 1, 1, false,
       verb_verify },
     { "rm", ON_RM, "RUN...", "remove runs that have ended, with what is left of their sandboxes", note_run, 1,
@@ -114,7 +122,7 @@ static const struct option_row rows[] = {
       "set a limit anew, such as limits.turns=60" },
     { "json", 0, OPTION_FLAG, NULL, (unsigned) ON_EVERY & ~(unsigned) ON_NO_JSON, AT(json),
       "for machines: JSON on stdout (run: one event a line)" },
-    { "output", 'o', OPTION_TEXT, "FILE", ON_RUNNING, AT(output),
+    { "output", 'o', OPTION_TEXT, "FILE", ON_RUNNING | ON_ATTEST, AT(output),
       "write the result to FILE instead of stdout" },
     { "keep", 0, OPTION_FLAG, NULL, ON_RUNNING, AT(keep), "leave the container when the run has ended" },
     { "quiet", 'q', OPTION_FLAG, NULL, ON_RUNNING | ON_REPLAY, AT(quiet),
@@ -124,6 +132,12 @@ static const struct option_row rows[] = {
     { "no-run", 0, OPTION_FLAG, NULL, ON_FORK, AT(no_run),
       "only make it and print its id; `agentbox resume` starts it" },
     { "stat", 0, OPTION_FLAG, NULL, ON_DIFF, AT(stat), "only which files, and how many lines" },
+    { "attestation", 0, OPTION_TEXT, "FILE", ON_VERIFY, AT(attestation),
+      "check the statement in FILE too, and the outputs" },
+    { "outputs", 0, OPTION_FLAG, NULL, ON_VERIFY, AT(outputs),
+      "check the collected outputs where they were put too" },
+    { "outputs-in", 0, OPTION_TEXT, "DIR", ON_VERIFY, AT(outputs_in),
+      "the same, but they were moved: each is at its path in DIR" },
     { "follow", 'f', OPTION_FLAG, NULL, ON_LOGS, AT(follow), "go on until the run ends" },
     { "dry-run", 'n', OPTION_FLAG, NULL, ON_GC, AT(dry_run), "only say what would be removed" },
     { "engine", 0, OPTION_TEXT, "URL", ON_GC | ON_DOCTOR | ON_RM, AT(engine),

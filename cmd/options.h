@@ -33,7 +33,9 @@ struct options {
     struct option_list sets;
     const char *output;
     const char *engine;
-    const char *resume; /* `run --resume RUN`: takes the place of the manifest */
+    const char *attestation; /* verify: a statement to check */
+    const char *outputs_in;  /* verify: where the outputs are now */
+    const char *resume;      /* `run --resume RUN`: takes the place of the manifest */
     bool json;
     bool quiet;
     bool keep;
@@ -42,6 +44,7 @@ struct options {
     bool last; /* takes the place of RUN */
     bool stat;
     bool no_run;
+    bool outputs; /* verify: those on the disk too */
     bool help;
 };
 

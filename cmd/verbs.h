@@ -21,6 +21,7 @@ int verb_logs(const struct options *opts, struct err *err);
 int verb_diff(const struct options *opts, struct err *err);
 int verb_export(const struct options *opts, struct err *err);
 int verb_outputs(const struct options *opts, struct err *err);
+int verb_attest(const struct options *opts, struct err *err);
 int verb_verify(const struct options *opts, struct err *err);
 int verb_rm(const struct options *opts, struct err *err);
 int verb_gc(const struct options *opts, struct err *err);

@@ -47,6 +47,11 @@ static void add(struct run_damage *list, size_t *count, const char *file, int64_
     ++*count;
 }
 
+void run_verdict_add(struct run_verdict *v, const char *file, int64_t offset, const struct err *why)
+{
+    add(v->damage, &v->damage_count, file, offset, why);
+}
+
 static void damaged(struct verify *v, const char *file, int64_t offset, const struct err *why)
 {
     add(v->verdict->damage, &v->verdict->damage_count, file, offset, why);

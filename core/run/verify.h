@@ -15,7 +15,8 @@
 #include <stdint.h>
 
 struct run_damage {
-    char file[256]; /* in the run folder: "journal.jsonl", "checkpoints/000003.tar.zst" */
+    char file[256]; /* in the run folder: "journal.jsonl", "checkpoints/000003.tar.zst"; else as it was named
+                     */
     int64_t offset; /* of the first bad byte as far as it is known; -1 = not */
     struct err err; /* what is wrong */
 };
@@ -30,6 +31,9 @@ struct run_verdict {
     int64_t records, objects, checkpoints, packs, bytes; /* that were checked */
     char head[65]; /* digest of the journal's last line: names the whole history */
 };
+
+/* One more, of whatever was checked besides the run folder. */
+void run_verdict_add(struct run_verdict *v, const char *file, int64_t offset, const struct err *why);
 
 /* 0: it could be looked at, whatever was found. ERR_IO: it could not. */
 int run_verify(struct run_folder *folder, struct run_verdict *ret, struct err *err);
