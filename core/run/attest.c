@@ -90,12 +90,13 @@ static int check_end(const struct attest *a)
 {
     const struct run_state *s = &a->state;
 
-    if (s->end == RUN_DONE)
-        return 0;
+    /* when it is done too: its process has more to write until it lets go */
     if (run_folder_is_locked(a->folder)) {
         (void) err_set(a->err, ERR_USAGE, "run '%s' is still running", a->folder->id);
         return err_hint(a->err, "`agentbox logs -f %s` waits for its end", a->folder->id);
     }
+    if (s->end == RUN_DONE)
+        return 0;
     (void) err_set(a->err, ERR_USAGE, "run '%s' is not done (%s%s%s): it has produced nothing to be attested",
                    a->folder->id, s->end == RUN_ACTIVE ? "crashed" : run_end_name(s->end),
                    s->reason ? ": " : "", s->reason ? s->reason : "");

@@ -85,6 +85,8 @@ static int no_line(struct err *err)
 
 static int take_name(struct span s, bool is_escaped, struct buf *name)
 {
+    bool has_escape = s.len > 0 && memchr(s.ptr, '\\', s.len);
+
     for (size_t i = 0; i < s.len; i++) {
         char c = s.ptr[i];
 
@@ -102,7 +104,7 @@ static int take_name(struct span s, bool is_escaped, struct buf *name)
         if (buf_add_char(name, c) < 0)
             return -ERR_TOO_LARGE;
     }
-    return s.len > 0 ? 0 : -ERR_INVALID;
+    return s.len > 0 && has_escape == is_escaped ? 0 : -ERR_INVALID;
 }
 
 int output_list_line(struct span line, char ret_sha256[DIGEST_HEX], struct buf *name, struct err *err)

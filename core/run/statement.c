@@ -16,13 +16,11 @@
 #define VALUE_MAX  80 /* bytes of a value that are shown */
 
 struct comparing {
-    struct span theirs;
     char path[PATH_BYTES];
-    struct statement_difference *ret;
+    char text[768]; /* what differs first */
 };
 
-static int __attribute__((format(printf, 3, 4)))
-differ(struct comparing *c, const struct tree *at, const char *format, ...)
+static int __attribute__((format(printf, 2, 3))) differ(struct comparing *c, const char *format, ...)
 {
     char what[512];
     va_list ap;
@@ -30,9 +28,7 @@ differ(struct comparing *c, const struct tree *at, const char *format, ...)
     va_start(ap, format);
     vsnprintf(what, sizeof(what), format, ap);
     va_end(ap);
-    c->ret->offset = at->raw.ptr - c->theirs.ptr;
-    snprintf(c->ret->text, sizeof(c->ret->text), "line %u: %s: %s", at->pos.line, c->path[0] ? c->path : "it",
-             what);
+    snprintf(c->text, sizeof(c->text), "%s: %.500s", c->path[0] ? c->path : "it", what);
     return 1;
 }
 
@@ -74,19 +70,19 @@ static int compare_children(struct comparing *c, const struct tree *theirs, cons
 
     for (; r == 0 && a && b; a = a->next, b = b->next, index++) {
         if (ours->kind == TREE_OBJECT && !span_equal(a->key, b->key))
-            return differ(c, a, "has '%.*s' where the run says '%.*s'", (int) utf8_cut(a->key, VALUE_MAX),
+            return differ(c, "has '%.*s' where the run says '%.*s'", (int) utf8_cut(a->key, VALUE_MAX),
                           a->key.ptr, (int) utf8_cut(b->key, VALUE_MAX), b->key.ptr);
         r = compare_step(c, a, b, index);
     }
     if (r != 0 || (!a && !b))
         return r;
     if (ours->kind == TREE_OBJECT)
-        return a ? differ(c, a, "has '%.*s', which the run does not say", (int) utf8_cut(a->key, VALUE_MAX),
+        return a ? differ(c, "has '%.*s', which the run does not say", (int) utf8_cut(a->key, VALUE_MAX),
                           a->key.ptr)
-                 : differ(c, theirs, "has no '%.*s'", (int) utf8_cut(b->key, VALUE_MAX), b->key.ptr);
-    return a ? differ(c, a, "has %u elements, and the run says %u: %s is too much", theirs->count,
-                      ours->count, shown(a, text))
-             : differ(c, theirs, "has %u elements, and the run says %u", theirs->count, ours->count);
+                 : differ(c, "has no '%.*s'", (int) utf8_cut(b->key, VALUE_MAX), b->key.ptr);
+    return a ? differ(c, "has %u elements, and the run says %u: %s is too much", theirs->count, ours->count,
+                      shown(a, text))
+             : differ(c, "has %u elements, and the run says %u", theirs->count, ours->count);
 }
 
 static int compare_trees(struct comparing *c, const struct tree *theirs, const struct tree *ours)
@@ -97,43 +93,47 @@ static int compare_trees(struct comparing *c, const struct tree *theirs, const s
         return compare_children(c, theirs, ours);
     if (theirs->kind == ours->kind && span_equal(theirs->text, ours->text))
         return 0;
-    return differ(c, theirs, "is %s, and the run says %s", shown(theirs, a), shown(ours, b));
+    return differ(c, "is %s, and the run says %s", shown(theirs, a), shown(ours, b));
+}
+
+/* The first byte that is another one; *ret_line: where it stands. */
+static size_t first_byte(struct span theirs, struct span ours, size_t *ret_line)
+{
+    size_t at = 0;
+
+    for (*ret_line = 1; at < theirs.len && at < ours.len && theirs.ptr[at] == ours.ptr[at]; at++)
+        *ret_line += theirs.ptr[at] == '\n';
+    return at;
 }
 
 /* The documents say the same; the bytes are not. */
-static int differ_in_layout(struct span theirs, struct span ours, struct statement_difference *ret)
+static void differ_in_layout(struct comparing *c, bool is_cut, bool is_longer)
 {
-    size_t at = 0, line = 1;
-
-    for (; at < theirs.len && at < ours.len && theirs.ptr[at] == ours.ptr[at]; at++)
-        line += theirs.ptr[at] == '\n';
-    ret->offset = (int64_t) at;
-    snprintf(ret->text, sizeof(ret->text),
-             "line %zu: it says what the run says, but is not written as it was: %s", line,
-             at == theirs.len ? "its end is missing"
-             : at == ours.len ? "something follows"
-                              : "blanks, escapes or numbers");
-    return 1;
+    snprintf(c->text, sizeof(c->text), "it says what the run says, but is not written as it was: %s",
+             is_cut      ? "its end is missing"
+             : is_longer ? "something follows"
+                         : "blanks, escapes or numbers");
 }
 
 static int compare_texts(struct span theirs, struct span ours, struct arena *arena,
                          struct statement_difference *ret, struct err *err)
 {
-    struct comparing c = { .theirs = theirs, .ret = ret };
+    struct comparing c = { 0 };
     const struct tree *a = NULL, *b = NULL;
     struct err why = { 0 };
+    size_t line, at = first_byte(theirs, ours, &line);
     int r = json_parse(ours, arena, &b, err);
 
     if (r < 0)
         return err_recode(err, ERR_INTERNAL);
     r = json_parse(theirs, arena, &a, &why);
-    if (r < 0) {
-        ret->offset = 0;
-        snprintf(ret->text, sizeof(ret->text), "it is no statement: %.900s", why.text);
-        return 1;
-    }
-    r = compare_trees(&c, a, b);
-    return r != 0 ? r : differ_in_layout(theirs, ours, ret);
+    if (r < 0)
+        snprintf(c.text, sizeof(c.text), "it is no statement: %.700s", why.text);
+    else if (compare_trees(&c, a, b) == 0)
+        differ_in_layout(&c, at == theirs.len, at == ours.len);
+    ret->offset = (int64_t) at;
+    snprintf(ret->text, sizeof(ret->text), "line %zu: %s", line, c.text);
+    return 1;
 }
 
 int statement_compare(struct span theirs, struct span ours, struct statement_difference *ret, struct err *err)

@@ -369,6 +369,7 @@ static struct run_entry mounted(struct run_entry entry)
 
 static struct workspace_fill *fill;
 static struct workspace_report report;
+static struct input_report inputs[256]; /* of report */
 static int result, ends;
 static struct err why;
 static bool frees_inside;
@@ -411,6 +412,9 @@ static void on_filled(void *data, int r, const struct workspace_report *told, co
     ends++;
     result = r;
     report = *told;
+    assert_true(told->input_count <= 256);
+    for (size_t i = 0; i < told->input_count; i++)
+        inputs[i] = told->inputs[i];
     if (err)
         why = *err;
     assert_int_equal(r, -(int) why.code);

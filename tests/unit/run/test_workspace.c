@@ -66,6 +66,31 @@ static void test_copied_folder_keeps_modes(void **state)
     expect_report(3, 4, 0, 5);
 }
 
+/* What the record of each entry will say. */
+static void test_what_went_in_is_summed_up(void **state)
+{
+    const struct run_entry entries[] = {
+        local_dir("data", host("t")),         text("key", "k", 1, 0600),         folder("void", -1),
+        mounted(local_dir("big", host("t"))), local_file("empty", host("none")),
+    };
+
+    make_tree();
+    put("none", "", 0400);
+    assert_int_equal(symlink("run.sh", host("t/link")), 0);
+    expect_done(LIST(entries));
+    assert_int_equal(report.input_count, 5);
+    assert_true(inputs[0].is_folder && inputs[0].files == 3 && inputs[0].size == 5);
+    assert_ptr_equal(inputs[0].entry, &entries[0]);
+    /* printf '%s' ... | sha256sum of ".hidden", "run.sh", "sub/deep/x y", and of the three lines */
+    assert_string_equal(inputs[0].sha256, "3a4f5dcf0ee84dbb0112ba38151dcfa70b7c217c73c07f8a473a8690d910dfca");
+    assert_true(!inputs[1].is_folder && inputs[1].files == 1 && inputs[1].size == 1);
+    assert_string_equal(inputs[1].sha256, "8254c329a92850f6d539dd376f4816ee2764517da5e0235514af433164480d7a");
+    assert_true(inputs[2].is_folder && inputs[2].files == 0);
+    assert_string_equal(inputs[2].sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    assert_true(inputs[3].is_folder && inputs[3].files == 0 && !inputs[3].sha256[0]);
+    assert_string_equal(inputs[4].sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
 static void test_mode_of_the_entry_wins(void **state)
 {
     const struct run_entry entry = {
@@ -782,6 +807,7 @@ static const struct CMUnitTest tests[] = {
     FILL_TEST(test_no_entries),
     FILL_TEST(test_every_kind),
     FILL_TEST(test_copied_folder_keeps_modes),
+    FILL_TEST(test_what_went_in_is_summed_up),
     FILL_TEST(test_mode_of_the_entry_wins),
     FILL_TEST(test_source_may_be_a_link),
     FILL_TEST(test_bytes_are_kept),
