@@ -407,13 +407,17 @@ static bool settle_params(struct loader *l)
     return true;
 }
 
+/* Read again when the run goes on, as YAML: to which U+2028 and others end a line, wherever they stand. */
 static int make_resolved(struct loader *l, struct err *err)
 {
-    struct buf text = BUF_INIT(RESOLVE_MAX);
+    struct buf text = BUF_INIT(RESOLVE_MAX), safe = BUF_INIT(RESOLVE_MAX);
     int r = settle_params(l) ? resolve_write(l->m, &text) : -ERR_INTERNAL;
 
-    l->spec->resolved = r == 0 ? arena_copy(l->arena, text.data, text.len) : NULL;
+    if (r == 0)
+        r = json_armor_yaml(&safe, buf_span(&text));
+    l->spec->resolved = r == 0 ? arena_copy(l->arena, safe.data, safe.len) : NULL;
     buf_done(&text);
+    buf_done(&safe);
     return l->spec->resolved ? 0 : err_set(err, ERR_MANIFEST, "the manifest is too large");
 }
 

@@ -369,7 +369,7 @@ static int armor_one(struct buf *out, uint32_t c)
     return buf_printf(out, "\\u%04x\\u%04x", 0xd800 + (c >> 10), 0xdc00 + (c & 0x3ff));
 }
 
-int json_armor(struct buf *out, struct span json)
+static int armor(struct buf *out, struct span json, uint32_t last)
 {
     struct buf valid = BUF_INIT(3 * json.len + 1);
     int r = utf8_repair(&valid, json);
@@ -381,7 +381,7 @@ int json_armor(struct buf *out, struct span json)
 
         for (; at < s.len; at += len) {
             c = glyph_next(span_make(s.ptr + at, s.len - at), &len);
-            if (glyph_is_unsafe(c))
+            if (glyph_is_unsafe(c) && c <= last)
                 break;
         }
         r = buf_add(out, s.ptr, at);
@@ -393,4 +393,14 @@ int json_armor(struct buf *out, struct span json)
     }
     buf_done(&valid);
     return r;
+}
+
+int json_armor(struct buf *out, struct span json)
+{
+    return armor(out, json, 0x10ffff);
+}
+
+int json_armor_yaml(struct buf *out, struct span json)
+{
+    return armor(out, json, 0xffff);
 }
