@@ -28,7 +28,7 @@ static const struct {
     { "8", "outputs: a required one is missing, or one could not be written" },
     { "9",
       "internal error, or the host's files cannot be used (disk full, no permission); verify: the run folder "
-      "is damaged" },
+      "is damaged, or a statement or an output is not what the run says" },
     { "130", "interrupted by SIGINT (Ctrl-C)" },
     { "143", "interrupted by SIGTERM; 129 by SIGHUP (the terminal went away)" },
 };

@@ -63,8 +63,8 @@ void json_tree(struct json_writer *w, const struct tree *value); /* re-encode a 
 /* Append a JSON text that says the same, with every character that a terminal would act upon escaped
  * (glyph_is_unsafe()), and what is no UTF-8 repaired. Newlines and tabs between values stay. */
 int json_armor(struct buf *out, struct span json);
-/* The same for a text that is read as YAML too, where some of these end a line: those beyond U+FFFF stay, since
- * YAML knows no pairs of escapes. */
+/* The same for a text that is read as YAML too, where some of these end a line: those beyond U+FFFF stay,
+ * since YAML knows no pairs of escapes. */
 int json_armor_yaml(struct buf *out, struct span json);
 
 /* Member in one go. */

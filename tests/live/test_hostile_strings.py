@@ -555,7 +555,7 @@ def an_environment(c):
         if "DOCKER_CONTEXT" in env:
             program.env.pop("DOCKER_HOST")
         for args in (["ls"], ["doctor"], ["plan", "manifest.yaml"], ["run", "manifest.yaml"], ["gc", "-n"]):
-            problems += ["%s: %s" % (list(env)[0], p) for p in program.check(*args, may_begin_lines=args[0] == "run")]
+            problems += ["%s: %s" % (list(env)[0], p) for p in program.check(*args, is_data=args[0] == "run", may_begin_lines=args[0] == "run")]
     return problems
 
 

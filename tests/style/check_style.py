@@ -78,7 +78,7 @@ MACHINE_IN_TESTS = re.compile(r"/work/(main|shared)\b|\.pyenv|/tmp/b-")  # there
 GENERATED = {"guest_image_data.h"}
 URL = re.compile(r"\b(?:https?|wss?|ftp)://([A-Za-z0-9._-]+)")
 HOSTS = re.compile(r"^([a-z]|127\.0\.0\.1|localhost|host|engine|docker|[a-z-]*\.?example(\.(org|com|net|test))?|.*\.(test|invalid|"
-                   r"example)|api\.openai\.com|json-schema\.org|github\.com|docs\.docker\.com|index\.docker\.io|"
+                   r"example)|api\.openai\.com|json-schema\.org|in-toto\.io|slsa\.dev|github\.com|docs\.docker\.com|index\.docker\.io|"
                    r"registry-1\.docker\.io|.*\.openai\.azure\.com|openrouter\.ai|.*\.(example|test|invalid)(\.org|\.com)?)$", re.I)
 
 

@@ -481,7 +481,29 @@ static void test_numbers_of_yaml_become_json(void **state)
     }
 }
 
+static void armored(const char *json, const char *want, const char *want_yaml)
+{
+    struct buf out = BUF_INIT(4096);
+
+    assert_int_equal(json_armor(&out, span_of(json)), 0);
+    assert_string_equal(buf_text(&out), want);
+    buf_clear(&out);
+    assert_int_equal(json_armor_yaml(&out, span_of(json)), 0);
+    assert_string_equal(buf_text(&out), want_yaml);
+    buf_done(&out);
+}
+
+static void test_armor(void **state)
+{
+    armored("", "", "");
+    armored("{\n\t\"a\": \"\xc3\xbc\"}\r\n", "{\n\t\"a\": \"\xc3\xbc\"} \n", "{\n\t\"a\": \"\xc3\xbc\"} \n");
+    armored("[\"\x7f\xc2\x85\xe2\x80\xa8\"]", "[\"\\u007f\\u0085\\u2028\"]", "[\"\\u007f\\u0085\\u2028\"]");
+    armored("[\"\xf3\xa0\x81\x81\"]", "[\"\\udb40\\udc41\"]", "[\"\xf3\xa0\x81\x81\"]");
+    armored("[\"\xff\"]", "[\"\xef\xbf\xbd\"]", "[\"\xef\xbf\xbd\"]");
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_armor),
     cmocka_unit_test_teardown(test_top_level_values_keep_their_bytes, drop_arena),
     cmocka_unit_test_teardown(test_nested_values_keep_their_bytes_and_places, drop_arena),
     cmocka_unit_test_teardown(test_strings_are_decoded, drop_arena),
