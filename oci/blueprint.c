@@ -145,6 +145,8 @@ int blueprint_set_image(struct blueprint *b, const struct image *image, struct e
                 b->spec->image, image->os, image->arch, b->guest.arch);
         return err_hint(err, "take an image for linux/%s", b->guest.arch);
     }
+    if (image_check_volumes(image, b->spec->root, LOCKDOWN_GUEST_DIR, err) < 0)
+        return err_wrap(err, "image '%s'", b->spec->image);
     b->lockdown.image = image;
     b->lockdown.image_ref = image->id;
     return lockdown_digest(&b->lockdown, b->policy, err);

@@ -8,11 +8,9 @@
 #include "oci/login.h"
 #include "oci/pull.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define PULL_IDLE_MS  120000 /* a registry that says nothing for so long */
 #define STEP_EVERY_MS 250
@@ -35,171 +33,6 @@ struct image_query {
     struct image image;
     struct err err;
 };
-
-/* ---- reading ---- */
-
-/* Absolute, without "." and ".." and double slashes, not the root: a path a tmpfs may cover. */
-static bool is_plain_path(struct span path)
-{
-    if (path.len < 2 || path.len > 255 || path.ptr[0] != '/' || path.ptr[path.len - 1] == '/' ||
-        memchr(path.ptr, ':', path.len) || memchr(path.ptr, ',', path.len))
-        return false;
-    for (size_t i = 0; i < path.len; i++) {
-        const char *p = path.ptr + i;
-        size_t left = path.len - i;
-
-        if ((unsigned char) *p < ' ' || *p == 0x7f)
-            return false;
-        if (*p != '/')
-            continue;
-        if (left >= 2 && (p[1] == '/' || (p[1] == '.' && (left == 2 || p[2] == '/'))))
-            return false;
-        if (left >= 3 && p[1] == '.' && p[2] == '.' && (left == 3 || p[3] == '/'))
-            return false;
-    }
-    return true;
-}
-
-static bool is_kernel_path(const char *path)
-{
-    static const char *const trees[] = { "/proc", "/sys", "/dev", NULL };
-
-    for (size_t i = 0; trees[i]; i++) {
-        size_t len = strlen(trees[i]);
-
-        if (strncmp(path, trees[i], len) == 0 && (path[len] == '\0' || path[len] == '/'))
-            return true;
-    }
-    return false;
-}
-
-static int read_volumes(const struct tree *volumes, struct arena *arena, struct image *ret, struct err *err)
-{
-    tree_each (item, volumes) {
-        struct span path = item->key;
-
-        while (path.len > 1 && path.ptr[path.len - 1] == '/')
-            path.len--;
-        if (!is_plain_path(path)) {
-            err_set(err, ERR_POLICY, "the image declares a VOLUME at '%.*s', which cannot be covered",
-                    (int) (item->key.len > 200 ? 200 : item->key.len), item->key.ptr);
-            return err_hint(err, "it would be writable space without a limit on the host; use another image");
-        }
-        if (ret->volume_count == IMAGE_VOLUMES_MAX)
-            return err_set(err, ERR_POLICY, "the image declares more than %d VOLUMEs", IMAGE_VOLUMES_MAX);
-        ret->volumes[ret->volume_count] = arena_copy(arena, path.ptr, path.len);
-        if (!ret->volumes[ret->volume_count])
-            return err_set(err, ERR_TOO_LARGE, "the description of the image is too large");
-        if (is_kernel_path(ret->volumes[ret->volume_count]))
-            return err_set(err, ERR_POLICY, "the image declares a VOLUME at '%s'",
-                           ret->volumes[ret->volume_count]);
-        ret->volume_count++;
-    }
-    return 0;
-}
-
-static int read_env(const struct tree *env, struct arena *arena, struct image *ret, struct err *err)
-{
-    tree_each (item, env) {
-        const char *text = tree_string(item, NULL);
-
-        if (!text)
-            continue; /* nothing that a container could get */
-        if (ret->env_count == IMAGE_ENV_MAX)
-            return err_set(err, ERR_POLICY, "the image sets more than %d variables", IMAGE_ENV_MAX);
-        ret->env[ret->env_count] = arena_text(arena, text);
-        if (!ret->env[ret->env_count++])
-            return err_set(err, ERR_TOO_LARGE, "the description of the image is too large");
-    }
-    return 0;
-}
-
-/* RepoDigests: ["name@sha256:..."]; all of them carry the digest of one manifest of this image. */
-static struct span read_digest(const struct tree *t)
-{
-    struct span first = tree_span(tree_at(tree_get(t, "RepoDigests"), 0));
-    const char *at = first.len ? memchr(first.ptr, '@', first.len) : NULL;
-
-    return at ? span_make(at + 1, first.len - (size_t) (at + 1 - first.ptr)) : span_of("");
-}
-
-static const char *copy(struct arena *arena, struct span text)
-{
-    const char *own = arena_copy(arena, text.ptr ? text.ptr : "", text.len);
-
-    return own ? own : "";
-}
-
-int image_decode(const struct tree *t, struct arena *arena, struct image *ret, struct err *err)
-{
-    const struct tree *config = tree_get(t, "Config");
-    int r;
-
-    *ret = (struct image){ 0 };
-    ret->id = copy(arena, tree_span(tree_get(t, "Id")));
-    ret->os = copy(arena, tree_span(tree_get(t, "Os")));
-    ret->arch = copy(arena, tree_span(tree_get(t, "Architecture")));
-    ret->variant = copy(arena, tree_span(tree_get(t, "Variant")));
-    ret->digest = copy(arena, read_digest(t));
-    if (strncmp(ret->id, "sha256:", 7) != 0 || strlen(ret->id) != 71)
-        return err_set(err, ERR_PROTOCOL, "the engine describes an image without an id");
-    r = read_env(tree_get(config, "Env"), arena, ret, err);
-    return r < 0 ? r : read_volumes(tree_get(config, "Volumes"), arena, ret, err);
-}
-
-static bool ends_with(const char *name, size_t len, const char *end)
-{
-    size_t n = strlen(end);
-
-    return len >= n && strncasecmp(name + len - n, end, n) == 0;
-}
-
-static bool contains(const char *name, size_t len, const char *part)
-{
-    size_t n = strlen(part);
-
-    for (size_t i = 0; i + n <= len; i++)
-        if (strncasecmp(name + i, part, n) == 0)
-            return true;
-    return false;
-}
-
-static bool is_among(const char *name, size_t len, const char *const *names)
-{
-    for (; *names; names++)
-        if (len == strlen(*names) && strncmp(name, *names, len) == 0)
-            return true;
-    return false;
-}
-
-bool image_keeps_env(const char *entry)
-{
-    static const char *const kept[] = { "LD_LIBRARY_PATH", NULL }; /* images have good reasons for it */
-    static const char *const ours[] = { "HOME", "TMPDIR", "GLIBC_TUNABLES", "GCONV_PATH", NULL };
-    /* what shells and interpreters run before what they were told to */
-    static const char *const loaders[] = { "BASH_ENV",  "ENV",      "PROMPT_COMMAND",
-                                           "SHELLOPTS", "BASHOPTS", "PYTHONSTARTUP",
-                                           "PERL5OPT",  "RUBYOPT",  NULL };
-    static const char *const starts[] = { "LD_", "DYLD_", "AGENTBOX_", "BASH_FUNC_", NULL };
-    static const char *const ends[] = { "_PROXY", "_KEY", "_TOKEN", "APIKEY", NULL };
-    static const char *const parts[] = { "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", NULL };
-    const size_t len = strcspn(entry, "=");
-
-    if (is_among(entry, len, kept))
-        return true;
-    if (is_among(entry, len, ours) || is_among(entry, len, loaders))
-        return false;
-    for (size_t i = 0; starts[i]; i++)
-        if (strncmp(entry, starts[i], strlen(starts[i])) == 0)
-            return false;
-    for (size_t i = 0; ends[i]; i++)
-        if (ends_with(entry, len, ends[i]))
-            return false;
-    for (size_t i = 0; parts[i]; i++)
-        if (contains(entry, len, parts[i]))
-            return false;
-    return true;
-}
 
 /* ---- asking ---- */
 
@@ -224,6 +57,11 @@ static int explain_missing(struct image_query *q)
     return err_hint(&q->err, "`docker pull %s`, or sandbox.pull: missing", q->name);
 }
 
+static bool contains(const char *text, const char *part)
+{
+    return strcasestr(text, part) != NULL;
+}
+
 static void on_inspected(void *data, int result, const struct engine_answer *answer, const struct err *err)
 {
     struct image_query *q = data;
@@ -237,11 +75,20 @@ static void on_inspected(void *data, int result, const struct engine_answer *ans
         finish(q, explain_missing(q));
         return;
     }
+    if (result == -ERR_TOO_LARGE) {
+        q->err = *err;
+        err_set(&q->err, ERR_POLICY, "the description of image '%s' is larger than %d MiB", q->name,
+                ENGINE_ANSWER_MAX >> 20);
+        finish(q, err_hint(&q->err, "no honest image has so many labels or variables; use another one"));
+        return;
+    }
     if (result < 0) {
         fail(q, err);
         return;
     }
     result = image_decode(answer->tree, &q->arena, &q->image, &q->err);
+    if (result >= 0)
+        result = image_pin(&q->image, &q->parts, &q->err);
     if (result < 0)
         result = err_wrap(&q->err, "image '%s'", q->name);
     finish(q, result);
@@ -296,10 +143,9 @@ static void on_pull_chunk(void *data, struct span chunk)
 
 static int explain_pull(struct image_query *q)
 {
-    bool is_denied = contains(q->err.text, strlen(q->err.text), "unauthorized") ||
-                     contains(q->err.text, strlen(q->err.text), "denied") ||
-                     contains(q->err.text, strlen(q->err.text), "authentication required") ||
-                     contains(q->err.text, strlen(q->err.text), "no basic auth credentials");
+    bool is_denied = contains(q->err.text, "unauthorized") || contains(q->err.text, "denied") ||
+                     contains(q->err.text, "authentication required") ||
+                     contains(q->err.text, "no basic auth credentials");
 
     err_wrap(&q->err, "pulling image '%s'", q->name);
     if (is_denied)

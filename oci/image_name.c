@@ -90,6 +90,7 @@ int image_name_parse(const char *text, struct image_name *ret, struct err *err)
         return bad(text, *text ? "the name is too long" : "the name is empty", err);
     if (is_id(text)) {
         ret->is_id = true;
+        memcpy(ret->id, text + strlen(text) - 64, 64);
         return 0;
     }
     snprintf(rest, sizeof(rest), "%s", text);

@@ -26,6 +26,7 @@ struct image_name {
     char digest[73];           /* "sha256:..." or "" */
     char from[IMAGE_NAME_MAX]; /* as written, without tag and digest: what the engine pulls from */
     bool is_id;
+    char id[65]; /* its digits */
 };
 
 /* ERR_INVALID with a hint. */

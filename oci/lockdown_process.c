@@ -490,10 +490,51 @@ static bool spec_sets(const struct lockdown *l, const char *entry)
     return false;
 }
 
-static bool image_sets(const struct lockdown *l, const char *name)
+/* A variable of the image stays when each of its entries is one that may: engines take the last. */
+static bool image_keeps(const struct lockdown *l, const char *name)
 {
-    for (size_t i = 0; l->image && i < l->image->env_count; i++)
-        if (is_name(l->image->env[i], name))
+    bool is_there = false;
+
+    for (size_t i = 0; l->image && i < l->image->env_count; i++) {
+        if (!is_name(l->image->env[i], name))
+            continue;
+        if (!image_keeps_env(l->image->env[i]))
+            return false;
+        is_there = true;
+    }
+    return is_there;
+}
+
+/* What is set unless the manifest or, where it may, the image does. */
+struct own_variable {
+    const char *name, *value;
+};
+
+static bool own_at(const struct lockdown *l, size_t index, struct own_variable *ret)
+{
+    const struct own_variable own[] = {
+        { "PATH",
+          image_keeps(l, "PATH") ? NULL : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
+        { "LANG", image_keeps(l, "LANG") || image_keeps(l, "LC_ALL") ? NULL : "C.UTF-8" },
+        { "HOME", l->spec->root },
+        { "TMPDIR", "/tmp" },
+    };
+
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        if (!own[i].value || spec_sets(l, own[i].name) || index-- > 0)
+            continue;
+        *ret = own[i];
+        return true;
+    }
+    return false;
+}
+
+static bool is_own(const struct lockdown *l, const char *entry)
+{
+    struct own_variable own;
+
+    for (size_t i = 0; own_at(l, i, &own); i++)
+        if (is_name(entry, own.name))
             return true;
     return false;
 }
@@ -501,12 +542,11 @@ static bool image_sets(const struct lockdown *l, const char *name)
 /* Each variable of the image that is removed: a name without '='. */
 static const char *removed_at(const struct lockdown *l, size_t *index)
 {
-    for (; l->image && *index < l->image->env_count; (*index)++) {
-        const char *entry = l->image->env[*index];
+    while (l->image && *index < l->image->env_count) {
+        const char *entry = l->image->env[(*index)++];
 
-        if (!image_keeps_env(entry) && !spec_sets(l, entry) && !is_name(entry, "HOME") &&
-            !is_name(entry, "TMPDIR"))
-            return l->image->env[(*index)++];
+        if (!image_keeps_env(entry) && !spec_sets(l, entry) && !is_own(l, entry))
+            return entry;
     }
     return NULL;
 }
@@ -533,19 +573,14 @@ static void write_variable(struct json_writer *w, const char *name, const char *
 
 void write_environment(const struct lockdown *l, struct json_writer *w)
 {
+    struct own_variable own;
     const char *entry;
     size_t at = 0;
 
     json_key(w, "Env");
     json_array(w);
-    if (!image_sets(l, "PATH") && !spec_sets(l, "PATH"))
-        write_variable(w, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-    if (!image_sets(l, "LANG") && !image_sets(l, "LC_ALL") && !spec_sets(l, "LANG"))
-        write_variable(w, "LANG", "C.UTF-8");
-    if (!spec_sets(l, "HOME"))
-        write_variable(w, "HOME", l->spec->root);
-    if (!spec_sets(l, "TMPDIR"))
-        write_variable(w, "TMPDIR", "/tmp");
+    for (size_t i = 0; own_at(l, i, &own); i++)
+        write_variable(w, own.name, own.value);
     for (size_t i = 0; i < l->spec->env_count; i++)
         write_variable(w, l->spec->env[i].name, l->spec->env[i].value);
     while ((entry = removed_at(l, &at)) != NULL)
@@ -553,36 +588,65 @@ void write_environment(const struct lockdown *l, struct json_writer *w)
     json_array_end(w);
 }
 
-static bool is_in_env(const struct tree *env, const char *name, const char *value)
+static bool is_variable(struct span entry, const char *name, const char *value)
 {
     const size_t len = strlen(name);
 
-    tree_each (item, env) {
-        struct span s = tree_span(item);
+    return span_starts(entry, name) && entry.len > len && entry.ptr[len] == '=' &&
+           span_is(span_make(entry.ptr + len + 1, entry.len - len - 1), value);
+}
 
-        if (!span_starts(s, name) || s.len <= len || s.ptr[len] != '=')
-            continue;
-        if (!value || span_is(span_make(s.ptr + len + 1, s.len - len - 1), value))
+/* Those that engines set by themselves. */
+static bool is_engines(struct span entry)
+{
+    static const char *const starts[] = { "HOSTNAME=", "TERM=", "container=" };
+
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
+        if (span_starts(entry, starts[i]))
             return true;
-    }
+    return false;
+}
+
+static bool may_be(const struct lockdown *l, struct span entry)
+{
+    struct own_variable own;
+
+    if (!entry.len || !memchr(entry.ptr, '=', entry.len) || is_engines(entry))
+        return true; /* a name without '=' takes one away */
+    for (size_t i = 0; own_at(l, i, &own); i++)
+        if (is_variable(entry, own.name, own.value))
+            return true;
+    for (size_t i = 0; i < l->spec->env_count; i++)
+        if (is_variable(entry, l->spec->env[i].name, l->spec->env[i].value))
+            return true;
+    for (size_t i = 0; l->image && i < l->image->env_count; i++)
+        if (span_is(entry, l->image->env[i]))
+            return image_keeps_env(l->image->env[i]);
+    return false;
+}
+
+static bool is_in_env(const struct tree *env, const char *name, const char *value)
+{
+    tree_each (item, env)
+        if (is_variable(tree_span(item), name, value))
+            return true;
     return false;
 }
 
 bool verify_environment(const struct lockdown *l, const struct lockdown_evidence *e, char found[ROW_TEXT])
 {
     const struct tree *env = row_config(e, "Env");
-    const char *entry;
-    size_t at = 0;
 
     for (size_t i = 0; i < l->spec->env_count; i++)
         if (!is_in_env(env, l->spec->env[i].name, l->spec->env[i].value))
             return row_say(found, false, "'%.60s' is not as asked", l->spec->env[i].name);
-    while ((entry = removed_at(l, &at)) != NULL) {
-        char name[256];
+    tree_each (item, env) {
+        struct span entry = tree_span(item);
+        const char *end = entry.len ? memchr(entry.ptr, '=', entry.len) : NULL;
 
-        snprintf(name, sizeof(name), "%.*s", (int) strcspn(entry, "="), entry);
-        if (is_in_env(env, name, NULL))
-            return row_say(found, false, "'%.60s' of the image is still there", name);
+        if (!may_be(l, entry))
+            return row_say(found, false, "'%.*s', which nobody asked for",
+                           (int) (end - entry.ptr > 60 ? 60 : end - entry.ptr), entry.ptr);
     }
     ask_environment(l, found);
     return true;
