@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -223,6 +224,85 @@ static void a_login_opens_what_is_closed_without(void **state)
     assert_null(strstr(f.err.text, "wrong"));
 }
 
+/* A helper as docker has them: `docker-credential-NAME get`, the server on stdin, JSON on stdout. */
+static void write_helper(const char *helper, const char *script)
+{
+    char path[160], file[64];
+
+    snprintf(file, sizeof(file), "docker-credential-%s", helper);
+    write_text(file, script);
+    snprintf(path, sizeof(path), "%s/%s", dir, file);
+    assert_int_equal(chmod(path, 0755), 0);
+}
+
+#define HELPER(body) \
+    "#!/bin/sh\n[ \"$1\" = get ] || exit 9\nread -r server\necho \"$server\" >>\"${0%/*}/asked\"\n" body "\n"
+
+/* Pulls once with this configuration, and the image is gone again. */
+static struct found pull_with(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static struct found pull_with(const char *format, ...)
+{
+    char text[512];
+    struct found f;
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(text, sizeof(text), format, ap);
+    va_end(ap);
+    write_text("config.json", text);
+    f = pull(name, SANDBOX_PULL_MISSING);
+    if (f.result == 0)
+        shell("docker rmi %s >/dev/null", name);
+    return f;
+}
+
+static void helpers_are_asked_for_logins(void **state)
+{
+    const char *before = getenv("PATH");
+    char path[4096], asked[64];
+    struct found f;
+
+    start_registry(true);
+    push();
+    snprintf(path, sizeof(path), "%s:%s", dir, before);
+    assert_int_equal(setenv("PATH", path, 1), 0);
+    write_helper(
+        "good",
+        HELPER("printf '{\"ServerURL\":\"%s\",\"Username\":\"agent\",\"Secret\":\"secret\"}' \"$server\""));
+    write_helper("wrong", HELPER("echo '{\"Username\":\"agent\",\"Secret\":\"not-this\"}'"));
+    write_helper("empty", HELPER("echo 'credentials not found in native keychain'; exit 1"));
+    write_helper("broken", HELPER("echo 'panic: secret'; exit 2"));
+    write_helper("liar", HELPER("echo 'secret {'"));
+    f = pull_with("{\"credHelpers\":{\"127.0.0.1:%d\":\"good\"},\"credsStore\":\"broken\"}", port);
+    if (f.result < 0)
+        fail_msg("%s", f.err.text);
+    f = pull_with("{\"credsStore\":\"good\"}");
+    if (f.result < 0)
+        fail_msg("%s", f.err.text);
+    snprintf(asked, sizeof(asked), "127.0.0.1:%d", port);
+    shell("[ \"$(sort -u %s/asked)\" = %s ]", dir, asked);
+    f = pull_with("{\"credsStore\":\"wrong\"}");
+    assert_int_equal(f.result, -ERR_ENGINE);
+    assert_null(strstr(f.err.text, "not-this"));
+    f = pull_with("{\"credsStore\":\"empty\"}"); /* no login, so the registry refuses */
+    assert_int_equal(f.result, -ERR_ENGINE);
+    assert_non_null(strstr(f.err.hint, "docker login"));
+    f = pull_with("{\"credsStore\":\"broken\"}");
+    snprintf(path, sizeof(path), "'docker-credential-broken get' for '127.0.0.1:%d' ended with status 2",
+             port);
+    assert_string_equal(f.err.text, path);
+    f = pull_with("{\"credsStore\":\"liar\"}");
+    snprintf(path, sizeof(path), "the credential helper's answer for '127.0.0.1:%d' cannot be read", port);
+    assert_string_equal(f.err.text, path);
+    f = pull_with("{\"credsStore\":\"nowhere\"}");
+    assert_true(f.result < 0);
+    f = pull_with("{\"credsStore\":\"../../bin/sh\"}");
+    assert_true(f.result < 0);
+    assert_non_null(
+        strstr(f.err.text, "docker's configuration names a credential helper that cannot be one"));
+}
+
 static int setup(void **state)
 {
     struct arena arena = ARENA_INIT(1 << 24);
@@ -258,6 +338,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_missing_image_is_pulled_and_its_digest_known, setup, done),
         cmocka_unit_test_setup_teardown(what_the_registry_does_not_have_is_told, setup, done),
         cmocka_unit_test_setup_teardown(a_login_opens_what_is_closed_without, setup, done),
+        cmocka_unit_test_setup_teardown(helpers_are_asked_for_logins, setup, done),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
