@@ -2,7 +2,9 @@
 /* A run in the words of the Docker backend. */
 #include "cmd/backend.h"
 
+#include "core/base/cleanup.h"
 #include "core/base/clock.h"
+#include "core/run/folder.h"
 
 #define SPARE_S  3600 /* a container may outlive its run's wall limit this long before it is swept */
 #define NO_END_S (7 * 24 * 3600) /* the same for a run without a wall limit */
@@ -25,13 +27,26 @@ static int make(void *data, int attempt, struct sandbox **ret, struct err *err)
     const struct backend *b = data;
     struct docker_identity id = backend_identity(b->spec, b->run_id, attempt);
 
+    id.scans = b->scans;
     return docker_sandbox_new(b->loop, b->http, &b->spec->sandbox, &id, NULL, ret, err);
 }
 
 void backend_init(struct backend *b, struct loop *loop, struct http *http, const struct run_spec *spec,
                   const char *run_id)
 {
-    *b = (struct backend){ loop, http, spec, run_id, { make, b } };
+    *b = (struct backend){ loop, http, spec, run_id, backend_scans(), { make, b } };
+}
+
+void backend_done(struct backend *b)
+{
+    free(TAKE_PTR(b->scans));
+}
+
+char *backend_scans(void)
+{
+    char *path = NULL;
+
+    return run_folder_beside("scans", &path, NULL) < 0 ? NULL : path;
 }
 
 const struct sandbox_maker *backend_maker(const struct backend *b)

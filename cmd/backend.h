@@ -7,7 +7,7 @@
  *     backend_init(&backend, loop, http, spec, folder->id);
  *     run_new(loop, http, spec, folder, backend_maker(&backend), past, &run, err);
  *
- * Nothing is owned, nothing to be released.
+ * backend_done() when no sandbox will be made any more.
  */
 #ifndef CMD_BACKEND_H
 #define CMD_BACKEND_H
@@ -20,12 +20,18 @@ struct backend {
     struct http *http;
     const struct run_spec *spec;
     const char *run_id;
+    char *scans; /* where answers of scanners are kept; NULL: nowhere */
     struct sandbox_maker maker;
 };
 
 /* All that is given is borrowed, and must outlive the sandboxes made; `b` must stay where it is. */
 void backend_init(struct backend *b, struct loop *loop, struct http *http, const struct run_spec *spec,
                   const char *run_id);
+
+void backend_done(struct backend *b);
+
+/* `<state folder>/scans`; caller frees, NULL: there is no state folder. */
+char *backend_scans(void);
 
 /* Makes sandboxes of the run; the backend's. Each gets a deadline of its own, after which anybody may sweep
  * it. */

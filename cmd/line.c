@@ -110,6 +110,26 @@ static void line_ready(struct buf *out, const struct record *record, const struc
     buf_add_char(out, '\n');
 }
 
+static void line_scan(struct buf *out, const struct record_sandbox_scan *r, const struct term *term)
+{
+    bool is_good = strcmp(r->answer, "accepted") == 0;
+    char time[32];
+
+    tone_set(out, term, is_good ? TONE_DIM : TONE_BAD);
+    if (strcmp(r->answer, "failed") == 0)
+        buf_add_text(out, "no answer about the image by '");
+    else
+        buf_printf(out, "image %s by '", is_good ? "accepted" : "refused");
+    tone_foreign(out, term, r->command_count > 0 ? r->command[0].text : "", 40);
+    buf_add_char(out, '\'');
+    if (r->age_ms > 0)
+        buf_printf(out, ", %s ago", units_format_duration(time, r->age_ms));
+    else
+        buf_printf(out, ", in %s", units_format_duration(time, r->duration_ms));
+    tone_set(out, term, TONE_PLAIN);
+    buf_add_char(out, '\n');
+}
+
 static void line_item(struct buf *out, const struct record_request_item *r, const struct term *term)
 {
     if (r->call > 0) {
@@ -205,6 +225,9 @@ int line_record(struct buf *out, const struct record *record, const struct term 
         break;
     case RECORD_SANDBOX_ATTACH:
         buf_add_text(out, "the sandbox may still be there: re-attaching\n");
+        break;
+    case RECORD_SANDBOX_SCAN:
+        line_scan(out, &record->sandbox_scan, term);
         break;
     case RECORD_SANDBOX_READY:
         line_ready(out, record, term);

@@ -5,6 +5,7 @@
 #include "cmd/term.h"
 #include "core/base/cleanup.h"
 #include "core/base/file.h"
+#include "core/base/json.h"
 #include "core/run/journal.h"
 #include "core/run/replay.h"
 #include "manifest/load.h"
@@ -124,6 +125,7 @@ static int request_init(struct request *q, const struct options *opts, struct er
         .params = q->params,
         .param_count = opts->params.count,
         .sets = q->sets,
+        .is_untrusted = opts->untrusted,
     };
     r = split_params(opts, q->params, &q->names, err);
     if (r == 0)
@@ -193,6 +195,47 @@ int load_spec(const struct options *opts, struct run_spec **ret, struct err *err
     if (r == 0)
         r = load_telling(&request.load, ret, err);
     request_done(&request);
+    return r;
+}
+
+/* A manifest that is nothing but an image. */
+static int write_image_manifest(const char *image, struct buf *out, struct err *err)
+{
+    struct json_writer w;
+
+    json_begin(&w, out);
+    json_object(&w);
+    json_put_int(&w, "version", 1);
+    json_put_string(&w, "name", "scan");
+    json_put_raw(&w, "model", span_of("{\"name\":\"none\"}"));
+    json_put_raw(&w, "agent", span_of("{\"task\":\"none\"}"));
+    json_key(&w, "sandbox");
+    json_object(&w);
+    json_put_string(&w, "image", image);
+    json_object_end(&w);
+    json_object_end(&w);
+    return json_end(&w, err);
+}
+
+int load_scan_spec(const struct options *opts, bool is_image, const char *set, struct run_spec **ret,
+                   struct err *err)
+{
+    struct buf text = BUF_INIT(64 * 1024);
+    struct request request;
+    int r = request_init(&request, opts, err);
+
+    if (r == 0 && set) {
+        request.sets[request.load.set_count++] = set;
+        request.sets[request.load.set_count] = NULL;
+    }
+    if (r == 0 && is_image)
+        r = write_image_manifest(opts->args[0], &text, err);
+    if (r == 0 && is_image)
+        request.load.text = buf_span(&text);
+    if (r == 0)
+        r = load_telling(&request.load, ret, err);
+    request_done(&request);
+    buf_done(&text);
     return r;
 }
 

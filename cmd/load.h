@@ -18,6 +18,11 @@ int load_manifest(const struct options *opts, struct run_spec **ret, struct diag
 /* The same for verbs that need the spec: problems go to stderr. */
 int load_spec(const struct options *opts, struct run_spec **ret, struct err *err);
 
+/* For `scan`: a manifest, or, with `is_image`, one that is nothing but an image. `set`: one more --set, NULL:
+ * none. */
+int load_scan_spec(const struct options *opts, bool is_image, const char *set, struct run_spec **ret,
+                   struct err *err);
+
 /* The manifest of a run, as its folder has it: what a run goes on with. Files that were read when it began
  * are not looked for. */
 struct load_recorded {
@@ -40,7 +45,7 @@ int load_task(const struct options *opts, struct buf *text, const char **ret, st
 
 /* What --set and --keep say, as the words of --set, NULL-terminated; in the caller's array. ERR_USAGE: not of
  * the form PATH=VALUE. */
-#define LOAD_SETS_MAX (OPTIONS_LIST_MAX + 2)
+#define LOAD_SETS_MAX (OPTIONS_LIST_MAX + 3)
 int load_sets(const struct options *opts, const char *ret[LOAD_SETS_MAX], struct err *err);
 
 #endif

@@ -29,8 +29,9 @@ enum {
     ON_VERSION = 1 << 17,
     ON_HELP = 1 << 18,
     ON_ATTEST = 1 << 19,
+    ON_SCAN = 1 << 20,
     ON_EVERY = ~0,
-    ON_MANIFEST = ON_RUN | ON_VALIDATE | ON_PLAN,
+    ON_MANIFEST = ON_RUN | ON_VALIDATE | ON_PLAN | ON_SCAN,
     ON_RUNNING = ON_RUN | ON_RESUME | ON_FORK,            /* a run goes on under our eyes */
     ON_NO_JSON = ON_SCHEMA | ON_RM | ON_HELP | ON_ATTEST, /* some write JSON anyway */
 };
@@ -38,6 +39,9 @@ enum {
 static const char note_task[] = "MANIFEST is a file, or '-' for stdin. TASK takes the place of the "
                                 "manifest's task; '-' reads it from stdin.";
 static const char note_manifest[] = "MANIFEST is a file, or '-' for stdin.";
+static const char note_scan[] =
+    "The scanner is that of the manifest's sandbox.scan, else trivy or grype, whichever is here. Its answer\n"
+    "holds for the runs to come, as long as sandbox.scan.max_age says. Exit status 7: it refused the image.";
 #define RUN_IS   "RUN is an id as `agentbox ls` shows it, the beginning of one, or 'last'."
 #define POINT_IS "\nRUN@SEQ is it as of that record of its journal, RUN@turn:N as of the end of turn N."
 static const char note_run[] = RUN_IS;
@@ -75,6 +79,8 @@ static const struct verb verbs[] = {
       false, verb_validate },
     { "plan", ON_PLAN, "MANIFEST [- | -- TASK]", "show what a run would do, touching nothing", note_task, 1,
       2, true, verb_plan },
+    { "scan", ON_SCAN, "IMAGE|MANIFEST", "have an image scanned now, and keep the answer", note_scan, 1, 1,
+      false, verb_scan },
     { "schema", ON_SCHEMA, "", "print the manifest's JSON Schema, for editors", NULL, 0, 0, false,
       verb_schema },
     { "ls", ON_LS, "", "list runs, newest first", NULL, 0, 0, false, verb_ls },
@@ -125,7 +131,7 @@ static const struct option_row rows[] = {
     { "output", 'o', OPTION_TEXT, "FILE", ON_RUNNING | ON_ATTEST, AT(output),
       "write the result to FILE instead of stdout" },
     { "keep", 0, OPTION_FLAG, NULL, ON_RUNNING, AT(keep), "leave the container when the run has ended" },
-    { "quiet", 'q', OPTION_FLAG, NULL, ON_RUNNING | ON_REPLAY, AT(quiet),
+    { "quiet", 'q', OPTION_FLAG, NULL, ON_RUNNING | ON_REPLAY | ON_SCAN, AT(quiet),
       "no progress on stderr, errors only" },
     { "resume", 0, OPTION_TEXT, "RUN", ON_RUN, AT(resume), "instead of MANIFEST: go on with that run" },
     { "last", 0, OPTION_FLAG, NULL, ON_RESUME, AT(last), "instead of RUN: the newest run" },
@@ -142,6 +148,8 @@ static const struct option_row rows[] = {
     { "dry-run", 'n', OPTION_FLAG, NULL, ON_GC, AT(dry_run), "only say what would be removed" },
     { "engine", 0, OPTION_TEXT, "URL", ON_GC | ON_DOCTOR | ON_RM, AT(engine),
       "the engine to ask, such as unix:///var/run/docker.sock" },
+    { "untrusted", 0, OPTION_FLAG, NULL, ON_MANIFEST, AT(untrusted),
+      "refuse a manifest that reaches beyond its own folder" },
     { "help", 'h', OPTION_FLAG, NULL, (unsigned) ON_EVERY, AT(help), "explain the verb" },
 };
 

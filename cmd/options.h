@@ -45,6 +45,7 @@ struct options {
     bool stat;
     bool no_run;
     bool outputs; /* verify: those on the disk too */
+    bool untrusted; /* the manifest is somebody else's */
     bool help;
 };
 

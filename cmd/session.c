@@ -241,6 +241,7 @@ static void tear_down(struct app *app)
     sweeping_free(app->sweeping);
     progress_free(app->progress);
     run_free(app->run);
+    backend_done(&app->backend);
     for (size_t i = 0; i < 3; i++) {
         loop_source_free(app->signals[i]);
         (void) signal(watched[i], SIG_IGN); /* the run has its status; a late signal does not change it */

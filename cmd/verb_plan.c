@@ -49,6 +49,25 @@ static void json_entries(struct json_writer *w, const struct run_spec *spec)
     json_array_end(w);
 }
 
+static void json_scan(struct json_writer *w, const struct sandbox_scan *scan)
+{
+    json_key(w, "scan");
+    if (!scan->command) {
+        json_null(w);
+        return;
+    }
+    json_object(w);
+    json_key(w, "command");
+    json_array(w);
+    for (const char *const *word = scan->command; *word; word++)
+        json_string(w, *word);
+    json_array_end(w);
+    json_put_string(w, "dir", scan->dir);
+    json_put_int(w, "max_age_ms", scan->max_age_ms);
+    json_put_int(w, "timeout_ms", scan->timeout_ms);
+    json_object_end(w);
+}
+
 static int plan_json(const struct run_spec *spec, struct span sandbox, struct buf *out, struct err *err)
 {
     struct buf tools = BUF_INIT(PLAN_MAX);
@@ -64,6 +83,7 @@ static int plan_json(const struct run_spec *spec, struct span sandbox, struct bu
     json_put_raw(&w, "manifest", span_of(spec->resolved));
     json_put_raw(&w, "tools", buf_span(&tools));
     json_entries(&w, spec);
+    json_scan(&w, &spec->sandbox.scan);
     json_put_raw(&w, "plan", sandbox);
     if (r == 0)
         r = report_end(&w, err);
@@ -129,6 +149,20 @@ static void text_tools(struct buf *out, const struct run_spec *spec)
     buf_done(&text);
 }
 
+static void text_scan(struct buf *out, const struct sandbox_scan *scan)
+{
+    struct buf text = BUF_INIT(64 * 1024);
+    char age[32];
+
+    for (const char *const *word = scan->command; word && *word; word++)
+        buf_printf(&text, "%s%s", text.len ? " " : "", *word);
+    if (text.len > 0)
+        buf_printf(&text, "  (must accept the image; an answer holds for %s)",
+                   units_format_duration(age, scan->max_age_ms));
+    line(out, "scan", buf_text(&text));
+    buf_done(&text);
+}
+
 static void text_files(struct buf *out, const struct run_spec *spec)
 {
     struct buf text = BUF_INIT(64 * 1024);
@@ -174,6 +208,7 @@ static int plan_text(const struct run_spec *spec, struct span sandbox, struct bu
     line(out, "server", spec->model.replay ? spec->model.replay : spec->model.base_url);
     line(out, "task", spec->task);
     line(out, "image", spec->sandbox.image);
+    text_scan(out, &spec->sandbox.scan);
     text_tools(out, spec);
     line(out, "engine", tree_string(tree_get(tree, "engine"), "none found now"));
     text_files(out, spec);

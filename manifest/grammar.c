@@ -8,6 +8,7 @@
 #include "manifest/entry.h"
 #include "manifest/kinds.h"
 #include "manifest/rules.h"
+#include "manifest/scan.h"
 
 #define KIB    INT64_C(1024)
 #define MIB    (1024 * KIB)
@@ -481,7 +482,15 @@ static const struct field sandbox_rows[] = {
       .names = keep_names,
       .fallback = "\"never\"",
       .help = "Is the container left after the run?" },
-    LATER("scan", "A command that must accept the image."),
+    { .name = "scan",
+      .kind = FIELD_CUSTOM,
+      .offset = SANDBOX(scan),
+      .decode = scan_decode,
+      .schema = scan_schema,
+      .help =
+          "A program of the host that must accept the image before its first run: trivy, grype, or a map, "
+          "see `sandbox.scan`.",
+      .example = "\"trivy\"" },
 };
 
 static const struct table sandbox_table = {

@@ -119,6 +119,15 @@ struct manifest_output {
     const struct tree *node;
 };
 
+struct manifest_scan {
+    bool is_set;
+    const char *const *command;
+    size_t command_count;
+    int preset, severity; /* indices of their words; preset -1: none */
+    int64_t max_age_ms, timeout_ms, archive_bytes;
+    const char *dir;
+};
+
 struct manifest_sandbox {
     const char *image, *engine, *user, *runtime, *seccomp;
     int pull, keep;
@@ -127,6 +136,7 @@ struct manifest_sandbox {
     double cpus;
     const char *const *lower;
     size_t lower_count;
+    struct manifest_scan scan;
 };
 
 struct manifest_checkpoint {

@@ -4,6 +4,7 @@
 
 #include "core/base/units.h"
 #include "core/base/utf8.h"
+#include "manifest/scan.h"
 #include "manifest/yaml.h"
 
 #include <ctype.h>
@@ -598,6 +599,7 @@ static const struct kind {
     { kind_scalar_decode, encode_tree, "value" },
     { kind_mode_decode, encode_mode, "permissions" },
     { kind_version_decode, encode_version, "1" },
+    { scan_decode, scan_encode, "word or map" },
     { kind_off_decode, NULL, "" },
 };
 

@@ -8,6 +8,8 @@
 #include "manifest/path.h"
 #include "manifest/resolve.h"
 #include "manifest/rules.h"
+#include "manifest/scan.h"
+#include "manifest/secrets.h"
 #include "manifest/yaml.h"
 
 #include <ctype.h>
@@ -156,6 +158,21 @@ static void load_seccomp(struct loader *l)
     sandbox->seccomp = absolute(l, sandbox->seccomp);
     report(l, tree_path(l->dec.root, "sandbox", "seccomp", NULL), "sandbox.seccomp",
            host_check_file(sandbox->seccomp, 4 * HOST_TEXT_MAX, l->arena));
+}
+
+static void load_scan(struct loader *l)
+{
+    struct manifest_scan *scan = &l->m->sandbox.scan;
+
+    if (!scan->is_set)
+        return;
+    if (scan->dir) {
+        scan->dir = absolute(l, scan->dir);
+        report(l, tree_path(l->dec.root, "sandbox", "scan", "dir", NULL), "sandbox.scan",
+               host_check_dir(scan->dir, l->arena));
+    } else {
+        scan->dir = l->folder;
+    }
 }
 
 /* --- entries and outputs --- */
@@ -322,6 +339,24 @@ static bool fill_environment(struct loader *l)
     return env;
 }
 
+static bool fill_scan(struct loader *l)
+{
+    const struct manifest_scan *from = &l->m->sandbox.scan;
+    struct sandbox_scan *to = &l->spec->sandbox.scan;
+
+    if (!from->is_set)
+        return true;
+    *to = (struct sandbox_scan){
+        .command = scan_command(from, l->arena),
+        .dir = from->dir,
+        .max_age_ms = from->max_age_ms,
+        .timeout_ms = from->timeout_ms,
+        .archive_bytes = from->archive_bytes,
+        .hidden = secrets_variables(l->dec.root, l->arena),
+    };
+    return to->command && to->hidden;
+}
+
 static bool fill_sandbox(struct loader *l)
 {
     const struct manifest_sandbox *from = &l->m->sandbox;
@@ -347,7 +382,7 @@ static bool fill_sandbox(struct loader *l)
         .size_bytes = workspace->size_bytes,
         .orphan_ms = MANIFEST_ORPHAN_MS,
     };
-    return fill_environment(l) && fill_mounts(l);
+    return fill_environment(l) && fill_mounts(l) && fill_scan(l);
 }
 
 static bool fill_entries(struct loader *l)
@@ -440,6 +475,7 @@ static int load_all(struct loader *l, struct err *err)
     load_attachments(l);
     load_model(l);
     load_seccomp(l);
+    load_scan(l);
     load_entries(l);
     load_outputs(l);
     r = problems(l->diags, err);
@@ -464,7 +500,7 @@ static int load_text(struct loader *l, struct span text, struct err *err)
     };
     int r;
 
-    l->folder = host_folder(l->opt->path, l->arena);
+    l->folder = host_folder(l->opt->text.ptr ? "-" : l->opt->path, l->arena);
     if (!l->folder)
         return err_errno(err, ERR_MANIFEST, "looking up the folder of '%s'", l->opt->path);
     r = decode_manifest(&in, l->arena, l->diags, &l->dec, err);
@@ -484,9 +520,9 @@ int manifest_load(const struct manifest_options *opt, struct run_spec **ret, str
     if (l && spec) {
         arena_init(&spec->arena, DECODE_ARENA_MAX);
         *l = (struct loader){ .opt = opt, .diags = diags, .spec = spec, .arena = &spec->arena };
-        r = host_read_manifest(opt->path, &text, err);
+        r = opt->text.ptr ? 0 : host_read_manifest(opt->path, &text, err);
         if (r == 0)
-            r = load_text(l, buf_span(&text), err);
+            r = load_text(l, opt->text.ptr ? opt->text : buf_span(&text), err);
     } else {
         (void) err_set(err, ERR_INTERNAL, "no memory for the manifest");
     }

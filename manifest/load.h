@@ -30,7 +30,8 @@
 #define MANIFEST_ORPHAN_MS (5 * 60 * 1000)
 
 struct manifest_options {
-    const char *path;               /* "-" = stdin */
+    const char *path; /* "-" = stdin */
+    struct span text; /* instead of what is in the file; then `path` is but a name. ptr NULL: none */
     const struct run_param *params; /* -p */
     size_t param_count;
     const char *const *sets; /* --set path=value; the value is YAML */
@@ -40,6 +41,7 @@ struct manifest_options {
     /* Of a run that goes on: what its beginning has read (attachments, copied entries, a recording) is not
      * looked for again. */
     bool has_begun;
+    bool is_untrusted; /* refuse what untrusted.h says */
 };
 
 /* On success *ret is the caller's, to be freed with run_spec_free(). Fails with -ERR_MANIFEST: the problems

@@ -25,6 +25,7 @@ struct docker_identity {
     const char *version; /* of this program */
     int attempt;         /* from 1 */
     int64_t deadline_s;  /* seconds since the epoch; 0 = none */
+    const char *scans;   /* folder of the answers of scanners (scan_verdict.h); NULL: none are kept */
 };
 
 /* The guest's program, embedded into ours. */

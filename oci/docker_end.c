@@ -100,6 +100,7 @@ void docker_end_stop_work(struct docker_sandbox *sb)
     engine_call_free(TAKE_PTR(sb->side_call));
     fence_free(TAKE_PTR(sb->fence));
     volume_fill_free(TAKE_PTR(sb->fill));
+    image_scan_free(TAKE_PTR(sb->scan));
 }
 
 void docker_end_tell(struct docker_sandbox *sb)

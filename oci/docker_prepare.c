@@ -62,7 +62,7 @@ static void found_one(struct docker_sandbox *sb)
 {
     if (!sb->image || sb->is_looking)
         return;
-    docker_sandbox_enter(sb, STATE_INTENT);
+    docker_sandbox_enter(sb, sb->blueprint.spec->scan.command ? STATE_SCAN : STATE_INTENT);
 }
 
 static void on_image_step(void *data, const char *text)
@@ -109,6 +109,41 @@ int docker_prepare_look(struct docker_sandbox *sb)
     r = image_query_start(sb->engine, sb->blueprint.spec->image, sb->blueprint.spec->pull, sb->config_path,
                           &ops, sb, &sb->image_query, &sb->err);
     return r < 0 ? r : engine_start(sb->engine, &req, on_volume, sb, &sb->side_call, &sb->err);
+}
+
+/* ---- scan, intent ---- */
+
+static void on_scan_step(void *data, const char *text)
+{
+    docker_sandbox_step(data, "scan", text);
+}
+
+static void on_scanned(void *data, int result, const struct sandbox_scanned *scanned, const struct err *err)
+{
+    struct docker_sandbox *sb = data;
+
+    if (scanned && sb->base.events->on_scan && !sb->wants_removal)
+        sb->base.events->on_scan(sb->base.events_data, scanned);
+    if (result < 0)
+        sb->err = *err;
+    image_scan_free(TAKE_PTR(sb->scan));
+    if (result < 0)
+        docker_sandbox_fail(sb);
+    else
+        docker_sandbox_enter(sb, STATE_INTENT);
+}
+
+int docker_prepare_scan(struct docker_sandbox *sb)
+{
+    static const struct image_scan_ops ops = { on_scan_step, on_scanned };
+    const struct image_scan_request req = {
+        .scan = &sb->blueprint.spec->scan,
+        .image = sb->image,
+        .name = sb->blueprint.spec->image,
+        .folder = sb->scans,
+    };
+
+    return image_scan_start(sb->engine, &req, &ops, sb, &sb->scan, &sb->err);
 }
 
 int docker_prepare_intent(struct docker_sandbox *sb)

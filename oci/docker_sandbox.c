@@ -33,6 +33,8 @@ int docker_sandbox_start_state(struct docker_sandbox *sb, enum docker_state stat
         return docker_reattach_take(sb);
     case STATE_LOOK:
         return docker_prepare_look(sb);
+    case STATE_SCAN:
+        return docker_prepare_scan(sb);
     case STATE_INTENT:
         return docker_prepare_intent(sb);
     case STATE_FILL:
@@ -273,6 +275,7 @@ int docker_sandbox_new(struct loop *loop, struct http *http, const struct sandbo
     sb->loop = loop;
     arena_init(&sb->arena, 32 * 1024 * 1024);
     sb->config_path = login_config_path(&sb->arena);
+    sb->scans = id->scans ? arena_text(&sb->arena, id->scans) : NULL;
     r = endpoint_resolve(spec->engine, &endpoint_env_process, &sb->arena, &sb->at, err);
     if (r >= 0)
         r = blueprint_init(&sb->blueprint, spec, id, guest ? guest : &carried, err);

@@ -21,6 +21,7 @@
 #include "oci/engine.h"
 #include "oci/fence.h"
 #include "oci/image.h"
+#include "oci/image_scan.h"
 #include "oci/inspection.h"
 #include "oci/lockdown.h"
 #include "oci/volume_fill.h"
@@ -34,6 +35,7 @@ enum docker_state {
     STATE_FENCE,     /* removing older attempts of the run */
     STATE_TAKE,      /* attach only: everything about the container that was left, at once */
     STATE_LOOK,      /* for the image and the guest's volume, at once */
+    STATE_SCAN,      /* a program of the host looks at the image */
     STATE_INTENT,    /* the owner writes down what will be made */
     STATE_FILL,      /* putting the guest into its volume */
     STATE_WORKSPACE, /* making its volume */
@@ -66,6 +68,8 @@ struct docker_sandbox {
     struct fence_options fence_options;
     struct image_query *image_query;
     const struct image *image;
+    const char *scans; /* folder of scanners' answers; NULL: none are kept */
+    struct image_scan *scan;
     struct volume_fill *fill;
     struct wire *wire;
     struct inspection *inspection;

@@ -10,7 +10,7 @@ packages_build='gcc libc6-dev meson ninja-build pkg-config python3 musl-tools ca
 packages_run='busybox-static'
 packages_engine='docker.io iptables'
 packages_test='libcmocka-dev clang clang-format universal-ctags python3-jsonschema docker-registry strace tmux jq procps openssl git
- tar zstd util-linux'
+ tar zstd util-linux yara'
 
 # The sanitizer and fuzzer runtime is a package of its own, named by version.
 packages_clang_rt() {

@@ -336,17 +336,20 @@ static int pipe_cloexec(int fds[2])
 #endif
 }
 
-static int spawn_into(struct loop_source *s, const char *const *argv, int out_fd)
+static int spawn_into(struct loop_source *s, const struct loop_program *program, int out_fd)
 {
     uv_stdio_container_t stdio[3] = {
         { .flags = UV_IGNORE },
         { .flags = UV_INHERIT_FD, .data = { .fd = out_fd } },
-        { .flags = UV_INHERIT_FD, .data = { .fd = STDERR_FILENO } },
+        { .flags = UV_INHERIT_FD, .data = { .fd = program->takes_stderr ? out_fd : STDERR_FILENO } },
     };
     uv_process_options_t options = {
         .exit_cb = on_exit_child,
-        .file = argv[0],
-        .args = (char **) (uintptr_t) argv, /* libuv does not write to it */
+        .file = program->argv[0],
+        .args = (char **) (uintptr_t) program->argv, /* libuv writes to none of these */
+        .env = (char **) (uintptr_t) program->env,
+        .cwd = program->dir,
+        .flags = program->is_leader ? UV_PROCESS_DETACHED : 0,
         .stdio_count = 3,
         .stdio = stdio,
     };
@@ -356,6 +359,14 @@ static int spawn_into(struct loop_source *s, const char *const *argv, int out_fd
 
 int loop_spawn(struct loop *loop, const char *const *argv, loop_child_fn *fn, void *data, int *ret_out_fd,
                int *ret_pid, struct loop_source **ret, struct err *err)
+{
+    const struct loop_program program = { .argv = argv };
+
+    return loop_spawn_program(loop, &program, fn, data, ret_out_fd, ret_pid, ret, err);
+}
+
+int loop_spawn_program(struct loop *loop, const struct loop_program *program, loop_child_fn *fn, void *data,
+                       int *ret_out_fd, int *ret_pid, struct loop_source **ret, struct err *err)
 {
     struct loop_source *s;
     int fds[2], r;
@@ -370,11 +381,11 @@ int loop_spawn(struct loop *loop, const char *const *argv, loop_child_fn *fn, vo
     if (!s)
         return -ERR_INTERNAL;
     s->fn.child = fn;
-    r = spawn_into(s, argv, writer);
+    r = spawn_into(s, program, writer);
     if (r < 0) {
         loop_source_free(s); /* uv_spawn() has made a handle even when it fails */
         errno = -r;
-        return err_errno(err, r == UV_ENOENT ? ERR_NOT_FOUND : ERR_IO, "starting '%s'", argv[0]);
+        return err_errno(err, r == UV_ENOENT ? ERR_NOT_FOUND : ERR_IO, "starting '%s'", program->argv[0]);
     }
     *ret_out_fd = take_fd(&reader);
     *ret_pid = s->uv.process.pid;

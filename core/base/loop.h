@@ -75,6 +75,17 @@ int loop_before_wait(struct loop *loop, loop_fn *fn, void *data, struct loop_sou
 int loop_spawn(struct loop *loop, const char *const *argv, loop_child_fn *fn, void *data, int *ret_out_fd,
                int *ret_pid, struct loop_source **ret, struct err *err);
 
+/* The same with more to say. */
+struct loop_program {
+    const char *const *argv;
+    const char *const *env; /* NULL: ours */
+    const char *dir;        /* where it runs; NULL: here */
+    bool takes_stderr;      /* into the same pipe */
+    bool is_leader;         /* of a session of its own, so that kill(-pid) reaches all that it starts */
+};
+int loop_spawn_program(struct loop *loop, const struct loop_program *program, loop_child_fn *fn, void *data,
+                       int *ret_out_fd, int *ret_pid, struct loop_source **ret, struct err *err);
+
 /* Run `fn` on a thread of its own while the loop goes on, then `done` from the loop. Both get `data`, which
  * only `fn` may touch until `done` is called. Freed before that: work that has not begun is taken back, else
  * the free waits until `fn` has returned. So `data` may be freed right after it. */

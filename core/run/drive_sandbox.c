@@ -80,6 +80,34 @@ static void on_intent(void *data, const struct sandbox_info *info)
         run_queue(run, EFFECT_PROCEED, 0);
 }
 
+static void on_scan(void *data, const struct sandbox_scanned *scanned)
+{
+    struct run *run = data;
+    struct record rec = { .type = RECORD_SANDBOX_SCAN };
+    struct record_text command[RECORD_LIST_MAX];
+    size_t count = 0;
+
+    if (run->is_over)
+        return;
+    for (; scanned->command[count] && count < RECORD_LIST_MAX; count++)
+        command[count].text = scanned->command[count];
+    rec.sandbox_scan = (struct record_sandbox_scan){
+        .attempt = run->state.attempt,
+        .image = scanned->image,
+        .image_id = scanned->image_id,
+        .image_digest = scanned->image_digest,
+        .command = command,
+        .command_count = count,
+        .answer = scanned->answer,
+        .exit_status = scanned->exit_status,
+        .age_ms = scanned->age_ms,
+        .duration_ms = scanned->duration_ms,
+        .output = scanned->output,
+        .message = scanned->why,
+    };
+    (void) run_record(run, &rec);
+}
+
 static void record_ready(struct run *run)
 {
     struct channel *channel = sandbox_channel(run->sb);
@@ -156,7 +184,7 @@ void drive_sandbox_give_up(struct run *run)
     run->lost_at_ms = 0;
 }
 
-static const struct sandbox_events sandbox_events = { on_step, on_intent, on_ready, on_lost };
+static const struct sandbox_events sandbox_events = { on_step, on_intent, on_ready, on_lost, on_scan };
 
 /* ---- start ---- */
 

@@ -49,17 +49,24 @@ void boot_id(char *out, size_t size)
 
 int run_folder_root(char **ret, struct err *err)
 {
+    return run_folder_beside("runs", ret, err);
+}
+
+int run_folder_beside(const char *name, char **ret, struct err *err)
+{
     const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    char *path = NULL;
+    CLEANUP(free) char *top = NULL;
+    char *path;
 
     if (state && state[0] == '/') /* the XDG rules: a relative one is ignored */
-        path = file_join(state, "agentbox/runs");
+        top = file_join(state, "agentbox");
     else if (home && home[0] == '/')
-        path = file_join(home, ".local/state/agentbox/runs");
+        top = file_join(home, ".local/state/agentbox");
     else {
         (void) err_set(err, ERR_IO, "no place for the run folder: neither XDG_STATE_HOME nor HOME is set");
         return err_hint(err, "set XDG_STATE_HOME to an absolute path");
     }
+    path = top ? file_join(top, name) : NULL;
     if (!path)
         return err_set(err, ERR_INTERNAL, "no memory");
     *ret = path;

@@ -36,6 +36,9 @@ struct run_folder {
 /* Path of the folder that holds all runs; caller frees. ERR_IO: neither XDG_STATE_HOME nor HOME is there. */
 int run_folder_root(char **ret, struct err *err);
 
+/* Path of something else that is kept beside it: `$XDG_STATE_HOME/agentbox/<name>`. As above. */
+int run_folder_beside(const char *name, char **ret, struct err *err);
+
 /* A new folder, locked by us. */
 int run_folder_create(struct run_folder **ret, struct err *err);
 

@@ -169,6 +169,20 @@ static const struct row sandbox_intent_row[] = {
     REC_NEED(sandbox_intent, container_name), REC_LIST(sandbox_intent, rows, row_count, &lock_down),
 };
 
+static const struct row sandbox_scan_row[] = {
+    REC_INT(sandbox_scan, attempt),
+    REC_TEXT(sandbox_scan, image),
+    REC_TEXT(sandbox_scan, image_id),
+    REC_TEXT(sandbox_scan, image_digest),
+    REC_LIST(sandbox_scan, command, command_count, &one_text),
+    REC_NEED(sandbox_scan, answer),
+    { "exit", INT, AT(sandbox_scan, exit_status), 0, NEEDED },
+    REC_SPARSE(sandbox_scan, age_ms),
+    REC_INT(sandbox_scan, duration_ms),
+    REC_TEXT(sandbox_scan, output),
+    REC_TEXT(sandbox_scan, message),
+};
+
 static const struct row sandbox_ready_row[] = {
     REC_INT(sandbox_ready, attempt),         REC_TEXT(sandbox_ready, container_id),
     REC_TEXT(sandbox_ready, container_name), REC_TEXT(sandbox_ready, guest_boot),
@@ -324,6 +338,7 @@ static const struct {
     [RECORD_INPUT_ITEM] = { "input.item", ROWS(input_item, input_item_row) },
     [RECORD_SANDBOX_START] = { "sandbox.start", ROWS(sandbox_start, sandbox_start_row) },
     [RECORD_SANDBOX_INTENT] = { "sandbox.intent", ROWS(sandbox_intent, sandbox_intent_row) },
+    [RECORD_SANDBOX_SCAN] = { "sandbox.scan", ROWS(sandbox_scan, sandbox_scan_row) },
     [RECORD_SANDBOX_READY] = { "sandbox.ready", ROWS(sandbox_ready, sandbox_ready_row) },
     [RECORD_SANDBOX_FAILED] = { "sandbox.failed", ROWS(failure, failure_row) },
     [RECORD_SANDBOX_LOST] = { "sandbox.lost", ROWS(failure, failure_row) },

@@ -41,6 +41,7 @@ enum record_type {
     RECORD_INPUT_ITEM,      /* an item the harness puts into the conversation: the task */
     RECORD_SANDBOX_START,   /* intent: look for the image, pull it if allowed */
     RECORD_SANDBOX_INTENT,  /* intent: create this container */
+    RECORD_SANDBOX_SCAN,    /* a program of the host looked at the image before anything of it ran */
     RECORD_SANDBOX_READY,   /* it runs, the guest answers, the lock-down was verified */
     RECORD_SANDBOX_FAILED,  /* it never became ready */
     RECORD_SANDBOX_LOST,    /* it was ready and is gone */
@@ -150,6 +151,19 @@ struct record_sandbox_intent {
     const char *image, *image_id, *image_digest, *container_name;
     const struct record_row *rows; /* the lock-down as it will be asked for */
     size_t row_count;
+};
+
+struct record_sandbox_scan {
+    int64_t attempt;
+    const char *image, *image_id, *image_digest;
+    const struct record_text *command; /* as the manifest has it */
+    size_t command_count;
+    const char *answer;  /* accepted refused failed (there was none) */
+    int64_t exit_status; /* "exit"; -1: it did not end by itself */
+    int64_t age_ms;      /* the answer was given so long before; 0: now */
+    int64_t duration_ms;
+    const char *output;  /* its last words */
+    const char *message; /* failed: why */
 };
 
 struct record_sandbox_ready {
@@ -314,6 +328,7 @@ struct record {
         struct record_input_item input_item;
         struct record_sandbox_start sandbox_start;
         struct record_sandbox_intent sandbox_intent;
+        struct record_sandbox_scan sandbox_scan;
         struct record_sandbox_ready sandbox_ready;
         struct record_failure
             failure; /* sandbox.failed, sandbox.lost, sandbox.removed, workspace.failed, checkpoint.failed */

@@ -249,6 +249,7 @@ static state_apply_fn *const appliers[RECORD_TYPES] = {
     [RECORD_INPUT_ITEM] = apply_input_item,
     [RECORD_SANDBOX_START] = apply_sandbox_start,
     [RECORD_SANDBOX_INTENT] = apply_sandbox_intent,
+    [RECORD_SANDBOX_SCAN] = apply_sandbox_scan,
     [RECORD_SANDBOX_READY] = apply_sandbox_ready,
     [RECORD_SANDBOX_FAILED] = apply_sandbox_gone,
     [RECORD_SANDBOX_LOST] = apply_sandbox_gone,

@@ -34,9 +34,10 @@ int state_misplaced(const struct record *rec, struct err *err);
 
 typedef int state_apply_fn(struct run_state *s, const struct record *rec, struct err *err);
 
-state_apply_fn apply_sandbox_start, apply_sandbox_intent, apply_sandbox_ready, apply_sandbox_gone,
-    apply_sandbox_removed, apply_sandbox_attach, apply_workspace, apply_workspace_failed, apply_outputs_begin,
-    apply_output, apply_outputs_end, apply_checkpoint_begin, apply_checkpoint_done, apply_checkpoint_failed;
+state_apply_fn apply_sandbox_start, apply_sandbox_intent, apply_sandbox_scan, apply_sandbox_ready,
+    apply_sandbox_gone, apply_sandbox_removed, apply_sandbox_attach, apply_workspace, apply_workspace_failed,
+    apply_outputs_begin, apply_output, apply_outputs_end, apply_checkpoint_begin, apply_checkpoint_done,
+    apply_checkpoint_failed;
 state_apply_fn apply_input_item, apply_request_begin, apply_request_item, apply_request_end,
     apply_request_failed, apply_call_begin, apply_call_end, apply_call_lost;
 state_apply_fn apply_run_resume, apply_rollback;

@@ -27,6 +27,11 @@ int apply_sandbox_intent(struct run_state *s, const struct record *rec, struct e
     return state_set_text(&s->container_name, rec->sandbox_intent.container_name, err);
 }
 
+int apply_sandbox_scan(struct run_state *s, const struct record *rec, struct err *err)
+{
+    return s->sandbox == RUN_PART_STARTING ? 0 : state_misplaced(rec, err);
+}
+
 int apply_sandbox_attach(struct run_state *s, const struct record *rec, struct err *err)
 {
     if (s->sandbox != RUN_PART_DETACHED)

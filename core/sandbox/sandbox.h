@@ -50,6 +50,18 @@ struct sandbox_info {
     size_t row_count;
 };
 
+/* What a scanner said of the image. */
+struct sandbox_scanned {
+    const char *image, *image_id, *image_digest;
+    const char *const *command; /* as the manifest has it, NULL-terminated */
+    const char *answer;         /* "accepted", "refused", "failed": it gave none */
+    int64_t exit_status;        /* -1: it did not end by itself */
+    int64_t age_ms;             /* 0: just now; else the answer was given so long ago */
+    int64_t duration_ms;
+    const char *output; /* its last words; any UTF-8 */
+    const char *why;    /* failed; else NULL */
+};
+
 struct sandbox_events {
     /* What start is doing now: word such as "pull", and a line for people. */
     void (*on_step)(void *data, const char *step, const char *text);
@@ -59,6 +71,9 @@ struct sandbox_events {
     void (*on_ready)(void *data, int result, const struct err *err);
     /* The channel broke or the container ended. err says which and why (OOM kill, exit status). */
     void (*on_lost)(void *data, const struct err *err);
+    /* The image was scanned; on_intent follows when it was accepted, else on_ready with ERR_POLICY. May be
+     * NULL. */
+    void (*on_scan)(void *data, const struct sandbox_scanned *scanned);
 };
 
 /* A container that an earlier harness left, as the journal knows it. */

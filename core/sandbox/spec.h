@@ -26,6 +26,17 @@ struct sandbox_mount {
     const char *target; /* absolute path in the container */
 };
 
+/* A program of the host that must accept the image before anything of it runs. */
+struct sandbox_scan {
+    const char *const *command; /* NULL-terminated, with places such as {image} still in it; NULL: no scan */
+    const char *dir;            /* absolute: where it runs; NULL: where we are */
+    int64_t max_age_ms;         /* so long its answer holds */
+    int64_t timeout_ms;
+    int64_t archive_bytes; /* the exported image may be so large */
+    const char *const
+        *hidden; /* variables of our environment that it does not get: NULL-terminated; may be NULL */
+};
+
 struct sandbox_spec {
     const char *image; /* name, name:tag, name@sha256:..., or an image id */
     enum sandbox_pull pull;
@@ -40,6 +51,7 @@ struct sandbox_spec {
     const char *const *lower; /* rows of the lock-down table given up, by name */
     size_t lower_count;
     enum sandbox_keep keep;
+    struct sandbox_scan scan;
 
     const char *root; /* workspace folder in the container, absolute */
     enum sandbox_storage storage;

@@ -202,7 +202,7 @@ static void on_removed(void *data, int result, const struct err *why)
     removed_result = result;
 }
 
-static const struct sandbox_events events = { NULL, on_intent, on_ready, NULL };
+static const struct sandbox_events events = { NULL, on_intent, on_ready, NULL, NULL };
 
 static void make(const struct line *lines, int attempt)
 {
