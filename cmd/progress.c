@@ -219,8 +219,8 @@ void progress_step(struct progress *p, const char *step, const char *text)
     term_clean(&clean, span_of(text), false);
     snprintf(p->doing, sizeof(p->doing), "%.*s", (int) utf8_cut(buf_span(&clean), sizeof(p->doing) - 1),
              buf_text(&clean));
-    /* a pull lasts: without a live line it is worth lines */
-    if (p->term.is_plain && strcmp(step, "pull") == 0)
+    /* these last: without a live line they are worth lines */
+    if (p->term.is_plain && (strcmp(step, "pull") == 0 || strcmp(step, "scan") == 0))
         term_say("%s", text);
     buf_done(&clean);
 }

@@ -39,51 +39,52 @@ void scan_verdict_set_output(struct scan_verdict *v, struct span output)
     buf_done(&text);
 }
 
-static bool is_blank(struct span line)
+/* The next line that says something, without blanks around it; len 0 at the end. */
+static struct span next_line(struct span *rest)
 {
-    for (size_t i = 0; i < line.len; i++)
-        if ((unsigned char) line.ptr[i] > ' ')
-            return false;
-    return true;
+    while (rest->len > 0 && (unsigned char) rest->ptr[0] <= ' ')
+        *rest = span_make(rest->ptr + 1, rest->len - 1);
+
+    const char *end = rest->len > 0 ? memchr(rest->ptr, '\n', rest->len) : NULL;
+    struct span line = span_make(rest->ptr, end ? (size_t) (end - rest->ptr) : rest->len);
+
+    *rest = span_make(rest->ptr + line.len, rest->len - line.len);
+    while (line.len > 0 && (unsigned char) line.ptr[line.len - 1] <= ' ')
+        line.len--;
+    return line;
 }
 
-/* Where the last `count` lines that say something begin. */
-static const char *last_lines(const char *text, int count)
+/* Whole characters, as many as fit; what a terminal would obey becomes a blank. */
+static size_t add_safe(char *ret, size_t n, size_t size, struct span text)
 {
-    const char *at = text + strlen(text);
+    for (size_t used; text.len > 0; text = span_make(text.ptr + used, text.len - used)) {
+        bool is_unsafe = glyph_is_unsafe(glyph_next(text, &used));
+        size_t len = is_unsafe ? 1 : used;
 
-    while (at > text) {
-        const char *end = at, *begin;
-
-        while (end > text && end[-1] == '\n')
-            end--;
-        for (begin = end; begin > text && begin[-1] != '\n';)
-            begin--;
-        if (!is_blank(span_make(begin, (size_t) (end - begin))) && count-- == 0)
-            return at;
-        at = begin;
+        if (n + len >= size)
+            break;
+        memcpy(ret + n, is_unsafe ? " " : text.ptr, len);
+        n += len;
     }
-    return text;
+    ret[n] = '\0';
+    return n;
 }
 
 void scan_verdict_last_words(const struct scan_verdict *v, char *ret, size_t size)
 {
-    struct span rest = span_of(last_lines(v->output, SHOWN_LINES));
-    size_t n = 0, used;
+    struct span last[SHOWN_LINES] = { { NULL, 0 } }, rest = span_of(v->output), line;
+    size_t n = 0;
 
-    while (rest.len > 0 && rest.ptr[rest.len - 1] == '\n')
-        rest.len--;
-    for (; rest.len > 0; rest = span_make(rest.ptr + used, rest.len - used)) {
-        uint32_t c = glyph_next(rest, &used);
-        const char *shown = c == '\n' ? " / " : glyph_is_unsafe(c) ? " " : NULL;
-        size_t len = shown ? strlen(shown) : used;
-
-        if (n + len >= size)
-            break;
-        memcpy(ret + n, shown ? shown : rest.ptr, len);
-        n += len;
+    ret[0] = '\0';
+    while ((line = next_line(&rest)).len > 0) {
+        memmove(last, last + 1, sizeof(last) - sizeof(last[0]));
+        last[SHOWN_LINES - 1] = line;
     }
-    ret[n] = '\0';
+    for (size_t i = 0; i < SHOWN_LINES; i++) {
+        if (last[i].len > 0 && n > 0)
+            n = add_safe(ret, n, size, span_of(" / "));
+        n = add_safe(ret, n, size, last[i]);
+    }
 }
 
 /* ---- text ---- */
