@@ -231,12 +231,22 @@ static int expand_rest(struct decoder *d)
     return 0;
 }
 
-static void put_default(struct decoder *d, const char **slot, const char *variable, const char *or_else)
+static const char *env_or(const char *const *env, const char *variable, const char *or_else)
 {
-    const char *value = expand_env(d->in->env, span_of(variable));
+    const char *value = expand_env(env, span_of(variable));
 
-    if (!*slot)
-        *slot = value && *value ? arena_text(d->arena, value) : or_else;
+    return value && *value ? value : or_else;
+}
+
+const char *decode_base_url(const char *const *env)
+{
+    return env_or(env, "OPENAI_BASE_URL", "https://api.openai.com/v1");
+}
+
+static void put_default(struct decoder *d, const char **slot, const char *value)
+{
+    if (!*slot && value)
+        *slot = arena_text(d->arena, value);
 }
 
 /* Is `name` absent from the map, and no typo of it there, which is reported already? */
@@ -258,8 +268,8 @@ static void check_whole(struct decoder *d)
     const struct tree *cost = tree_path(d->root, "limits", "cost", NULL);
     struct tree_pos top = d->root->pos;
 
-    put_default(d, &m->model.name, "AGENTBOX_MODEL", NULL);
-    put_default(d, &m->model.base_url, "OPENAI_BASE_URL", "https://api.openai.com/v1");
+    put_default(d, &m->model.name, env_or(d->in->env, "AGENTBOX_MODEL", NULL));
+    put_default(d, &m->model.base_url, decode_base_url(d->in->env));
     if (!m->model.name && is_missing(model, "name") && (model || is_missing(d->root, "model")))
         diags_add(d->diags, model ? model->pos : top, "model",
                   "write model: {name: ...}, or set AGENTBOX_MODEL", "no model is named");
@@ -323,7 +333,9 @@ int decode_manifest(const struct decode_input *in, struct arena *arena, struct d
     r = yaml_parse(text, arena, diags, &d.root, err);
     if (r < 0)
         return r;
-    d.expand = (struct expand){ .env = in->env, .text = text, .arena = arena, .diags = diags };
+    d.expand = (struct expand){
+        .env = in->env, .is_untrusted = in->is_untrusted, .text = text, .arena = arena, .diags = diags
+    };
     for (size_t i = 0; i < diags->count; i++) /* what else is wrong at these places follows from that */
         d.expand.broken[d.expand.broken_count++] = diags->items[i].pos;
     d.ctx = (struct table_ctx){ .arena = arena, .problem = on_problem, .data = &d };

@@ -23,6 +23,7 @@ struct decode_input {
     size_t set_count;
     const char *const *env; /* "NAME=value", NULL-terminated */
     bool has_task;          /* it comes from the command line */
+    bool is_untrusted;      /* it does not see the environment */
 };
 
 struct decoded {
@@ -33,6 +34,9 @@ struct decoded {
     struct run_param *params; /* every parameter with its value */
     size_t param_count;
 };
+
+/* The model's server when the manifest names none. */
+const char *decode_base_url(const char *const *env);
 
 /* Decode into `ret`, whose content lives in `arena`. All problems go to `diags`, which gets the text as its
  * source. Returns 0 when there are none; -ERR_MANIFEST when there are (then *ret holds what could be decoded

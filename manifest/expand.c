@@ -164,6 +164,11 @@ static struct span lookup(struct work *w, struct span body)
         problem(w, hint, "'" SPAN_FMT "' looks like a secret, and secrets do not go in here", SPAN_ARG(name));
         return none;
     }
+    if (w->x->is_untrusted && w->node->tree.pos.line > 0) {
+        problem(w, "a parameter can take its place: ${params.NAME}, given with -p NAME=VALUE",
+                "an untrusted manifest cannot see the environment: '${" SPAN_FMT "}'", SPAN_ARG(name));
+        return none;
+    }
     return env_value(w, name, rest);
 }
 

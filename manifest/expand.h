@@ -29,6 +29,7 @@
 
 struct expand {
     const char *const *env; /* "NAME=value", NULL-terminated */
+    bool is_untrusted;      /* variables are a problem, but in what --set gives */
     const struct run_param *params;
     size_t param_count;
     bool has_params;  /* false: ${params.x} is a problem of its own (inside `params`) */

@@ -122,6 +122,43 @@ struct host_problem host_check_mount(const char *path, int64_t uid, int64_t gid,
     return S_ISDIR(st.st_mode) ? check_direct(path, uid, gid, arena) : fine();
 }
 
+/* `path` with all links followed, as far as it is there; what is not must be plain names. NULL: a link that
+ * leads nowhere, it cannot be looked at, or no memory. */
+static const char *real_path(const char *path, struct arena *arena)
+{
+    char *head = arena_text(arena, path), *real = NULL;
+    const char *whole;
+    struct stat st;
+
+    while (head && !(real = realpath(*head ? head : "/", NULL))) {
+        char *slash = strrchr(head, '/');
+
+        if ((errno != ENOENT && errno != ENOTDIR) || !slash || lstat(head, &st) == 0 ||
+            strcmp(slash, "/..") == 0)
+            return NULL;
+        *slash = '\0';
+    }
+    whole = real ? arena_printf(arena, "%s%s", real, path + strlen(head)) : NULL;
+    free(real);
+    return whole;
+}
+
+struct host_problem host_check_beneath(const char *path, const char *folder, struct arena *arena,
+                                       const char **ret_real)
+{
+    static const char hint[] = "an untrusted manifest stays in its folder";
+    const char *real = real_path(path, arena);
+
+    if (!real)
+        return wrong(arena_printf(arena, "nobody can tell where '%s' leads", path), hint);
+    *ret_real = real;
+    if (path_is_beneath(real, folder))
+        return fine();
+    if (strcmp(real, path) == 0)
+        return wrong(arena_printf(arena, "'%s' is outside of the manifest's folder", path), hint);
+    return wrong(arena_printf(arena, "'%s' leads out of the manifest's folder, to '%s'", path, real), hint);
+}
+
 struct host_problem host_read_text(const char *path, struct arena *arena, const char **ret)
 {
     struct buf text = BUF_INIT(HOST_TEXT_MAX);

@@ -34,6 +34,11 @@ struct host_problem host_check_dir(const char *path, struct arena *arena);
  * may really read is decided by the kernel, but these bits are what is forgotten. */
 struct host_problem host_check_mount(const char *path, int64_t uid, int64_t gid, struct arena *arena);
 
+/* Something that is, or could be, beneath `folder` (absolute, links resolved) once all links are followed:
+ * *ret_real. */
+struct host_problem host_check_beneath(const char *path, const char *folder, struct arena *arena,
+                                       const char **ret_real);
+
 /* The text of a file: at most HOST_TEXT_MAX bytes, UTF-8, no NUL. */
 struct host_problem host_read_text(const char *path, struct arena *arena, const char **ret);
 

@@ -10,6 +10,7 @@
 #include "manifest/rules.h"
 #include "manifest/scan.h"
 #include "manifest/secrets.h"
+#include "manifest/untrusted.h"
 #include "manifest/yaml.h"
 
 #include <ctype.h>
@@ -24,6 +25,7 @@ struct loader {
     struct run_spec *spec;
     struct arena *arena; /* the spec's */
     const char *folder;  /* of the manifest, absolute */
+    const char *const *env;
     struct decoded dec;
     struct manifest *m; /* of dec */
 };
@@ -170,7 +172,7 @@ static void load_scan(struct loader *l)
         scan->dir = absolute(l, scan->dir);
         report(l, tree_path(l->dec.root, "sandbox", "scan", "dir", NULL), "sandbox.scan",
                host_check_dir(scan->dir, l->arena));
-    } else {
+    } else if (scan->command) {
         scan->dir = l->folder;
     }
 }
@@ -348,7 +350,7 @@ static bool fill_scan(struct loader *l)
         return true;
     *to = (struct sandbox_scan){
         .command = scan_command(from, l->arena),
-        .dir = from->dir,
+        .dir = from->dir ? from->dir : "/",
         .max_age_ms = from->max_age_ms,
         .timeout_ms = from->timeout_ms,
         .archive_bytes = from->archive_bytes,
@@ -465,12 +467,28 @@ static int problems(const struct diags *diags, struct err *err)
                : err_set(err, ERR_MANIFEST, "%zu problem%s in the manifest", count, count == 1 ? "" : "s");
 }
 
+/* Then nothing that it names is looked at. */
+static bool is_untrustworthy(struct loader *l)
+{
+    const struct untrusted check = {
+        .decoded = &l->dec,
+        .folder = l->folder,
+        .base_url = decode_base_url(l->env),
+        .arena = l->arena,
+        .diags = l->diags,
+    };
+
+    return untrusted_check(&check) > 0;
+}
+
 static int load_all(struct loader *l, struct err *err)
 {
     int r;
 
     if (!l->m->name)
         l->m->name = name_of_file(l);
+    if (l->opt->is_untrusted && is_untrustworthy(l))
+        return problems(l->diags, err);
     load_texts(l);
     load_attachments(l);
     load_model(l);
@@ -488,6 +506,7 @@ static int load_all(struct loader *l, struct err *err)
 
 static int load_text(struct loader *l, struct span text, struct err *err)
 {
+    const char *const *env = l->opt->env ? l->opt->env : (const char *const *) environ;
     struct decode_input in = {
         .file = strcmp(l->opt->path, "-") == 0 ? "stdin" : l->opt->path,
         .text = text,
@@ -495,11 +514,13 @@ static int load_text(struct loader *l, struct span text, struct err *err)
         .param_count = l->opt->param_count,
         .sets = l->opt->sets,
         .set_count = l->opt->set_count,
-        .env = l->opt->env ? l->opt->env : (const char *const *) environ,
+        .env = env,
         .has_task = l->opt->task != NULL,
+        .is_untrusted = l->opt->is_untrusted,
     };
     int r;
 
+    l->env = env;
     l->folder = host_folder(l->opt->text.ptr ? "-" : l->opt->path, l->arena);
     if (!l->folder)
         return err_errno(err, ERR_MANIFEST, "looking up the folder of '%s'", l->opt->path);

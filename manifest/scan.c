@@ -2,6 +2,8 @@
 /* The scanner of an image, as a manifest has it. */
 #include "manifest/scan.h"
 
+#include "core/base/utf8.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -64,7 +66,7 @@ static const struct field rows[] = {
       .offset = SCAN(dir),
       .min = 1,
       .max = 4096,
-      .help = "Folder that the scanner runs in; the manifest's when not given." },
+      .help = "With command: the folder it runs in; the manifest's when not given." },
 };
 
 static void refuse_beside(struct table_ctx *ctx, const struct tree *value, const char *key, const char *other)
@@ -97,6 +99,8 @@ static void check(struct table_ctx *ctx, const struct tree *value, void *out)
     if (command) {
         refuse_beside(ctx, value, "preset", "command");
         refuse_beside(ctx, value, "severity", "command");
+    } else if (scan->preset >= 0) {
+        refuse_beside(ctx, value, "dir", "preset");
     } else if (!is_misspelt(value, "command") && !is_misspelt(value, "preset")) {
         table_problem(ctx, value, "scan: trivy, scan: grype, or scan: {command: [...]}",
                       "a scan is one of 'command', 'preset'");
@@ -135,7 +139,8 @@ static bool decode_word(struct table_ctx *ctx, const struct tree *value, struct 
     }
     (void) snprintf(hint, sizeof(hint), "did you mean '%s'?", near ? near : "");
     table_problem(ctx, value, near ? hint : "a program of your own: {command: [...]}",
-                  "must be one of trivy, grype");
+                  "expected one of trivy, grype, got '" SPAN_FMT "'", (int) utf8_cut(value->text, 40),
+                  value->text.ptr);
     return false;
 }
 

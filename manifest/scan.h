@@ -7,7 +7,8 @@
  *     scan: {preset: grype, severity: high, max_age: 7d}
  *     scan: {command: [clamscan, --no-summary, "{archive}"]}
  *
- * Known ones become commands here (scan_command()); nothing behind this module knows their names.
+ * Known ones run in '/', not in the manifest's folder: they would take settings from files there that say
+ * what to overlook. They become commands here (scan_command()); nothing behind this module knows their names.
  */
 #ifndef MANIFEST_SCAN_H
 #define MANIFEST_SCAN_H

@@ -2,7 +2,8 @@
 /*
  * Every tests/cases/manifests/NAME.yaml is loaded; what is said about it must be exactly NAME.expect ($DIR
  * stands for the folder). An empty one means that it is fine; then loading its resolved form must give the
- * same again. With UPDATE_EXPECT=1 the .expect files are written instead: look at the diff.
+ * same again. Those called untrusted-... are loaded as --untrusted does. With UPDATE_EXPECT=1 the .expect
+ * files are written instead: look at the diff.
  */
 #include "core/base/file.h"
 #include "manifest/load.h"
@@ -83,7 +84,11 @@ static void run_case(const char *name)
     struct run_spec *spec = NULL;
     struct err err = { .code = ERR_NONE };
     char path[300];
-    struct manifest_options opt = { .path = path, .env = cases_env };
+    struct manifest_options opt = {
+        .path = path,
+        .env = cases_env,
+        .is_untrusted = strncmp(name, "untrusted-", 10) == 0,
+    };
     int r;
 
     assert_non_null(diags);
