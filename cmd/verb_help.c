@@ -24,7 +24,8 @@ static const struct {
     { "4", "engine or sandbox: not reachable, could not be started, or lost on the way" },
     { "5", "model API: it refused, or stayed broken after all retries" },
     { "6", "a limit of 'limits' was reached" },
-    { "7", "policy: the lock-down could not be verified" },
+    { "7",
+      "policy: the lock-down could not be verified, the image is refused, or its scanner did not accept it" },
     { "8", "outputs: a required one is missing, or one could not be written" },
     { "9",
       "internal error, or the host's files cannot be used (disk full, no permission); verify: the run folder "
