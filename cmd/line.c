@@ -112,11 +112,12 @@ static void line_ready(struct buf *out, const struct record *record, const struc
 
 static void line_scan(struct buf *out, const struct record_sandbox_scan *r, const struct term *term)
 {
-    bool is_good = strcmp(r->answer, "accepted") == 0;
+    const char *answer = r->answer ? r->answer : "failed";
+    bool is_good = strcmp(answer, "accepted") == 0;
     char time[32];
 
     tone_set(out, term, is_good ? TONE_DIM : TONE_BAD);
-    if (strcmp(r->answer, "failed") == 0)
+    if (strcmp(answer, "failed") == 0)
         buf_add_text(out, "no answer about the image by '");
     else
         buf_printf(out, "image %s by '", is_good ? "accepted" : "refused");

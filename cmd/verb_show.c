@@ -141,6 +141,24 @@ static void json_output(void *data, const struct record *rec)
     json_object_end(w);
 }
 
+static void json_scan(void *data, const struct record *rec)
+{
+    struct json_writer *w = ((const struct json_lists *) data)->w;
+    const struct record_sandbox_scan *s = &rec->sandbox_scan;
+
+    if (rec->type != RECORD_SANDBOX_SCAN)
+        return;
+    json_object(w);
+    json_put_int(w, "attempt", s->attempt);
+    json_put_string(w, "image_id", s->image_id);
+    json_put_string(w, "scanner", s->command_count > 0 ? s->command[0].text : NULL);
+    json_put_string(w, "answer", s->answer);
+    json_put_int(w, "exit", s->exit_status);
+    json_put_int(w, "age_ms", s->age_ms);
+    json_put_string(w, "output", s->output);
+    json_object_end(w);
+}
+
 static void json_rows(void *data, const struct record *rec)
 {
     const struct json_lists *lists = data;
@@ -181,7 +199,9 @@ static int show_json(struct run_folder *folder, const struct run_view *view, con
     static const struct {
         const char *name;
         record_fn *fn;
-    } lists[] = { { "lockdown", json_rows }, { "calls", json_call }, { "outputs", json_output } };
+    } lists[] = {
+        { "scans", json_scan }, { "lockdown", json_rows }, { "calls", json_call }, { "outputs", json_output }
+    };
     struct json_writer w;
     struct json_lists with = { &w, history };
     struct buf answer = BUF_INIT(SHOW_MAX);

@@ -12,6 +12,7 @@
 #define SECOND       INT64_C(1000)
 #define DAY          (24 * 3600 * SECOND)
 #define WORDS        16
+#define COMMAND_MAX  (64 * 1024) /* it is kept in each record of a scan */
 
 static const char *const presets[] = { "trivy", "grype", NULL };
 static const char *const severities[] = { "low", "medium", "high", "critical", NULL };
@@ -94,6 +95,13 @@ static void check(struct table_ctx *ctx, const struct tree *value, void *out)
     const struct manifest_scan *scan = out;
     const struct tree *command = tree_get(value, "command");
 
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < scan->command_count; i++)
+        bytes += strlen(scan->command[i]);
+    if (bytes > COMMAND_MAX)
+        table_problem(ctx, command, "put it into a file", "the command is longer than %d KiB",
+                      COMMAND_MAX / 1024);
     if (command && scan->command_count > 0 && !scan->command[0][0])
         table_problem(ctx, tree_at(command, 0), NULL, "the command is empty");
     if (command) {

@@ -6,11 +6,17 @@
 #include "core/base/file.h"
 #include "core/base/units.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 
-#define IDLE_MS 120000 /* an engine that packs a large image says nothing meanwhile */
+#define FOLDER_NAME "agentbox-scan-"
+#define FILE_NAME   "image.tar"
+#define IDLE_MS     120000 /* an engine that packs a large image says nothing meanwhile */
 
 struct image_export {
     struct engine *engine;
@@ -77,11 +83,46 @@ static void on_done(void *data, int result, const struct engine_answer *answer, 
     finish(x);
 }
 
+/* ---- the file ---- */
+
+static const char *temporary(void)
+{
+    const char *place = getenv("TMPDIR");
+
+    return place && *place ? place : "/tmp";
+}
+
+/* Others may write into that place, so only folders of ours are looked into, and no link is followed. */
+static void remove_if_left(int place_fd, const char *name)
+{
+    CLEANUP(fd) int folder_fd = openat(place_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    CLEANUP(fd) int fd = -1;
+    struct stat st;
+
+    if (folder_fd < 0 || fstat(folder_fd, &st) < 0 || st.st_uid != geteuid())
+        return;
+    fd = openat(folder_fd, FILE_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return;                               /* it is just being made, or somebody's */
+    (void) unlinkat(folder_fd, FILE_NAME, 0); /* the next one tries again */
+    (void) unlinkat(place_fd, name, AT_REMOVEDIR);
+}
+
+static void remove_left(void)
+{
+    DIR *place = opendir(temporary());
+    struct dirent *entry;
+
+    while (place && (entry = readdir(place)) != NULL)
+        if (strncmp(entry->d_name, FOLDER_NAME, strlen(FOLDER_NAME)) == 0)
+            remove_if_left(dirfd(place), entry->d_name);
+    if (place)
+        (void) closedir(place); /* only read */
+}
+
 static int make_file(struct image_export *x, struct err *err)
 {
-    const char *temporary = getenv("TMPDIR");
-
-    x->folder = file_join(temporary && *temporary ? temporary : "/tmp", "agentbox-scan-XXXXXX");
+    x->folder = file_join(temporary(), FOLDER_NAME "XXXXXX");
     if (!x->folder)
         return err_set(err, ERR_INTERNAL, "no memory for a path");
     if (!mkdtemp(x->folder)) {
@@ -89,11 +130,13 @@ static int make_file(struct image_export *x, struct err *err)
         free(TAKE_PTR(x->folder)); /* not ours to remove */
         return err_hint(err, "TMPDIR names another place for what is temporary");
     }
-    x->path = file_join(x->folder, "image.tar");
+    x->path = file_join(x->folder, FILE_NAME);
     if (!x->path)
         return err_set(err, ERR_INTERNAL, "no memory for a path");
     x->fd = open(x->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    return x->fd < 0 ? err_errno(err, ERR_IO, "making '%s'", x->path) : 0;
+    if (x->fd < 0 || flock(x->fd, LOCK_EX | LOCK_NB) < 0)
+        return err_errno(err, ERR_IO, "making '%s'", x->path);
+    return 0;
 }
 
 int image_export_start(struct engine *engine, const char *id, int64_t bytes_max, image_export_fn *fn,
@@ -114,6 +157,7 @@ int image_export_start(struct engine *engine, const char *id, int64_t bytes_max,
     x->fn = fn;
     x->data = data;
     snprintf(path, sizeof(path), "/images/%.80s/get", id);
+    remove_left();
     r = make_file(x, err);
     if (r >= 0)
         r = engine_start(engine, &req, on_done, x, &x->call, err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An image as a file, as `docker save` writes it: GET /images/ID/get into a private folder that is gone,
- * with the file, after image_export_free(). No more than `bytes_max` is ever written.
+ * with the file, after image_export_free(). No more than `bytes_max` is ever written. What a killed process
+ * left (nobody holds its lock any more) goes when the next one begins.
  */
 #ifndef OCI_IMAGE_EXPORT_H
 #define OCI_IMAGE_EXPORT_H

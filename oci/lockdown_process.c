@@ -607,6 +607,18 @@ static bool is_engines(struct span entry)
     return false;
 }
 
+/* Podman does not take a variable of the image away, it empties it. */
+static bool is_emptied(const struct lockdown *l, struct span entry)
+{
+    const char *removed;
+    size_t at = 0;
+
+    while (entry.ptr[entry.len - 1] == '=' && (removed = removed_at(l, &at)) != NULL)
+        if (strcspn(removed, "=") == entry.len - 1 && memcmp(removed, entry.ptr, entry.len - 1) == 0)
+            return true;
+    return false;
+}
+
 static bool may_be(const struct lockdown *l, struct span entry)
 {
     struct own_variable own;
@@ -622,7 +634,7 @@ static bool may_be(const struct lockdown *l, struct span entry)
     for (size_t i = 0; l->image && i < l->image->env_count; i++)
         if (span_is(entry, l->image->env[i]))
             return image_keeps_env(l->image->env[i]);
-    return false;
+    return is_emptied(l, entry);
 }
 
 static bool is_in_env(const struct tree *env, const char *name, const char *value)

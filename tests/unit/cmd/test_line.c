@@ -215,6 +215,24 @@ static void test_run_end(void **state)
     expect_line(rec, "ended\n");
 }
 
+static void test_scan(void **state)
+{
+    static const struct record_text command[] = { { "trivy" }, { "image" } };
+    struct record rec = {
+        .type = RECORD_SANDBOX_SCAN,
+        .sandbox_scan = { .command = command, .command_count = 2, .answer = "accepted", .duration_ms = 1500 }
+    };
+
+    expect_line(rec, "image accepted by 'trivy', in 1.5 s\n");
+    rec.sandbox_scan.answer = "refused";
+    rec.sandbox_scan.age_ms = 3600000;
+    expect_line(rec, "image refused by 'trivy', 1h ago\n");
+    rec.sandbox_scan.answer = "failed";
+    rec.sandbox_scan.age_ms = 0;
+    expect_line(rec, "no answer about the image by 'trivy', in 1.5 s\n");
+    expect_line((struct record){ .type = RECORD_SANDBOX_SCAN }, "no answer about the image by '', in 0 ms\n");
+}
+
 static void test_records_that_people_need_not_see(void **state)
 {
     static const enum record_type quiet[] = {
@@ -242,6 +260,11 @@ static void test_hostile_text_is_shown_as_it_is(void **state)
     expect_line((struct record){ .type = RECORD_REQUEST_FAILED,
                                  .request_failed = { .message = EVIL, .repair = EVIL } },
                 "turn 0  " HARMLESS "; trying again (" HARMLESS ")\n");
+    expect_line((struct record){ .type = RECORD_SANDBOX_SCAN,
+                                 .sandbox_scan = { .command = &(const struct record_text){ EVIL },
+                                                   .command_count = 1,
+                                                   .answer = EVIL } },
+                "image refused by '" HARMLESS "', in 0 ms\n");
     expect_line((struct record){ .type = RECORD_SANDBOX_LOST, .failure = { .message = EVIL } },
                 "sandbox lost: " HARMLESS "\n");
     expect_line((struct record){ .type = RECORD_LIMIT_HIT, .limit_hit = { .limit = EVIL } },
@@ -323,6 +346,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_outputs),
     cmocka_unit_test(test_interrupt),
     cmocka_unit_test(test_run_end),
+    cmocka_unit_test(test_scan),
     cmocka_unit_test(test_records_that_people_need_not_see),
     cmocka_unit_test(test_hostile_text_is_shown_as_it_is),
     cmocka_unit_test(test_long_text_is_cut),

@@ -226,6 +226,18 @@ static void the_truth_passes_on_both_cgroups(void **state)
     done(&f);
 }
 
+static void an_emptied_variable_is_as_good_as_none(void **state)
+{
+    struct fixture f;
+
+    prepare(&f);
+    make_inspect(&f);
+    replace_all(&f.inspect, "\"API_KEY\"", "\"API_KEY=\"");
+    if (verify(&f) < 0)
+        fail_msg("%s", f.err.text);
+    done(&f);
+}
+
 #define INSPECT LOCKDOWN_FILES /* the tampering is with what the engine says */
 
 static const struct lie {
@@ -596,6 +608,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_truth_passes_on_both_cgroups),
+        cmocka_unit_test(an_emptied_variable_is_as_good_as_none),
         cmocka_unit_test(every_lie_is_found_by_its_row),
         cmocka_unit_test(every_row_has_a_lie_and_a_probe),
         cmocka_unit_test(a_runtime_that_is_ignored_is_found),

@@ -69,6 +69,27 @@ static void test_lists_and_texts(void **state)
               "\"asked\":\"none\",\"found\":\"0\"},{\"name\":\"user\",\"state\":\"lowered\"}]}");
 }
 
+static void test_scans(void **state)
+{
+    static const struct record_text command[] = { { "trivy" }, { "{image}" } };
+    struct record rec = { .type = RECORD_SANDBOX_SCAN };
+
+    rec.sandbox_scan = (struct record_sandbox_scan){ .attempt = 1,
+                                                     .image = "x",
+                                                     .image_id = "sha256:1",
+                                                     .command = command,
+                                                     .command_count = 2,
+                                                     .answer = "refused",
+                                                     .exit_status = 1,
+                                                     .age_ms = 5,
+                                                     .duration_ms = 7,
+                                                     .output = "a\nb" };
+    check_round_trip(
+        &rec, "{\"attempt\":1,\"image\":\"x\",\"image_id\":\"sha256:1\",\"command\":[{\"text\":\"trivy\"},"
+              "{\"text\":\"{image}\"}],\"answer\":\"refused\",\"exit\":1,\"age_ms\":5,\"duration_ms\":7,"
+              "\"output\":\"a\\nb\"}");
+}
+
 static void test_blobs_keep_their_bytes(void **state)
 {
     struct record rec = { .type = RECORD_REQUEST_ITEM };
@@ -188,6 +209,7 @@ static void test_unknown_members_are_skipped(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_names_go_both_ways),
     cmocka_unit_test(test_lists_and_texts),
+    cmocka_unit_test(test_scans),
     cmocka_unit_test(test_blobs_keep_their_bytes),
     cmocka_unit_test(test_stored_blobs_are_references),
     cmocka_unit_test(test_an_item_that_looks_like_a_reference_is_not_one),

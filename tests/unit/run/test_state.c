@@ -235,8 +235,9 @@ static void test_sums_cannot_overflow_or_shrink(void **state)
 static void test_what_does_not_fit_is_refused(void **state)
 {
     static const enum record_type never_first[] = {
-        RECORD_SANDBOX_INTENT,  RECORD_SANDBOX_READY,    RECORD_SANDBOX_FAILED, RECORD_SANDBOX_LOST,
-        RECORD_WORKSPACE_READY, RECORD_WORKSPACE_FAILED, RECORD_OUTPUT_DONE,    RECORD_OUTPUTS_END,
+        RECORD_SANDBOX_SCAN,     RECORD_SANDBOX_INTENT, RECORD_SANDBOX_READY,
+        RECORD_SANDBOX_FAILED,   RECORD_SANDBOX_LOST,   RECORD_WORKSPACE_READY,
+        RECORD_WORKSPACE_FAILED, RECORD_OUTPUT_DONE,    RECORD_OUTPUTS_END,
     };
     struct feed f;
 
