@@ -83,7 +83,7 @@ int image_name_parse(const char *text, struct image_name *ret, struct err *err)
     char rest[IMAGE_NAME_MAX];
     const char *slash, *path = rest;
     size_t len = 0;
-    int r;
+    int r, used;
 
     *ret = (struct image_name){ 0 };
     if (!*text || strlen(text) >= sizeof(rest))
@@ -115,8 +115,10 @@ int image_name_parse(const char *text, struct image_name *ret, struct err *err)
         memcpy(ret->registry, "docker.io", 10);
     else
         memcpy(ret->registry, rest, len); /* shorter than the field, which is zeroed */
-    snprintf(ret->path, sizeof(ret->path), "%s%s",
-             strcmp(ret->registry, "docker.io") == 0 && !strchr(path, '/') ? "library/" : "", path);
+    used = snprintf(ret->path, sizeof(ret->path), "%s%s",
+                    strcmp(ret->registry, "docker.io") == 0 && !strchr(path, '/') ? "library/" : "", path);
+    if (used < 0 || (size_t) used >= sizeof(ret->path))
+        return bad(text, "the name is too long", err);
     if (!ret->tag[0] && !ret->digest[0])
         snprintf(ret->tag, sizeof(ret->tag), "latest");
     if (ret->digest[0])

@@ -139,7 +139,7 @@ static void what_is_asked_for_by_digest_is_compared(void **state)
         err.text, "the engine's image is not the one whose digest is asked for: it has '" DIGEST("b") "'");
     assert_int_equal(pin("python@" DIGEST("d")), -ERR_POLICY);
     assert_int_equal(pin(ID), 0);
-    assert_int_equal(pin(ID + 7), 0);
+    assert_int_equal(pin(&ID[7]), 0);
     assert_int_equal(pin(DIGEST("a")), -ERR_POLICY);
     assert_string_equal(err.text, "the engine has another image under this id: '" ID "'");
     assert_int_equal(pin("any@" ID), 0); /* a store that knows images by their manifest */
