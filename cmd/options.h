@@ -44,7 +44,7 @@ struct options {
     bool last; /* takes the place of RUN */
     bool stat;
     bool no_run;
-    bool outputs; /* verify: those on the disk too */
+    bool outputs;   /* verify: those on the disk too */
     bool untrusted; /* the manifest is somebody else's */
     bool help;
 };

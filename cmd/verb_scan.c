@@ -174,12 +174,10 @@ static void end(struct asking *a, int result, const struct err *err)
 
 static void on_step(void *data, const char *text)
 {
-    struct buf clean = BUF_INIT(4096);
-    struct asking *a = data;
+    const struct asking *a = data;
 
-    if (!a->opts->quiet && term_clean(&clean, span_of(text), false) == 0)
-        term_say("%s\n", buf_text(&clean));
-    buf_done(&clean);
+    if (!a->opts->quiet)
+        term_say("%s", text);
 }
 
 static void on_scanned(void *data, int result, const struct sandbox_scanned *scanned, const struct err *err)
@@ -191,6 +189,15 @@ static void on_scanned(void *data, int result, const struct sandbox_scanned *sca
     else if (scanned)
         text_report(&a->report, scanned, &a->spec->sandbox.scan);
     end(a, result, err);
+}
+
+static int print(const struct asking *a, struct err *err)
+{
+    struct span text = buf_span(&a->report);
+
+    if (text.len == 0)
+        return 0;
+    return a->opts->json ? term_print_json(text, err) : term_print(text, err);
 }
 
 static int ask(struct asking *a, const char *folder)
@@ -262,7 +269,7 @@ int verb_scan(const struct options *opts, struct err *err)
 {
     struct asking a = { .opts = opts, .report = BUF_INIT(REPORT_MAX), .err = err };
     struct run_spec *spec = NULL;
-    int r = load(opts, &spec, err), printed = 0;
+    int r = load(opts, &spec, err), printed;
 
     if (r < 0)
         return r;
@@ -272,8 +279,7 @@ int verb_scan(const struct options *opts, struct err *err)
         r = find_and_ask(&a);
         engine_session_close(&a.session);
     }
-    if (a.report.len > 0)
-        printed = term_print(buf_span(&a.report), r < 0 ? NULL : err);
+    printed = print(&a, r < 0 ? NULL : err);
     run_spec_free(spec);
     buf_done(&a.report);
     if (a.signum)
