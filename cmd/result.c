@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SHOW_MAX ((size_t) 512 * 1024 * 1024)
+
 static int refuse(const char *path, struct err *err)
 {
     (void) err_errno(err, ERR_USAGE, "the result cannot be written to '%s'", path);
@@ -38,6 +40,17 @@ int result_check(const char *path, struct err *err)
     return 0;
 }
 
+static int show(const struct term *term, struct span content, struct err *err)
+{
+    struct buf clean = BUF_INIT(SHOW_MAX);
+    int r = term_clean(&clean, content, true) < 0
+                ? err_set(err, ERR_TOO_LARGE, "the result is too large to be shown")
+                : term_write(term, buf_span(&clean), err);
+
+    buf_done(&clean);
+    return r;
+}
+
 /* A pipe that nobody reads is an error and not a wait without end. */
 static int write_through(const char *path, struct span content, struct err *err)
 {
@@ -49,7 +62,7 @@ static int write_through(const char *path, struct span content, struct err *err)
         return err_errno(err, ERR_IO, "opening '%s'", path);
     term_init(&term, fd);
     if (term.is_tty) /* by whatever name: it is shown there */
-        return term_write(&term, content, err);
+        return show(&term, content, err);
     return file_write_all(fd, content.ptr, content.len, err) < 0 ? err_wrap(err, "'%s'", path) : 0;
 }
 

@@ -80,7 +80,7 @@ static int deliver(struct app *app, struct span text, struct err *err)
 
     if (text.len == 0 || app->session->is_silent || (app->opts->json && !app->opts->output))
         return 0;
-    r = buf_add_span(&out, text);
+    r = app->out.is_tty && !app->opts->output ? term_clean(&out, text, true) : buf_add_span(&out, text);
     if (r == 0 && text.ptr[text.len - 1] != '\n')
         r = buf_add_char(&out, '\n');
     if (r < 0)

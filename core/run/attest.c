@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ARENA_MAX (16 * 1024 * 1024)
+#define ARENA_MAX          (16 * 1024 * 1024)
+#define MANIFEST_ARENA_MAX (256 * 1024 * 1024)
 
 int attest_each(struct attest *a, attest_record_fn *fn)
 {
@@ -260,6 +261,23 @@ static void put_builder(struct attest *a)
     json_object_end(w);
 }
 
+/* Did answers of another run take the model's place? */
+static int put_recorded(struct attest *a)
+{
+    struct arena arena = ARENA_INIT(MANIFEST_ARENA_MAX);
+    const struct tree *manifest;
+    int r;
+
+    buf_clear(&a->scratch);
+    r = run_folder_load(a->folder, RUN_MANIFEST, &a->scratch, a->err);
+    if (r == 0)
+        r = json_parse(buf_span(&a->scratch), &arena, &manifest, a->err);
+    if (r == 0)
+        json_put_bool(&a->w, "recorded", tree_string(tree_path(manifest, "model", "replay", NULL), NULL));
+    arena_done(&arena);
+    return r < 0 ? err_wrap(a->err, "'%s' of run '%s'", RUN_MANIFEST, a->folder->id) : 0;
+}
+
 static int put_details(struct attest *a)
 {
     struct json_writer *w = &a->w;
@@ -277,7 +295,9 @@ static int put_details(struct attest *a)
     json_key(w, "agentbox_model");
     json_object(w);
     json_put_string(w, "name", a->begin.model);
-    r = put_list(a, "responses", attest_response);
+    r = put_recorded(a);
+    if (r == 0)
+        r = put_list(a, "responses", attest_response);
     json_object_end(w);
     json_key(w, "agentbox_journal");
     json_object(w);

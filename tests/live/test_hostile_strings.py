@@ -29,7 +29,7 @@ SANITIZER = re.compile(r"(Address|Leak|UndefinedBehavior)Sanitizer|runtime error
 FORGED = "FORGED"
 # Clear, title, link, clipboard, answer back, colours that hide, cursor, charset; overwriting; DEL, C1, direction, no width,
 # separators, tags, annotation.
-EVIL = ("\x1b[2J\x1b[H\x1b]0;title\x07\x1b]8;;http://x.test\x1b\\link\x1b]8;;\x1b\\\x1b]52;c;ZXZpbA==\x07\x1bP$q\x1b\\\x1b[6n\x1b[8m\x1b[31m\x1b[?25l"
+EVIL = ("\x1b[31mCOLOUR\x1b[2J\x1b[H\x1b]0;title\x07\x1b]8;;http://x.test\x1b\\link\x1b]8;;\x1b\\\x1b]52;c;ZXZpbA==\x07\x1bP$q\x1b\\\x1b[6n\x1b[8m\x1b[31mCOLOUR\x1b[?25l"
         "\x1b(0\x1bc\x0e\x08\x08\x0c\x0b\r" + FORGED + "\x7f\x85\x9b2J\x9d0;t\x9c\u202edesrever\u202c\u2066i\u2069\u200b\u200d\u00ad\u2028" + FORGED +
         "\u2029\ufeff\u061c\u200f\U000e0041\ufff9\n" + FORGED + ": agentbox: error: no\r\n" + FORGED)
 SHORT = "\x1b[2J\r\n%s\x9b\u202e\u200b" % FORGED
@@ -60,6 +60,8 @@ def judge(data, is_terminal, is_text=True, may_begin_lines=False):
     shown = OURS.sub("", text) if is_terminal else text
     for found in list(UNSAFE.finditer(shown))[:3]:
         problems.append("U+%04X in %r" % (ord(found.group()), shown[max(0, found.start() - 60):found.end() + 20]))
+    if "mCOLOUR" in text and re.search("\x1b\\[[0-9;]*mCOLOUR", text):
+        problems.append("a colour that is not ours")
     if not may_begin_lines and re.search(r"^[+ -]?%s" % FORGED, shown, re.M):
         problems.append("a line that is not ours: %r" % shown[max(0, shown.find("\n" + FORGED) - 80):][:200])
     if is_text and max(map(len, shown.split("\n"))) > LINE_MAX:

@@ -181,6 +181,8 @@ static int setup(void **state)
     put("r.txt", "report");
     put("all/a", "A");
     put("all/sub/b\n", "B");
+    if (run_folder_save(folder, RUN_MANIFEST, span_of("{\"model\":{\"name\":\"m\"}}"), NULL) < 0)
+        return -1;
     return journal_create(folder, &journal, NULL);
 }
 
@@ -273,6 +275,7 @@ static void test_what_it_came_from(void **state)
     details = tree_path(statement, "predicate", "runDetails", NULL);
     is(tree_path(details, "builder", "version", "agentbox", NULL), "9.8");
     is(tree_path(details, "metadata", "invocationId", NULL), folder->id);
+    assert_false(tree_bool(tree_path(details, "agentbox_model", "recorded", NULL), true));
     list = tree_path(details, "agentbox_model", "responses", NULL);
     assert_int_equal(list->count, 1);
     is(tree_get(tree_at(list, 0), "id"), "resp_7");
@@ -345,6 +348,18 @@ static void test_a_fork_names_its_parent(void **state)
     is(tree_get(tree_at(list, 2), "name"), "parent");
     is(tree_get(tree_at(list, 2), "uri"), "urn:agentbox:run:20261122-013000-k3x9ab:40");
     is(tree_path(tree_at(list, 2), "digest", "sha256", NULL), HEX_B);
+}
+
+static void test_recorded_answers_are_said_to_be(void **state)
+{
+    static const char recorded[] = "{\"model\":{\"name\":\"m\",\"replay\":\"/a.jsonl\"}}";
+
+    assert_int_equal(run_folder_save(folder, RUN_MANIFEST, span_of(recorded), NULL), 0);
+    whole_run();
+    let_go();
+    attest();
+    assert_true(tree_bool(tree_path(statement, "predicate", "runDetails", "agentbox_model", "recorded", NULL),
+                          false));
 }
 
 static void refused(const char *message)
@@ -497,6 +512,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_the_same_bytes_again),
     TEST(test_the_last_sandbox_counts),
     TEST(test_a_fork_names_its_parent),
+    TEST(test_recorded_answers_are_said_to_be),
     TEST(test_a_run_that_is_not_done),
     TEST(test_a_run_that_failed),
     TEST(test_outputs_as_written),

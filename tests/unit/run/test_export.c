@@ -251,7 +251,8 @@ static void test_outputs(void **state)
     assert_int_equal(reports[0].size, LARGE);
     assert_true(reports[1].is_folder);
     assert_int_equal(reports[1].files, 2);
-    snprintf(lines, sizeof(lines), "%s  a\nb\n%s  \xff\xfe\n", listing_find(&listing, "closed/a\nb")->sha256,
+    snprintf(lines, sizeof(lines), "\\%s  a\\nb\n%s  \xff\xfe\n",
+             listing_find(&listing, "closed/a\nb")->sha256,
              listing_find(&listing, "closed/\xff\xfe")->sha256);
     digest_of(span_of(lines), want);
     assert_string_equal(reports[1].sha256, want);
