@@ -112,6 +112,13 @@ static void check_outputs(const struct untrusted *u)
 
 /* ---- secrets and the server ---- */
 
+/* It goes to the model's server; anywhere else it would be given away. */
+static bool is_model_key(const struct untrusted *u, const struct tree *ref)
+{
+    return ref == tree_path(u->decoded->root, "model", "api_key", "from_env", NULL) &&
+           span_is(ref->text, KEY_VARIABLE);
+}
+
 static void check_secret(void *data, const struct tree *ref)
 {
     const struct untrusted *u = data;
@@ -122,9 +129,9 @@ static void check_secret(void *data, const struct tree *ref)
         refuse(u, ref, "secret", "run a program of the host", "give it yourself: --set model.api_key=...");
     else if (span_is(ref->key, "from_file") && ref->kind == TREE_STRING)
         (void) check_path(u, ref, "secret", ref->text.ptr);
-    else if (span_is(ref->key, "from_env") && !span_is(ref->text, KEY_VARIABLE))
+    else if (span_is(ref->key, "from_env") && !is_model_key(u, ref))
         diags_add(u->diags, ref->pos, "secret",
-                  "only " KEY_VARIABLE "; give others yourself: --set model.api_key={from_env: NAME}",
+                  "only " KEY_VARIABLE ", and only as model.api_key; give others yourself with --set",
                   "an untrusted manifest cannot use the variable '" SPAN_FMT "'",
                   (int) utf8_cut(ref->text, 80), ref->text.ptr ? ref->text.ptr : "");
 }

@@ -10,7 +10,8 @@
  *     written may not go into hidden files or folders either: those steer git, shells and editors;
  *   - binds (mount: true): the sandbox would see whatever the folder becomes;
  *   - programs of the host: from_command, a scanner's command (a preset is fine);
- *   - variables: from_env but OPENAI_API_KEY, which goes to the model's server alone; ${NAME} (expand.h);
+ *   - variables: from_env but OPENAI_API_KEY as model.api_key, which goes to the model's server alone; and
+ *     ${NAME} (expand.h);
  *   - the server: base_url, and headers and extra, which go there beside the key;
  *   - the wall: lower, engine, runtime, seccomp, keep.
  */
