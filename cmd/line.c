@@ -142,9 +142,18 @@ static void line_item(struct buf *out, const struct record_request_item *r, cons
     }
 }
 
+/* All but that the output was cut, which is no harm. */
+static bool has_met_limit(const struct record_call_end *r)
+{
+    for (size_t i = 0; i < r->limit_count; i++)
+        if (strcmp(r->limits[i].limit, "output") != 0)
+            return true;
+    return false;
+}
+
 static void line_call_end(struct buf *out, const struct record_call_end *r, const struct term *term)
 {
-    bool is_good = r->outcome && strcmp(r->outcome, "ok") == 0 && r->exit_code <= 0;
+    bool is_good = r->outcome && strcmp(r->outcome, "ok") == 0 && r->exit_code <= 0 && !has_met_limit(r);
     char time[32], size[32];
 
     buf_add_text(out, "        ");

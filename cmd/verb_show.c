@@ -104,6 +104,21 @@ struct json_lists {
     const struct history *history;
 };
 
+static void json_limits(struct json_writer *w, const struct record_call_end *c)
+{
+    if (c->limit_count == 0)
+        return;
+    json_key(w, "limits");
+    json_array(w);
+    for (size_t i = 0; i < c->limit_count; i++) {
+        json_object(w);
+        json_put_string(w, "limit", c->limits[i].limit);
+        json_put_string(w, "text", c->limits[i].text);
+        json_object_end(w);
+    }
+    json_array_end(w);
+}
+
 static void json_call(void *data, const struct record *rec)
 {
     struct json_writer *w = ((const struct json_lists *) data)->w;
@@ -120,6 +135,7 @@ static void json_call(void *data, const struct record *rec)
     json_put_int(w, "exit_code", c->exit_code);
     json_put_int(w, "output_bytes", c->output_bytes);
     json_put_int(w, "duration_ms", c->duration_ms);
+    json_limits(w, c);
     json_object_end(w);
 }
 

@@ -44,7 +44,7 @@
 /* Segments of System V shared memory end with the last process that has them. */
 #define LOCKDOWN_SYSCTL      "kernel.shm_rmid_forced"
 
-#define LOCKDOWN_SHM_BYTES   (16 * 1024 * 1024)
+#define LOCKDOWN_SHM_BYTES   ((int64_t) SANDBOX_SHM_BYTES)
 #define LOCKDOWN_COVER_BYTES (16 * 1024 * 1024) /* each VOLUME of the image */
 
 struct lockdown_label {

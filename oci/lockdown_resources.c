@@ -189,7 +189,7 @@ static const struct ulimit {
     const char *title;  /* the kernel's, in /proc/self/limits */
     int64_t soft, hard; /* -1: as large as the largest writable space */
 } ulimits[] = {
-    { "nofile", "Max open files", 1024, 4096 },
+    { "nofile", "Max open files", SANDBOX_OPEN_FILES, SANDBOX_OPEN_FILES_MAX },
     { "core", "Max core file size", 0, 0 },
     { "fsize", "Max file size", -1, -1 },
     { "memlock", "Max locked memory", 65536, 65536 },
@@ -202,19 +202,12 @@ static const struct ulimit {
     { "nproc", "Max processes", 16384, 16384 },
 };
 
-static int64_t largest_space(const struct lockdown *l)
-{
-    int64_t bytes = l->spec->size_bytes > l->spec->tmp_bytes ? l->spec->size_bytes : l->spec->tmp_bytes;
-
-    return bytes > LOCKDOWN_SHM_BYTES ? bytes : LOCKDOWN_SHM_BYTES;
-}
-
 static struct ulimit ulimit_at(const struct lockdown *l, size_t index)
 {
     struct ulimit u = ulimits[index];
 
     if (u.soft < 0)
-        u.soft = u.hard = largest_space(l);
+        u.soft = u.hard = sandbox_file_max(l->spec);
     return u;
 }
 
@@ -223,7 +216,7 @@ void ask_ulimits(const struct lockdown *l, char ret[ROW_TEXT])
     char size[32];
 
     snprintf(ret, ROW_TEXT, "nofile 1024:4096, core 0, fsize %s, memlock 64 KiB, nproc 16384",
-             units_format_size(size, largest_space(l)));
+             units_format_size(size, sandbox_file_max(l->spec)));
 }
 
 void write_ulimits(const struct lockdown *l, struct json_writer *w)

@@ -273,6 +273,17 @@ static bool is_below_zero(char out[32], int64_t value, const char *unit)
     return value < 0;
 }
 
+const char *units_write_size(char out[32], int64_t bytes)
+{
+    static const char names[] = "\0kmgt";
+    int i = 0;
+
+    for (; i < 4 && bytes != 0 && bytes % 1024 == 0; i++)
+        bytes /= 1024;
+    snprintf(out, 32, "%lld%.1s", (long long) bytes, names + i);
+    return out;
+}
+
 const char *units_format_size(char out[32], int64_t bytes)
 {
     static const char *const names[] = { " B", " KiB", " MiB", " GiB", " TiB" };

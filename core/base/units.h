@@ -26,6 +26,9 @@ int units_duration(struct span text, int64_t *ret_ms);
 int units_count(struct span text, int64_t *ret);
 int units_money(struct span text, int64_t *ret_micros);
 
+/* As a manifest has it, exact: "1g", "1536m", "100". */
+const char *units_write_size(char out[32], int64_t bytes);
+
 /* The shortest usual form, for people, rounded down: "64 KiB", "1.5 s", "2m 3s". */
 const char *units_format_size(char out[32], int64_t bytes);
 const char *units_format_duration(char out[32], int64_t ms);

@@ -7,8 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ROOT "/sys/fs/cgroup/"
-
 /* One value: where it is in version 2, else in version 1; the word before it in a file of many; its unit. */
 struct source {
     const char *path[3];
@@ -17,34 +15,41 @@ struct source {
 };
 
 static const struct source sources[FRAME_STATS_USED] = {
-    [FRAME_STATS_MEMORY] = { { ROOT "memory.current", ROOT "memory/memory.usage_in_bytes" }, NULL, 1 },
-    [FRAME_STATS_MEMORY_PEAK] = { { ROOT "memory.peak", ROOT "memory/memory.max_usage_in_bytes" }, NULL, 1 },
-    [FRAME_STATS_OOM_KILLS] = { { ROOT "memory.events", ROOT "memory/memory.oom_control" }, "oom_kill ", 1 },
-    [FRAME_STATS_PIDS] = { { ROOT "pids.current", ROOT "pids/pids.current" }, NULL, 1 },
-    [FRAME_STATS_CPU_US] = { { ROOT "cpuacct/cpuacct.usage", ROOT "cpu,cpuacct/cpuacct.usage" }, NULL, 1000 },
+    [FRAME_STATS_MEMORY] = { { "memory.current", "memory/memory.usage_in_bytes" }, NULL, 1 },
+    [FRAME_STATS_MEMORY_PEAK] = { { "memory.peak", "memory/memory.max_usage_in_bytes" }, NULL, 1 },
+    [FRAME_STATS_OOM_KILLS] = { { "memory.events", "memory/memory.oom_control" }, "oom_kill ", 1 },
+    [FRAME_STATS_PIDS] = { { "pids.current", "pids/pids.current" }, NULL, 1 },
+    [FRAME_STATS_CPU_US] = { { "cpuacct/cpuacct.usage", "cpu,cpuacct/cpuacct.usage" }, NULL, 1000 },
 };
+static const struct source pid_refusals = { { "pids.events", "pids/pids.events" }, "max ", 1 };
+static const struct source pids_max = { { "pids.max", "pids/pids.max" }, NULL, 1 };
+static const struct source periods = { { "cpu.stat", "cpu/cpu.stat", "cpu,cpuacct/cpu.stat" },
+                                       "nr_periods ",
+                                       1 };
 
-static const char cpu_v2[] = ROOT "cpu.stat";
+static const char cpu_v2[] = "cpu.stat";
 
-static int oom_fd = -1;
+static int root_fd = -1, oom_fd = -1, pids_fd = -1;
 
-/* Which of the two is there does not change, and the file is read twice for each command: keep it open. */
-void cgroup_init(void)
+/* Which of them is there does not change. */
+static int source_open(const struct source *s)
 {
-    const struct source *s = &sources[FRAME_STATS_OOM_KILLS];
+    int fd = -1;
 
-    for (int i = 0; s->path[i] && oom_fd < 0; i++)
-        oom_fd = open(s->path[i], O_RDONLY | O_CLOEXEC);
+    for (int i = 0; i < 3 && s->path[i] && fd < 0 && root_fd >= 0; i++)
+        fd = openat(root_fd, s->path[i], O_RDONLY | O_CLOEXEC);
+    return fd;
 }
 
-static uint64_t value_read(int fd, const char *word)
+void cgroup_init(const char *root)
 {
-    char text[2048];
-    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+    root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    oom_fd = source_open(&sources[FRAME_STATS_OOM_KILLS]);
+    pids_fd = source_open(&pid_refusals);
+}
 
-    if (n <= 0)
-        return 0;
-    text[n] = 0;
+static uint64_t value_of(const char *text, const char *word)
+{
     if (!word)
         return strtoull(text, NULL, 10);
     for (const char *line = text; line; line = strchr(line, '\n')) {
@@ -55,34 +60,60 @@ static uint64_t value_read(int fd, const char *word)
     return 0;
 }
 
-uint64_t cgroup_oom_kills(void)
+static uint64_t value_read(int fd, const char *word)
 {
-    return oom_fd < 0 ? 0 : value_read(oom_fd, sources[FRAME_STATS_OOM_KILLS].word);
+    char text[2048];
+    ssize_t n = fd < 0 ? 0 : pread(fd, text, sizeof(text) - 1, 0);
+
+    if (n <= 0)
+        return 0;
+    text[n] = 0;
+    return value_of(text, word);
 }
 
-static bool file_value(const char *path, const char *word, uint64_t *ret)
+uint64_t cgroup_oom_kills(void)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return value_read(oom_fd, sources[FRAME_STATS_OOM_KILLS].word);
+}
 
-    if (fd < 0)
-        return false;
-    *ret = value_read(fd, word);
-    (void) close(fd);
-    return true;
+uint64_t cgroup_pid_refusals(void)
+{
+    return value_read(pids_fd, pid_refusals.word);
+}
+
+/* Zero also where there is no such file. */
+static uint64_t source_read(const struct source *s)
+{
+    int fd = source_open(s);
+    uint64_t value = value_read(fd, s->word);
+
+    if (fd >= 0)
+        (void) close(fd);
+    return value / s->divisor;
+}
+
+uint64_t cgroup_pids_max(void)
+{
+    return source_read(&pids_max); /* "max" is no number */
+}
+
+void cgroup_periods(uint64_t *ret_all, uint64_t *ret_used_up)
+{
+    int fd = source_open(&periods);
+
+    *ret_all = value_read(fd, periods.word);
+    *ret_used_up = value_read(fd, "nr_throttled ");
+    if (fd >= 0)
+        (void) close(fd);
 }
 
 void cgroup_stats(uint64_t ret[FRAME_STATS_VALUES])
 {
-    for (int v = 0; v < FRAME_STATS_USED; v++) {
-        const struct source *s = &sources[v];
+    static const struct source cpu = { { cpu_v2 }, "usage_usec ", 1 };
+    uint64_t cpu_us = source_read(&cpu);
 
-        ret[v] = 0;
-        for (int i = 0; s->path[i]; i++) {
-            if (file_value(s->path[i], s->word, &ret[v])) {
-                ret[v] /= s->divisor;
-                break;
-            }
-        }
-    }
-    (void) file_value(cpu_v2, "usage_usec ", &ret[FRAME_STATS_CPU_US]); /* version 2 wins where it is */
+    for (int v = 0; v < FRAME_STATS_USED; v++)
+        ret[v] = source_read(&sources[v]);
+    if (cpu_us > 0)
+        ret[FRAME_STATS_CPU_US] = cpu_us; /* version 2 wins where it is */
 }

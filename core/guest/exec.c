@@ -3,6 +3,7 @@
 
 #include "core/guest/cgroup.h"
 #include "core/guest/keeper.h"
+#include "core/guest/limits.h"
 #include "core/guest/out.h"
 #include "core/guest/procs.h"
 #include "core/guest/spawn.h"
@@ -20,10 +21,12 @@
 enum {
     GRACE_US = 100 * 1000, /* for background processes that hold the pipes of an ended call */
     LOOK_US = 2 * 1000,    /* between two looks at the processes while killing */
-    KILL_ALL_LOOKS = 500,  /* after that many, all processes of the sandbox are killed in one go */
+    HOLD_LOOKS = 16,       /* after that many, all processes of the sandbox are held while we look */
+    WATCH_US = 500 * 1000, /* a command that lasts is looked at so often */
+    WAIT_LOOKS = 1000,     /* for room, while what has it is being killed */
 };
 
-enum exec_state { EXEC_FREE, EXEC_RUNNING, EXEC_KILLING, EXEC_CLOSING, EXEC_ENDED };
+enum exec_state { EXEC_FREE, EXEC_WAITING, EXEC_RUNNING, EXEC_KILLING, EXEC_CLOSING, EXEC_ENDED };
 
 struct exec {
     enum exec_state state;
@@ -38,10 +41,11 @@ struct exec {
     uint32_t in_from, in_to;
     uint32_t in_credit; /* not yet given back */
     uint64_t in_number; /* of the last input that came with one */
-    int64_t started_us, deadline_us, grace_us, look_us;
+    int64_t started_us, deadline_us, grace_us, look_us, watch_us;
     int looks, clean_looks;
     bool must_sweep; /* its keeper died a violent death: it has not ended before the strays have */
-    uint64_t oom_kills;
+    bool has_waited, was_swept;
+    struct limits_mark mark;
     uint64_t must_read[2]; /* positions up to which the output was written before the end */
     struct frame_exit exit;
     struct tape out[2];
@@ -52,6 +56,13 @@ static struct exec execs[FRAME_EXECS];
 static int turn; /* whose turn it is to speak */
 static int stream_turn;
 static struct exec *polled[FRAME_EXECS];
+
+/* The last request for a command, in case that it must be started a second time. */
+static struct {
+    uint64_t id;
+    size_t len;
+    uint8_t bytes[FRAME_REQUEST_MAX];
+} latest;
 
 void exec_init(int root_fd, char **env)
 {
@@ -113,32 +124,113 @@ static struct exec *slot_get(struct exec *instead)
     return instead;
 }
 
-/* How it begins; with a keeper it is then running. */
-static void slot_begin(struct exec *e, uint64_t id, const struct frame_exec *x, const struct spawn *sp,
-                       int64_t now_us)
+static void slot_begin(struct exec *e, uint64_t id, const struct frame_exec *x, int64_t now_us)
 {
-    tape_init(&e->out[0], sp->out, x->output_max, x->tail_max);
-    tape_init(&e->out[1], sp->err, x->output_max, x->tail_max);
-    e->state = EXEC_RUNNING;
+    tape_init(&e->out[0], -1, x->output_max, x->tail_max);
+    tape_init(&e->out[1], -1, x->output_max, x->tail_max);
+    e->state = EXEC_WAITING;
     e->id = id;
     e->is_attached = true;
     e->is_tty = x->flags & FRAME_EXEC_TTY;
     e->is_exit_sent = e->is_exit_known = e->in_is_ending = e->must_sweep = false;
-    e->keeper = sp->keeper;
-    e->ctl = sp->ctl;
-    e->in = sp->in;
+    e->has_waited = e->was_swept = false;
+    e->keeper = 0;
+    e->ctl = e->in = -1;
     e->in_from = e->in_to = e->in_credit = 0;
     e->in_number = 0;
+    e->looks = 0;
     e->started_us = now_us;
     e->deadline_us = x->timeout_ms > 0 ? now_us + x->timeout_ms * 1000 : INT64_MAX;
+    e->watch_us = now_us + WATCH_US;
     e->exit =
         (struct frame_exit){ .end = FRAME_EXIT_SIGNALED, .code = SIGKILL }; /* until we hear otherwise */
 }
 
+static void slot_run(struct exec *e, const struct spawn *sp)
+{
+    e->state = EXEC_RUNNING;
+    e->keeper = sp->keeper;
+    e->ctl = sp->ctl;
+    e->in = sp->in;
+    e->out[0].fd = sp->out;
+    e->out[1].fd = sp->err;
+}
+
+/* ---- room for processes ---- */
+
+static bool is_used(pid_t keeper)
+{
+    for (int i = 0; i < FRAME_EXECS; i++) {
+        if (execs[i].keeper == keeper && execs[i].state != EXEC_FREE && execs[i].state != EXEC_ENDED)
+            return true;
+    }
+    return spawn_is_reserve(keeper);
+}
+
+static void swept_note(void)
+{
+    for (int i = 0; i < FRAME_EXECS; i++) {
+        if (execs[i].state != EXEC_FREE && execs[i].state != EXEC_ENDED)
+            execs[i].was_swept = true;
+    }
+}
+
+/* Kill what commands that ended left behind. False: nothing is there that would be worth it. */
+static bool room_make(bool must)
+{
+    if (!must && 2 * (uint64_t) stray_unused(is_used) < cgroup_pids_max())
+        return false;
+    if (!stray_condemn(is_used))
+        return false;
+    swept_note();
+    return true;
+}
+
+/* True: leftovers are being killed. */
+static bool room_check(uint64_t refusals)
+{
+    static uint64_t seen;
+    bool is_news = refusals != seen;
+
+    seen = refusals;
+    return is_news && room_make(false);
+}
+
+static bool is_for_want_of_processes(uint8_t step, int32_t errnum)
+{
+    return step == FRAME_STEP_FORK && errnum == EAGAIN;
+}
+
+/* Start it now, or later. False: *ret says why it will never be. */
+static bool slot_start(struct exec *e, const struct frame_exec *x, struct frame_exit *ret)
+{
+    struct spawn sp = { .ctl = -1, .in = -1, .out = -1, .err = -1 };
+
+    if (room_check(e->mark.pid_refusals))
+        return true;
+    if (spawn_start(x, &sp, &ret->step, &ret->errnum)) {
+        slot_run(e, &sp);
+        return true;
+    }
+    return is_for_want_of_processes(ret->step, (int32_t) ret->errnum) && room_make(true);
+}
+
+static void request_keep(uint64_t id, struct frame_in request)
+{
+    const struct exec *e = find(latest.id);
+
+    if (request.len > sizeof(latest.bytes) || (e && e->state == EXEC_WAITING))
+        return;
+    latest.id = id;
+    latest.len = request.len;
+    memcpy(latest.bytes, request.p, request.len);
+}
+
+static void failed(struct exec *e, const struct frame_exit *why);
+
 bool exec_start(uint64_t id, struct frame_in request, struct frame_exit *ret, int64_t now_us)
 {
     struct frame_exec x;
-    struct spawn sp = { .ctl = -1, .in = -1, .out = -1, .err = -1 };
     struct exec *e, *instead;
 
     *ret = (struct frame_exit){ .end = FRAME_EXIT_FAILED, .step = FRAME_STEP_REQUEST, .errnum = EINVAL };
@@ -154,18 +246,13 @@ bool exec_start(uint64_t id, struct frame_in request, struct frame_exit *ret, in
     e = stray_has_room() ? slot_get(instead) : NULL;
     if (!e)
         return false;
-    uint64_t oom_kills = cgroup_oom_kills();
-    bool is_started = spawn_start(&x, &sp, &ret->step, &ret->errnum);
-
+    request_keep(id, request);
     if (instead)
         slot_free(instead);
-    slot_begin(e, id, &x, &sp, now_us);
-    e->oom_kills = oom_kills;
-    if (!is_started) { /* known as any other that has ended */
-        e->exit = *ret;
-        e->is_exit_known = true;
-        e->state = EXEC_ENDED;
-    }
+    slot_begin(e, id, &x, now_us);
+    limits_begin(&e->mark);
+    if (!slot_start(e, &x, ret)) /* known as any other that has ended */
+        failed(e, ret);
     return true;
 }
 
@@ -202,7 +289,7 @@ void exec_input(uint64_t id, const uint8_t *p, size_t len, bool is_end)
 
     if (!e)
         return;
-    if (e->in < 0 || e->in_is_ending) {
+    if ((e->in < 0 && e->state != EXEC_WAITING) || e->in_is_ending) {
         e->in_credit += (uint32_t) len;
         return;
     }
@@ -239,13 +326,19 @@ void exec_credit(uint64_t id, int fd, uint32_t bytes)
 
 /* ---- end ---- */
 
+static void ended(struct exec *e);
+
 static void kill_begin(struct exec *e, uint8_t why)
 {
-    if (e->state != EXEC_RUNNING)
+    if (e->state != EXEC_RUNNING && e->state != EXEC_WAITING)
         return;
-    e->state = EXEC_KILLING;
     e->exit.end = why;
     e->exit.code = 0;
+    if (e->state == EXEC_WAITING) { /* there is nothing to kill */
+        ended(e);
+        return;
+    }
+    e->state = EXEC_KILLING;
     e->looks = e->clean_looks = 0;
     e->look_us = 0;
     e->must_sweep = true;
@@ -280,8 +373,50 @@ static void ended(struct exec *e)
     if (e->ctl >= 0)
         (void) send(e->ctl, "", 1, MSG_NOSIGNAL); /* the keeper may empty the pipes now */
     close_fd(&e->ctl);
-    e->exit.oom = cgroup_oom_kills() > e->oom_kills;
     e->state = EXEC_ENDED;
+    limits_end(&e->mark, &e->exit);
+    if ((e->exit.hits & FRAME_HIT_PIDS) && room_make(false))
+        e->was_swept = true;
+    if (e->was_swept)
+        e->exit.hits |= FRAME_HIT_SWEPT;
+}
+
+static void failed(struct exec *e, const struct frame_exit *why)
+{
+    e->is_exit_known = true;
+    e->exit = *why;
+    ended(e);
+}
+
+/* Its keeper came too late for a process, or there was none for a keeper. */
+static void waiting_step(struct exec *e, int64_t now_us)
+{
+    struct frame_in request = { latest.bytes, latest.len, false };
+    struct frame_exit why = { .end = FRAME_EXIT_FAILED, .step = FRAME_STEP_FORK, .errnum = EAGAIN };
+    struct frame_exec x;
+
+    if (now_us < e->look_us)
+        return;
+    e->look_us = now_us + LOOK_US;
+    e->has_waited = true;
+    if (stray_is_due() && ++e->looks < WAIT_LOOKS)
+        return;
+    if (latest.id != e->id || !frame_exec_decode(request, &x) || !slot_start(e, &x, &why))
+        failed(e, &why);
+    else if (e->state == EXEC_RUNNING)
+        input_write(e);
+}
+
+/* True: it waits for another start. What was written to it is with the one that failed. */
+static bool wait_again(struct exec *e)
+{
+    if (e->has_waited || e->in >= 0 || latest.id != e->id || !room_make(true))
+        return false;
+    for (int i = 0; i < 2; i++)
+        pipe_close(e, i);
+    close_fd(&e->ctl);
+    e->state = EXEC_WAITING;
+    return true;
 }
 
 static void closing(struct exec *e, int64_t now_us)
@@ -336,10 +471,10 @@ static void news_read(struct exec *e, int64_t now_us)
         if (e->state == EXEC_RUNNING)
             closing(e, now_us);
     } else if (m.news == KEEPER_FAILED && e->state == EXEC_RUNNING && !e->is_exit_known) {
-        e->is_exit_known = true;
-        e->exit =
-            (struct frame_exit){ .end = FRAME_EXIT_FAILED, .step = m.step, .errnum = (uint32_t) m.value };
-        ended(e);
+        struct frame_exit why = { .end = FRAME_EXIT_FAILED, .step = m.step, .errnum = (uint32_t) m.value };
+
+        if (!is_for_want_of_processes(m.step, m.value) || !wait_again(e))
+            failed(e, &why);
     } else if (m.news == KEEPER_EXITED && !e->is_exit_known) {
         status_take(e, m.value);
         if (e->state == EXEC_RUNNING)
@@ -370,11 +505,15 @@ static void killing_step(struct exec *e, int64_t now_us)
     }
     if (now_us < e->look_us || e->clean_looks >= 2)
         return;
-    if (++e->looks > KILL_ALL_LOOKS)
-        spawn_reserve_drop(); /* so that there is one keeper only, if there is */
-    if (e->looks > KILL_ALL_LOOKS && stray_keepers() == 1 && getpid() == 1)
-        (void) kill(-1, SIGKILL); /* it breeds faster than we look; all processes there are its own */
-    if (procs_kill_beneath(e->keeper, NULL) > 0) {
+    bool is_held = ++e->looks > HOLD_LOOKS; /* it breeds faster than we look */
+
+    if (is_held)
+        procs_hold(true);
+    bool is_alive = procs_kill_beneath(e->keeper, NULL) > 0;
+
+    if (is_held)
+        procs_hold(false);
+    if (is_alive) {
         e->clean_looks = 0;
         e->look_us = e->looks % 4 ? 0 : now_us + LOOK_US;
     } else if (++e->clean_looks == 2) {
@@ -389,8 +528,15 @@ void exec_tick(int64_t now_us)
     for (int i = 0; i < FRAME_EXECS; i++) {
         struct exec *e = &execs[i];
 
-        if (e->state == EXEC_RUNNING && now_us >= e->deadline_us)
+        if ((e->state == EXEC_RUNNING || e->state == EXEC_WAITING) && now_us >= e->deadline_us)
             kill_begin(e, FRAME_EXIT_TIMEOUT);
+        if (e->state == EXEC_WAITING)
+            waiting_step(e, now_us);
+        if (e->state == EXEC_RUNNING && now_us >= e->watch_us) {
+            e->watch_us = now_us + WATCH_US;
+            limits_watch(&e->mark);
+            (void) room_check(cgroup_pid_refusals());
+        }
         if (e->state == EXEC_KILLING)
             killing_step(e, now_us);
         if (e->state == EXEC_CLOSING)
@@ -410,7 +556,9 @@ static int64_t min64(int64_t a, int64_t b)
 static int64_t exec_wake(const struct exec *e, int64_t now_us)
 {
     if (e->state == EXEC_RUNNING)
-        return e->deadline_us;
+        return min64(e->deadline_us, e->watch_us);
+    if (e->state == EXEC_WAITING)
+        return e->look_us;
     if (e->state == EXEC_KILLING)
         return e->clean_looks >= 2 ? INT64_MAX : e->look_us;
     if (e->state == EXEC_CLOSING)

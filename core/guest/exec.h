@@ -2,6 +2,8 @@
 /*
  * The table of commands: start, feed, read, end, kill.
  *
+ *   WAITING   there was no process left to start it with, because of what earlier commands left in the
+ *             background; that is being killed
  *   RUNNING   the main process runs
  *   KILLING   everything beneath its keeper is being killed, until nothing is left; then the keeper
  *   CLOSING   the main process has ended: what it left in the pipes is read. Background processes that hold
@@ -12,6 +14,11 @@
  * A call ends with its main process. What it left in the background goes on (a
  * server that later calls talk to), its later output is thrown away by its keeper. Killing
  * a call kills all of it.
+ *
+ * The limit of processes is for all together, so a fork bomb in the background would leave none for any later
+ * command. Whenever the kernel has refused a process and most of those that may be are leftovers of
+ * commands that ended, or a command cannot be started, the leftovers are killed (room_make()). A server
+ * that a command left running stays when it is others that want too much.
  *
  * Deadlines run on CLOCK_MONOTONIC: time in which the machine slept is not held
  * against a command, which slept too.

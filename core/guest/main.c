@@ -18,10 +18,12 @@
 #include "core/guest/beneath.h"
 #include "core/guest/cgroup.h"
 #include "core/guest/exec.h"
+#include "core/guest/limits.h"
 #include "core/guest/link.h"
 #include "core/guest/out.h"
 #include "core/guest/procs.h"
 #include "core/guest/sha256.h"
+#include "core/guest/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,6 +52,7 @@ struct options {
     const char *root;
     uint32_t orphan_ms; /* 0: never */
     const char *build;  /* our own digest; NULL: to be found out */
+    const char *cgroup;
 };
 
 static int64_t clock_us(void)
@@ -114,7 +117,7 @@ static uint32_t milliseconds(const char *text)
 
 static struct options options_parse(int argc, char **argv)
 {
-    struct options o = { "/workspace", 0, NULL };
+    struct options o = { "/workspace", 0, NULL, "/sys/fs/cgroup" };
 
     for (int i = 1; i < argc; i += 2) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
@@ -127,6 +130,8 @@ static struct options options_parse(int argc, char **argv)
             o.build = value;
         else if (strcmp(argv[i], "--orphan-ms") == 0)
             o.orphan_ms = milliseconds(value);
+        else if (strcmp(argv[i], "--cgroup") == 0) /* tests write what the kernel would */
+            o.cgroup = value;
         else if (strcmp(argv[i], "--openat2") == 0 &&
                  strcmp(value, "no") == 0) /* tests take the other way with it */
             beneath_no_openat2();
@@ -239,6 +244,7 @@ int main(int argc, char **argv)
 {
     int signal_fd = signals_route();
 
+    spawn_score_open();
     (void) prctl(PR_SET_DUMPABLE, 0);
     (void) prctl(PR_SET_CHILD_SUBREAPER, 1); /* PID 1 is one anyway; in tests we may have another number */
     (void) umask(0);
@@ -253,7 +259,8 @@ int main(int argc, char **argv)
     (void) fcntl(STDIN_FILENO, F_SETFL, O_RDWR | O_NONBLOCK);
     (void) fcntl(STDOUT_FILENO, F_SETFL, O_RDWR | O_NONBLOCK);
     pipes_widen();
-    cgroup_init();
+    cgroup_init(o.cgroup);
+    limits_init(root_fd);
     exec_init(root_fd, environ);
     introduce(&o);
     /* START */

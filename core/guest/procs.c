@@ -14,8 +14,11 @@
 /* More processes than this are dealt with in several looks. */
 enum { PROCS_MAX = 4096 };
 
+enum { STAT_PARENT = 4, STAT_THREADS = 20 }; /* fields of /proc/PID/stat, from 1 */
+
 struct proc {
     pid_t pid, parent;
+    int threads;
     bool is_dead, is_marked;
 };
 
@@ -49,6 +52,10 @@ static bool stat_parse(const char *text, struct proc *ret)
         return false;
     ret->is_dead = end[2] == 'Z' || end[2] == 'X';
     ret->parent = (pid_t) strtol(end + 4, NULL, 10);
+    end += 4;
+    for (int i = 0; end && i < STAT_THREADS - STAT_PARENT; i++)
+        end = strchr(end + 1, ' ');
+    ret->threads = end ? (int) strtol(end, NULL, 10) : 0;
     return true;
 }
 
@@ -162,4 +169,26 @@ int procs_kill_beneath(pid_t top, bool (*spare)(pid_t pid))
         }
     }
     return alive + is_partial;
+}
+
+int procs_count_beneath(pid_t top, bool (*spare)(pid_t pid))
+{
+    int count = 0;
+
+    if (proc_fd < 0)
+        return 0;
+    look();
+    mark(top, spare);
+    for (int i = 0; i < proc_count; i++) {
+        if (procs[i].is_marked)
+            count += procs[i].threads > 1 ? procs[i].threads : 1; /* a dead one has none, and still counts */
+    }
+    return count;
+}
+
+/* SIGSTOP reaches all at one moment: a fork(2) that is under way is begun anew after it. */
+void procs_hold(bool hold)
+{
+    if (getpid() == 1)
+        (void) kill(-1, hold ? SIGSTOP : SIGCONT);
 }

@@ -19,4 +19,11 @@ int procs_init(void); /* opens /proc; 0 or -errno */
  * born while we look. */
 int procs_kill_beneath(pid_t top, bool (*spare)(pid_t pid));
 
+/* How many of the processes and threads that may be are taken by the same. */
+int procs_count_beneath(pid_t top, bool (*spare)(pid_t pid));
+
+/* Nothing in this sandbox runs, until it does again: what breeds faster than we look is looked at in peace.
+ * Only where we are PID 1. */
+void procs_hold(bool hold);
+
 #endif

@@ -18,6 +18,12 @@
 static int root_fd = -1;
 static char **base_env;
 
+/* /proc/self/oom_score_adj: what it says of us, and what children inherit. Raising it is allowed, and so is
+ * going back to what the engine gave us. */
+static const char score_of_commands[] = "1000";
+static char score_of_ours[16];
+static int score_fd = -1;
+
 /* Filled anew for each command; the child has its own copy after fork(2). */
 static char *argv[FRAME_ARGS_MAX + 1];
 static char *merged[2 * FRAME_ARGS_MAX + 1];
@@ -26,6 +32,21 @@ void spawn_init(int fd, char **env)
 {
     root_fd = fd;
     base_env = env;
+}
+
+void spawn_score_open(void)
+{
+    score_fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+    if (score_fd >= 0 && read(score_fd, score_of_ours, sizeof(score_of_ours) - 1) <= 0) {
+        (void) close(score_fd);
+        score_fd = -1;
+    }
+}
+
+static void score_set(const char *score)
+{
+    if (score_fd >= 0)
+        (void) pwrite(score_fd, score, strlen(score), 0); /* without it all are equal, as they would be */
 }
 
 static bool same_name(const char *a, const char *b)
@@ -199,10 +220,13 @@ static pid_t keeper_fork(const struct frame_exec *x, const int ends[6], int ctl)
         .drain = { is_tty ? ends[0] : ends[1], ends[2] },
         .is_tty = is_tty,
     };
-    pid_t pid = fork();
+    pid_t pid;
 
+    score_set(score_of_commands);
+    pid = fork();
     if (pid == 0)
         keeper_run(&job);
+    score_set(score_of_ours);
     return pid < 0 ? -errno : pid;
 }
 
@@ -256,7 +280,7 @@ static void reserve_close(void)
     reserve.keeper = 0;
 }
 
-void spawn_reserve_drop(void)
+static void reserve_drop(void)
 {
     if (reserve.keeper == 0)
         return;
@@ -270,6 +294,11 @@ void spawn_reaped(pid_t pid)
         reserve_close();
 }
 
+bool spawn_is_reserve(pid_t pid)
+{
+    return pid == reserve.keeper;
+}
+
 /* True: it has taken the command. */
 static bool reserve_use(const struct frame_exec *x, struct spawn *ret)
 {
@@ -277,7 +306,7 @@ static bool reserve_use(const struct frame_exec *x, struct spawn *ret)
         order_text(x) > ORDER_TEXT_MAX)
         return false;
     if (!order_send(reserve.ctl, x)) {
-        spawn_reserve_drop();
+        reserve_drop();
         return false;
     }
     *ret = reserve;

@@ -16,12 +16,15 @@ struct spawn {
 };
 
 void spawn_init(int root_fd, char **env); /* env: the container's own, inherited by all commands */
+/* Before we are out of everybody's reach, our own included: when memory runs out, the kernel shall choose
+ * whatever a command started before it chooses us. */
+void spawn_score_open(void);
 bool spawn_start(const struct frame_exec *x, struct spawn *ret, uint8_t *ret_step, uint32_t *ret_errnum);
 
 /* One keeper in reserve, for the next command that wants neither input nor terminal. Commands can kill it, as
  * any keeper: then the next one is started without. */
-void spawn_reserve(void);      /* when there is nothing else to do; nothing happens if there is one */
-void spawn_reserve_drop(void); /* for a moment in which it would be in the way */
-void spawn_reaped(pid_t pid);  /* this child has ended */
+void spawn_reserve(void);     /* when there is nothing else to do; nothing happens if there is one */
+void spawn_reaped(pid_t pid); /* this child has ended */
+bool spawn_is_reserve(pid_t pid);
 
 #endif

@@ -11,9 +11,12 @@
 /* Keepers live as long as the background processes of their call. */
 enum { KEEPERS_MAX = 512 };
 
+enum { HOLD_LOOKS = 4 }; /* after so many looks that found something, the next ones hold what they look at */
+
 static pid_t keepers[KEEPERS_MAX];
 static int keeper_count;
 static int looks_due; /* two looks in a row without a finding end it */
+static int looks_in_a_row;
 
 bool stray_has_room(void)
 {
@@ -37,11 +40,6 @@ static int keeper_find(pid_t pid)
 bool stray_is_keeper(pid_t pid)
 {
     return keeper_find(pid) >= 0;
-}
-
-int stray_keepers(void)
-{
-    return keeper_count;
 }
 
 pid_t stray_reap(void)
@@ -70,7 +68,34 @@ bool stray_is_due(void)
     return looks_due > 0;
 }
 
+bool stray_condemn(bool (*is_used)(pid_t keeper))
+{
+    int kept = 0, before = keeper_count;
+
+    for (int i = 0; i < keeper_count; i++) {
+        if (is_used(keepers[i]))
+            keepers[kept++] = keepers[i];
+    }
+    keeper_count = kept;
+    if (kept < before)
+        looks_due = 2;
+    return kept < before;
+}
+
+int stray_unused(bool (*is_used)(pid_t keeper))
+{
+    return procs_count_beneath(getpid(), is_used);
+}
+
 void stray_kill(void)
 {
+    bool is_held = ++looks_in_a_row > HOLD_LOOKS;
+
+    if (is_held)
+        procs_hold(true);
     looks_due = procs_kill_beneath(getpid(), stray_is_keeper) > 0 ? 2 : looks_due - 1;
+    if (is_held)
+        procs_hold(false);
+    if (looks_due == 0)
+        looks_in_a_row = 0;
 }

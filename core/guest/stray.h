@@ -12,10 +12,14 @@
 bool stray_has_room(void); /* for one more keeper */
 void stray_add_keeper(pid_t pid);
 bool stray_is_keeper(pid_t pid);
-int stray_keepers(void); /* how many live */
 
 /* Reap one child: its pid, 0 when none is left to reap. A keeper is forgotten. */
 pid_t stray_reap(void);
+/* Keepers that nobody uses are keepers no more, so that they and all beneath them are strays: what commands
+ * left in the background when they ended. False: there are none. */
+bool stray_condemn(bool (*is_used)(pid_t keeper));
+int stray_unused(bool (*is_used)(pid_t keeper)); /* so many processes and threads that would be */
+
 bool stray_is_due(void); /* strays may be about */
 void stray_kill(void);   /* one look */
 

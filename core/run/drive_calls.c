@@ -5,6 +5,7 @@
 #include "core/base/utf8.h"
 #include "core/run/driver_impl.h"
 #include "core/sandbox/channel.h"
+#include "core/tool/quota.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,6 +135,7 @@ void drive_calls_init(struct run *run)
         .on_output = show_output,
         .data = run,
         .root = run->spec->sandbox.root,
+        .sandbox = &run->spec->sandbox,
         .command_ms = run->spec->limits.command_ms,
         .output_bytes = run->spec->limits.output_bytes,
     };
@@ -299,6 +301,7 @@ static void on_answer(struct live_call *call, const struct tool_answer *answer)
     struct run *run = call->run;
     char objects[STREAMS_MAX][DIGEST_HEX];
     struct record_stream streams[STREAMS_MAX];
+    struct record_limit limits[QUOTA_MAX];
     struct record_call_end end = {
         .call = call->number,
         .call_id = call->call_id,
@@ -311,9 +314,13 @@ static void on_answer(struct live_call *call, const struct tool_answer *answer)
         .duration_ms = run_elapsed(run) - call->began_ms,
         .streams = streams,
         .stream_count = call->stream_count,
+        .limits = limits,
+        .limit_count = answer->quota_count,
     };
     struct err err = { 0 };
 
+    for (size_t i = 0; i < answer->quota_count; i++)
+        limits[i] = (struct record_limit){ answer->quotas[i].limit, answer->quotas[i].text };
     if (end_streams(call, objects, streams, &err) < 0)
         run_break(run, &err);
     else if (!answer->item.len)

@@ -83,6 +83,9 @@ static const struct row stream_row[] = {
 };
 static const struct rows stream = ROWS(stream, stream_row);
 
+static const struct row limit_row[] = { REC_NEED(limit, limit), REC_TEXT(limit, text) };
+static const struct rows limit_met = ROWS(limit, limit_row);
+
 static const struct row run_begin_row[] = {
     { "format", INT, AT(run_begin, format), 0, NEEDED },
     REC_NEED(run_begin, id),
@@ -275,6 +278,7 @@ static const struct row call_end_row[] = {
     REC_TEXT(call_end, same),
     REC_BLOB(call_end, answer),
     REC_LIST(call_end, streams, stream_count, &stream),
+    REC_LIST(call_end, limits, limit_count, &limit_met),
 };
 
 static const struct row call_lost_row[] = {

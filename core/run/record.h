@@ -261,6 +261,10 @@ struct record_stream {
     const char *object; /* others */
 };
 
+struct record_limit {
+    const char *limit, *text; /* "memory", "out of memory (limit 1g)"; words in tool/quota.c */
+};
+
 struct record_call_end {
     int64_t turn, call;
     const char *call_id;
@@ -275,6 +279,8 @@ struct record_call_end {
     struct record_blob answer;
     const struct record_stream *streams;
     size_t stream_count;
+    const struct record_limit *limits; /* of the sandbox, met by its commands */
+    size_t limit_count;
 };
 
 struct record_call_lost {

@@ -86,6 +86,8 @@ struct exec_request {
     int64_t tail_max; /* ... but for its last bytes (at most 64 KiB), delivered at the end */
 };
 
+enum exec_place { EXEC_WORKSPACE, EXEC_TMP, EXEC_SHM, EXEC_PLACES }; /* where a command may write */
+
 struct exec_result {
     enum exec_end end;
     int code;
@@ -94,7 +96,16 @@ struct exec_result {
     const char *text;                    /* EXEC_FAILED, EXEC_LOST */
     uint64_t stdout_bytes, stderr_bytes; /* written by the command, dropped ones included */
     int64_t duration_us;                 /* measured by the guest */
-    bool oom;                            /* the memory limit killed something meanwhile */
+    /* Limits of the sandbox that were met meanwhile, by this command or by what ran beside it. */
+    bool memory_hit; /* something was killed for want of it */
+    bool pids_hit;   /* a process could not be started */
+    bool was_swept;  /* what was left running in the background was killed for that */
+    bool cpu_hit;    /* EXEC_TIMEOUT: held back most of the time */
+    /* It failed, and there is no room left ... */
+    bool bytes_hit[EXEC_PLACES]; /* for contents */
+    bool files_hit[EXEC_PLACES]; /* for one more name, */
+    uint32_t files_max;          /* of which so many may be; */
+    bool was_full[EXEC_PLACES];  /* nor was there when it began */
 };
 
 struct exec_ops {

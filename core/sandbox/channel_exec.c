@@ -167,6 +167,10 @@ static void failure_text(const struct channel_call *call, const struct frame_exi
         (void) snprintf(ret, size, "starting '%s'%s: %s", call->shown, call->alternative, why ? why : number);
 }
 
+_Static_assert((int) EXEC_PLACES == FRAME_PLACES && (int) EXEC_WORKSPACE == FRAME_PLACE_ROOT &&
+                   (int) EXEC_TMP == FRAME_PLACE_TMP && (int) EXEC_SHM == FRAME_PLACE_SHM,
+               "the same places");
+
 static void tell_exit(struct channel_call *call, const struct frame_exit *x)
 {
     static const enum exec_end ends[] = {
@@ -182,8 +186,18 @@ static void tell_exit(struct channel_call *call, const struct frame_exit *x)
         .stdout_bytes = x->written[0],
         .stderr_bytes = x->written[1],
         .duration_us = (int64_t) x->duration_us,
-        .oom = x->oom != 0,
+        .memory_hit = x->hits & FRAME_HIT_MEMORY,
+        .pids_hit = x->hits & FRAME_HIT_PIDS,
+        .was_swept = x->hits & FRAME_HIT_SWEPT,
+        .cpu_hit = x->hits & FRAME_HIT_CPU,
+        .files_max = x->files,
     };
+
+    for (int i = 0; i < EXEC_PLACES; i++) {
+        result.bytes_hit[i] = x->hits & (FRAME_HIT_BYTES << i);
+        result.files_hit[i] = x->hits & (FRAME_HIT_FILES << i);
+        result.was_full[i] = x->hits & (FRAME_HIT_BEFORE << i);
+    }
 
     if (x->end == FRAME_EXIT_FAILED) {
         failure_text(call, x, text, sizeof(text));

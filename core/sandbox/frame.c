@@ -278,21 +278,23 @@ bool frame_exit_decode(struct frame_in in, struct frame_exit *ret)
 {
     ret->end = (uint8_t) frame_get(&in, 1);
     ret->step = (uint8_t) frame_get(&in, 1);
-    ret->oom = (uint8_t) frame_get(&in, 1);
+    ret->hits = (uint16_t) frame_get(&in, 2);
+    ret->files = (uint32_t) frame_get(&in, 4);
     ret->code = (uint32_t) frame_get(&in, 4);
     ret->errnum = (uint32_t) frame_get(&in, 4);
     ret->written[0] = frame_get(&in, 8);
     ret->written[1] = frame_get(&in, 8);
     ret->duration_us = frame_get(&in, 8);
     return !in.is_bad && in.len == 0 && ret->end <= FRAME_EXIT_FAILED && ret->step < FRAME_STEPS &&
-           ret->oom <= 1 && ret->code <= 255 && ret->errnum < 4096 && ret->duration_us <= INT64_MAX;
+           ret->hits <= FRAME_HITS && ret->code <= 255 && ret->errnum < 4096 && ret->duration_us <= INT64_MAX;
 }
 
 void frame_exit_encode(struct frame_out *out, const struct frame_exit *x)
 {
     frame_put(out, x->end, 1);
     frame_put(out, x->step, 1);
-    frame_put(out, x->oom, 1);
+    frame_put(out, x->hits, 2);
+    frame_put(out, x->files, 4);
     frame_put(out, x->code, 4);
     frame_put(out, x->errnum, 4);
     frame_put(out, x->written[0], 8);

@@ -96,6 +96,10 @@
  * is always known. A program that is not there can have an alternative, tried in its place. INPUT is taken
  * whole or not at all, and its number is in later HELLOs (`input` of the command): a host that does not know
  * whether its predecessor's input arrived sees it there.
+ * EXIT says which limits of the sandbox were met while the command ran (FRAME_HIT_*), by what the kernel
+ * counted for all of the sandbox from its begin to its end; that there is no room left in a place is looked
+ * at only when a command failed. When leftovers of earlier commands hold most of the processes that may be,
+ * and the limit is met, they are killed, so that there is always room for a command (FRAME_HIT_SWEPT).
  *
  * CREDIT
  *
@@ -118,7 +122,7 @@
 #include <stdint.h>
 
 enum {
-    FRAME_VERSION = 2,
+    FRAME_VERSION = 3,
     FRAME_HEADER = 16,
     FRAME_MARK = 16,
     FRAME_NONCE = 16,
@@ -183,7 +187,7 @@ enum frame_type {
 
 enum { FRAME_MORE = 1, FRAME_END = 2, FRAME_FLAGS = 3 };
 
-/* Features: bits of HELLO. None is defined beyond version 2. */
+/* Features: bits of HELLO. None is defined beyond version 3. */
 
 struct frame {
     uint8_t type;
@@ -281,8 +285,23 @@ enum {
     FRAME_STEPS
 };
 
+/* Places a command may fill up, and the bits of `hits`. */
+enum { FRAME_PLACE_ROOT, FRAME_PLACE_TMP, FRAME_PLACE_SHM, FRAME_PLACES };
+enum {
+    FRAME_HIT_MEMORY = 1,    /* something was killed for want of it */
+    FRAME_HIT_PIDS = 2,      /* something could not be started */
+    FRAME_HIT_SWEPT = 4,     /* what was left running in the background was killed for it */
+    FRAME_HIT_CPU = 8,       /* held back most of the time; of commands that timed out */
+    FRAME_HIT_BYTES = 16,    /* << place: no room left there */
+    FRAME_HIT_FILES = 128,   /* << place: no file can be added there, `files` may be */
+    FRAME_HIT_BEFORE = 1024, /* << place: that was so when the command began */
+    FRAME_HITS = (1024 << FRAME_PLACES) - 1,
+};
+
 struct frame_exit {
-    uint8_t end, step, oom;
+    uint8_t end, step;
+    uint16_t hits;
+    uint32_t files;
     uint32_t code, errnum;
     uint64_t written[2]; /* stdout, stderr */
     uint64_t duration_us;

@@ -64,4 +64,19 @@ struct sandbox_spec {
     int64_t orphan_ms; /* the guest ends the container when no harness has spoken for this long */
 };
 
+/* What no key of the manifest sets. */
+enum {
+    SANDBOX_SHM_BYTES = 16 * 1024 * 1024, /* of /dev/shm */
+    SANDBOX_OPEN_FILES = 1024,            /* of one process; it may raise that itself ... */
+    SANDBOX_OPEN_FILES_MAX = 4096,        /* ... to this */
+};
+
+/* Bytes of one file: as large as the largest place it can be in. */
+static inline int64_t sandbox_file_max(const struct sandbox_spec *spec)
+{
+    int64_t bytes = spec->size_bytes > spec->tmp_bytes ? spec->size_bytes : spec->tmp_bytes;
+
+    return bytes > SANDBOX_SHM_BYTES ? bytes : SANDBOX_SHM_BYTES;
+}
+
 #endif

@@ -83,6 +83,31 @@ void capture_add(struct capture *c, struct span piece, uint64_t gap)
         c->has_gap = true;
 }
 
+/* In small letters. */
+static char kept_at(const struct capture *c, size_t i)
+{
+    size_t at = i - c->head.len;
+    char k = i < c->head.len ? c->head.data[i]
+                             : c->tail[(c->tail_at + c->tail_max - c->tail_len + at) % c->tail_max];
+
+    return k >= 'A' && k <= 'Z' ? (char) (k - 'A' + 'a') : k;
+}
+
+bool capture_has(const struct capture *c, const char *words)
+{
+    const size_t kept = c->head.len + c->tail_len, len = strlen(words);
+
+    for (size_t i = 0; i + len <= kept; i++) {
+        size_t same = 0;
+
+        while (same < len && kept_at(c, i + same) == words[same])
+            same++;
+        if (same == len)
+            return true;
+    }
+    return false;
+}
+
 /* A last one without newline counts. */
 static uint64_t count_lines(const struct capture *c)
 {

@@ -32,6 +32,9 @@ void capture_add(struct capture *c, struct span piece, uint64_t gap);
 /* Start again for what comes next (a session's next answer). */
 void capture_reset(struct capture *c);
 
+/* Are these words (in small letters) in what is kept of it? */
+bool capture_has(const struct capture *c, const char *words);
+
 /* Append the text for the model: valid UTF-8, at most `budget` bytes. Sets
  * *ret_tokens to the size of the whole output in tokens when it was cut, else 0. */
 int capture_render(const struct capture *c, size_t budget, struct buf *out, uint64_t *ret_tokens);

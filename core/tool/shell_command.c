@@ -191,10 +191,10 @@ void shell_result_text(const struct exec_result *result, int64_t timeout_ms, cha
 
     switch (result->end) {
     case EXEC_EXITED:
-        snprintf(out, size, "exit %d%s", result->code, result->oom ? ", out of memory" : "");
+        snprintf(out, size, "exit %d", result->code);
         break;
     case EXEC_SIGNALED:
-        snprintf(out, size, "killed by signal %d%s", result->code, result->oom ? " (out of memory)" : "");
+        snprintf(out, size, "killed by signal %d", result->code);
         break;
     case EXEC_TIMEOUT:
         snprintf(out, size, "timed out after %s", units_format_duration(time, timeout_ms));
@@ -207,6 +207,21 @@ void shell_result_text(const struct exec_result *result, int64_t timeout_ms, cha
         snprintf(out, size, "%s", result->text ? result->text : "failed");
         break;
     }
+}
+
+size_t shell_command_quotas(const struct shell_command *cmd, const struct exec_result *result,
+                            struct quota ret[QUOTA_MAX])
+{
+    const struct tool_host *host = cmd->host;
+    const struct quota_facts facts = {
+        .result = result,
+        .spec = host->sandbox,
+        .out = &cmd->out,
+        .err = cmd->is_merged ? NULL : &cmd->err,
+        .deadline_ms = cmd->timeout_ms == host->command_ms ? cmd->timeout_ms : 0,
+    };
+
+    return quota_find(&facts, ret);
 }
 
 int shell_exit_code(const struct exec_result *result)

@@ -294,21 +294,22 @@ static void finish(struct function_run *run, struct tool_answer *answer, struct 
     run_free(run);
 }
 
-static void state_line(const struct function_run *run, struct buf *out)
+static void state_line(const struct function_run *run, const char *reason, struct buf *out)
 {
     const struct shell_session *session = run->session;
+    const char *colon = reason[0] ? ": " : "";
     char text[256];
 
     if (!session->has_ended) {
         buf_printf(out, "Process running with session ID %lld\n", (long long) session->id);
     } else if (session->result.end == EXEC_EXITED || session->result.end == EXEC_SIGNALED) {
-        buf_printf(out, "Process exited with code %d%s\n", shell_exit_code(&session->result),
-                   session->result.oom ? " (out of memory)" : "");
+        buf_printf(out, "Process exited with code %d%s%s\n", shell_exit_code(&session->result), colon,
+                   reason);
     } else {
         shell_result_text(&session->result, run->timeout_ms, text, sizeof(text));
-        buf_printf(out, "Process %s%s (exit code %d)\n",
+        buf_printf(out, "Process %s%s (exit code %d)%s%s\n",
                    session->result.end == EXEC_FAILED ? "could not start: " : "", text,
-                   shell_exit_code(&session->result));
+                   shell_exit_code(&session->result), colon, reason);
     }
 }
 
@@ -321,8 +322,26 @@ static void chunk_id(const struct function_run *run, char ret[7])
     ret[6] = '\0';
 }
 
+/* Limits that were met, for the run; `reason` is what the model is told of them. */
+struct met {
+    struct quota list[QUOTA_MAX];
+    size_t count;
+    char reason[400];
+    struct quota cut; /* limit NULL: the output was not, or as the model wanted it */
+};
+
+static void met_find(const struct function_run *run, struct met *ret)
+{
+    const struct shell_session *session = run->session;
+
+    ret->cut.limit = NULL;
+    ret->count =
+        session->has_ended ? shell_command_quotas(&session->command, &session->result, ret->list) : 0;
+    quota_text(ret->list, ret->count, false, ret->reason, sizeof(ret->reason));
+}
+
 /* *ret_essence: where in `out` the part begins that is the same when the same happens again. */
-static void compose(struct function_run *run, struct buf *out, size_t *ret_essence)
+static void compose(struct function_run *run, struct met *met, struct buf *out, size_t *ret_essence)
 {
     struct buf text = BUF_INIT(run->budget + 64);
     uint64_t tokens = 0;
@@ -332,7 +351,7 @@ static void compose(struct function_run *run, struct buf *out, size_t *ret_essen
     buf_printf(out, "Chunk ID: %s\nWall time: %.4f seconds\n", chunk,
                (double) (clock_mono_us() - run->started_us) / 1e6);
     *ret_essence = out->len;
-    state_line(run, out);
+    state_line(run, met->reason, out);
     if (capture_render(&run->session->command.out, run->budget, &text, &tokens) < 0)
         buf_clear(&text);
     if (run->session->is_restored)
@@ -340,6 +359,8 @@ static void compose(struct function_run *run, struct buf *out, size_t *ret_essen
                      "The session was taken up again after an interruption; output that was shown before may "
                      "come again.\n");
     run->session->is_restored = false;
+    if (tokens > 0 && run->budget == (size_t) run->host->output_bytes)
+        quota_cut(run->host->output_bytes, &met->cut);
     if (tokens > 0)
         buf_printf(out, "Original token count: %llu\n", (unsigned long long) tokens);
     buf_add_text(out, "Output:\n");
@@ -354,11 +375,14 @@ static void answer_session(struct function_run *run)
     struct tool_host *host = run->host;
     struct buf text = BUF_INIT(run->budget + 4096);
     struct tool_answer answer = { .exit_code = -1 };
-    char summary[256] = "still running";
+    char summary[700] = "still running", state[256];
     size_t essence = 0;
+    struct met met;
 
+    met_find(run, &met);
     if (session->has_ended) {
-        shell_result_text(&session->result, run->timeout_ms, summary, sizeof(summary));
+        shell_result_text(&session->result, run->timeout_ms, state, sizeof(state));
+        (void) snprintf(summary, sizeof(summary), "%s%s%s", state, met.reason[0] ? ": " : "", met.reason);
         answer.exit_code = shell_exit_code(&session->result);
         answer.outcome = session->result.end == EXEC_LOST      ? TOOL_LOST
                          : session->result.end == EXEC_TIMEOUT ? TOOL_TIMEOUT
@@ -369,7 +393,13 @@ static void answer_session(struct function_run *run)
     answer.session = session->has_ended ? 0 : session->id;
     answer.session_exec_id = session->has_ended ? 0 : session->command.exec_id;
     answer.output_bytes = session->command.out.total;
-    compose(run, &text, &essence);
+    compose(run, &met, &text, &essence);
+    if (met.cut.limit) {
+        quota_merge(met.list, &met.count, &met.cut, 1);
+        (void) snprintf(summary + strlen(summary), sizeof(summary) - strlen(summary), ", %s", met.cut.text);
+    }
+    answer.quotas = met.list;
+    answer.quota_count = met.count;
     answer.essence = span_make(text.data + essence, text.len - essence);
     capture_reset(&session->command.out);
     if (session->has_ended) {

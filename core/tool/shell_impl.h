@@ -8,6 +8,7 @@
 
 #include "core/sandbox/channel.h"
 #include "core/tool/capture.h"
+#include "core/tool/quota.h"
 #include "core/tool/tool.h"
 
 /* Of each stream of a command this much is kept in the run folder; what follows is counted, and its last
@@ -61,8 +62,11 @@ int shell_command_adopt(struct shell_command *cmd, struct tool_host *host, uint6
 int shell_command_hand_over(struct shell_command *cmd, struct span call_id, struct err *err);
 void shell_command_done(struct shell_command *cmd); /* kills what runs; no callback */
 
-/* "exit 0", "killed by signal 9", "timed out after 2 m" ... for people. */
+/* "exit 0", "killed by signal 9", "timed out after 2m" ... for people. */
 void shell_result_text(const struct exec_result *result, int64_t timeout_ms, char *out, size_t size);
+/* The limits that the command met; for when it has ended. */
+size_t shell_command_quotas(const struct shell_command *cmd, const struct exec_result *result,
+                            struct quota ret[QUOTA_MAX]);
 
 /* Exit status as a shell would report it: 128 + signal. */
 int shell_exit_code(const struct exec_result *result);

@@ -27,7 +27,10 @@ struct native_run {
     int64_t max_length; /* as asked; -1: not asked */
     size_t budget;      /* bytes left for outputs */
     struct tool_answer answer;
-    char summary[160];
+    struct quota quotas[QUOTA_MAX]; /* met by any of the commands */
+    size_t quota_count;
+    struct quota was_cut; /* limit NULL: it was not */
+    char summary[512];
     tool_done_fn *fn;
     void *data;
 };
@@ -52,6 +55,8 @@ static void finish(struct native_run *run, struct span item)
 {
     run->answer.item = item;
     run->answer.summary = run->summary;
+    run->answer.quotas = run->quotas;
+    run->answer.quota_count = run->quota_count;
     run->fn(run->data, &run->answer);
     native_free(run);
 }
@@ -82,6 +87,12 @@ static int write_answer(struct native_run *run, struct buf *out)
 static void answer(struct native_run *run)
 {
     struct buf out = BUF_INIT(run->outputs.len + 64 * 1024);
+    size_t used = strlen(run->summary);
+
+    if (run->was_cut.limit) {
+        quota_merge(run->quotas, &run->quota_count, &run->was_cut, 1);
+        (void) snprintf(run->summary + used, sizeof(run->summary) - used, ", %s", run->was_cut.text);
+    }
 
     if (write_answer(run, &out) < 0) {
         run->answer.outcome = TOOL_FAILED;
@@ -92,34 +103,63 @@ static void answer(struct native_run *run)
     buf_done(&out);
 }
 
-/* One stream's text within what is left of the budget. */
-static void write_stream(struct native_run *run, struct json_writer *w, const char *name,
-                         const struct capture *c)
+static void spend(struct native_run *run, size_t len)
 {
-    struct buf text = BUF_INIT(run->budget + 64);
-    uint64_t tokens;
+    run->budget -= len < run->budget ? len : run->budget;
+}
+
+/* One stream's text within what is left of the budget, and a line of ours. */
+static void write_stream(struct native_run *run, struct json_writer *w, const char *name,
+                         const struct capture *c, const char *line)
+{
+    struct buf text = BUF_INIT(run->budget + 1024);
+    uint64_t tokens = 0;
 
     if (capture_render(c, run->budget, &text, &tokens) < 0)
         buf_clear(&text);
-    run->budget -= text.len < run->budget ? text.len : run->budget;
+    spend(run, text.len);
+    if (line[0] && text.len > 0 && text.data[text.len - 1] != '\n')
+        buf_add_char(&text, '\n');
+    buf_add_text(&text, line);
     json_put_span(w, name, buf_span(&text));
     buf_done(&text);
+    if (tokens > 0 && run->max_length < 0) /* else as the model wanted it */
+        quota_cut(run->host->output_bytes, &run->was_cut);
+}
+
+/* Which limits were met, as a line behind what the command wrote to stderr; its room is taken from the budget
+ * before that. The shape of the API has no other place for it. */
+static void write_reason(struct native_run *run, const struct quota *met, size_t count, char *ret,
+                         size_t size)
+{
+    char text[400];
+
+    ret[0] = '\0';
+    quota_text(met, count, true, text, sizeof(text));
+    if (!text[0] || run->budget < strlen(text) + 12)
+        return;
+    (void) snprintf(ret, size, "agentbox: %s\n", text);
+    spend(run, strlen(ret) + 1);
 }
 
 /* {stdout, stderr, outcome} of one command. `failure`: why it could not be run. */
-static int write_entry(struct native_run *run, const struct exec_result *result, const char *failure)
+static int write_entry(struct native_run *run, const struct exec_result *result, const char *failure,
+                       const char *reason)
 {
     struct json_writer w;
+    char line[600];
 
     if (run->outputs.len > 0)
         buf_add_char(&run->outputs, ',');
     json_begin(&w, &run->outputs);
     json_object(&w);
-    write_stream(run, &w, "stdout", &run->command.out);
+    write_stream(run, &w, "stdout", &run->command.out, "");
+    (void) snprintf(line, sizeof(line), "%s%s%s", failure ? failure : "", failure && reason[0] ? "\n" : "",
+                    reason);
     if (failure)
-        json_put_string(&w, "stderr", failure);
+        json_put_string(&w, "stderr", line);
     else
-        write_stream(run, &w, "stderr", &run->command.err);
+        write_stream(run, &w, "stderr", &run->command.err, line);
     json_key(&w, "outcome");
     json_object(&w);
     json_put_string(&w, "type", result->end == EXEC_TIMEOUT ? "timeout" : "exit");
@@ -147,8 +187,9 @@ static void run_next(struct native_run *run);
 static void on_command(void *data, const struct exec_result *result)
 {
     struct native_run *run = data;
-    char text[256];
-    size_t used;
+    struct quota met[QUOTA_MAX];
+    char text[256], reason[420];
+    size_t used, met_count;
 
     if (result->end == EXEC_LOST) {
         run->answer.outcome = TOOL_LOST;
@@ -157,11 +198,16 @@ static void on_command(void *data, const struct exec_result *result)
         return;
     }
     shell_result_text(result, run->timeout_ms, text, sizeof(text));
-    write_entry(run, result, result->end == EXEC_FAILED ? text : NULL);
+    met_count = shell_command_quotas(&run->command, result, met);
+    quota_merge(run->quotas, &run->quota_count, met, met_count);
+    write_reason(run, met, met_count, reason, sizeof(reason));
+    write_entry(run, result, result->end == EXEC_FAILED ? text : NULL, reason);
     run->answer.output_bytes += run->command.out.total + run->command.err.total;
     run->answer.exit_code = shell_exit_code(result);
     used = strlen(run->summary);
-    snprintf(run->summary + used, sizeof(run->summary) - used, "%s%s", used ? ", " : "", text);
+    quota_text(met, met_count, false, reason, sizeof(reason));
+    snprintf(run->summary + used, sizeof(run->summary) - used, "%s%s%s%s", used ? ", " : "", text,
+             reason[0] ? ": " : "", reason);
     note_ended(run);
     shell_command_done(&run->command);
     if (result->end == EXEC_TIMEOUT) {
@@ -186,7 +232,7 @@ static void refuse(void *data)
     struct exec_result failed = { .end = EXEC_FAILED };
 
     run->answer.outcome = TOOL_FAILED;
-    write_entry(run, &failed, run->summary);
+    write_entry(run, &failed, run->summary, "");
     answer(run);
 }
 

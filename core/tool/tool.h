@@ -18,6 +18,8 @@
 #include <stdint.h>
 
 struct channel;
+struct quota;
+struct sandbox_spec;
 struct shell_sessions;
 
 /* A call that is running: the first member of the tool's own struct. */
@@ -43,9 +45,10 @@ struct tool_host {
     void (*on_output)(void *data, const char *call_id, int fd,
                       struct span piece); /* for display; may be NULL */
     void *data;
-    const char *root;     /* workspace root in the sandbox */
-    int64_t command_ms;   /* limits.command */
-    int64_t output_bytes; /* limits.output: of one result shown to the model */
+    const char *root;                   /* workspace root in the sandbox */
+    const struct sandbox_spec *sandbox; /* its limits, for words about them */
+    int64_t command_ms;                 /* limits.command */
+    int64_t output_bytes;               /* limits.output: of one result shown to the model */
 
     /* What tools learn and keep between calls; zero at first, see tools_release(). */
     struct shell_sessions *sessions; /* commands that outlived their call */
@@ -68,6 +71,8 @@ struct tool_answer {
     int64_t session;          /* the command goes on: the number by which the model knows it; else 0 */
     uint64_t session_exec_id; /* by which the sandbox knows it; 0 without a session */
     uint64_t output_bytes;    /* produced in all */
+    const struct quota *quotas; /* limits that were met; the answer says it to the model, too */
+    size_t quota_count;
 };
 
 typedef void tool_done_fn(void *data, const struct tool_answer *answer);

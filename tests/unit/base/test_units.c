@@ -193,6 +193,12 @@ static void check_format(format_fn *format, int64_t value, const char *text)
 
 static void test_texts_for_people(void **state)
 {
+    check_format(units_write_size, 0, "0");
+    check_format(units_write_size, 1000, "1000");
+    check_format(units_write_size, 65536, "64k");
+    check_format(units_write_size, 1536 << 20, "1536m");
+    check_format(units_write_size, 1 << 30, "1g");
+    check_format(units_write_size, INT64_C(3) << 50, "3072t");
     check_format(units_format_size, 0, "0 B");
     check_format(units_format_size, 1023, "1023 B");
     check_format(units_format_size, 65536, "64 KiB");

@@ -323,6 +323,13 @@ static void test_colors(void **state)
     expect_line_on(&color, &rec, "        \033[2mexit 0\033[0m\033[2m  0 B, 0 ms\n\033[0m");
     rec.call_end.exit_code = -1; /* there is none */
     expect_line_on(&color, &rec, "        \033[2mexit 0\033[0m\033[2m  0 B, 0 ms\n\033[0m");
+    rec.call_end.limits =
+        (const struct record_limit[]){ { "output", "output cut" }, { "memory", "out of it" } };
+    rec.call_end.limit_count = 1;
+    expect_line_on(&color, &rec, "        \033[2mexit 0\033[0m\033[2m  0 B, 0 ms\n\033[0m");
+    rec.call_end.limit_count = 2;
+    expect_line_on(&color, &rec, "        \033[31mexit 0\033[0m\033[2m  0 B, 0 ms\n\033[0m");
+    rec.call_end.limit_count = 0;
     rec.call_end.summary = "exit 1";
     rec.call_end.exit_code = 1;
     expect_line_on(&color, &rec, "        \033[31mexit 1\033[0m\033[2m  0 B, 0 ms\n\033[0m");

@@ -147,6 +147,7 @@ static void test_usage_and_money(void **state)
 static void test_streams(void **state)
 {
     static const struct record_stream streams[] = { { "stdout", 3, 3, "hi\n", NULL } };
+    static const struct record_limit limits[] = { { "memory", "out of memory" } };
     struct record rec = { .type = RECORD_CALL_END };
 
     rec.call_end.turn = 1;
@@ -158,11 +159,13 @@ static void test_streams(void **state)
     rec.call_end.answer.json = span_of("{}");
     rec.call_end.streams = streams;
     rec.call_end.stream_count = 1;
+    rec.call_end.limits = limits;
+    rec.call_end.limit_count = 1;
     check_round_trip(
         &rec, "{\"turn\":1,\"call\":1,\"call_id\":\"c\",\"outcome\":\"ok\",\"exit_code\":0,\"session\":1000,"
               "\"output_bytes\":0,\"duration_ms\":0,\"answer\":{},\"streams\":[{\"name\":\"stdout\",\"size\":"
               "3,\"kept\":3,"
-              "\"text\":\"hi\\n\"}]}");
+              "\"text\":\"hi\\n\"}],\"limits\":[{\"limit\":\"memory\",\"text\":\"out of memory\"}]}");
 }
 
 static void refused(enum record_type type, const char *json, const char *message)

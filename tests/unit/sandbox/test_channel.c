@@ -266,7 +266,7 @@ static void another_version(void **state)
     feed_hello(f, 9);
     settle(f);
     assert_true(f->is_broken);
-    assert_string_equal(f->why.text, "the sandbox's guest speaks version 9 of the protocol, we speak 2");
+    assert_string_equal(f->why.text, "the sandbox's guest speaks version 9 of the protocol, we speak 3");
     *state = f;
     (void) teardown(state);
 }

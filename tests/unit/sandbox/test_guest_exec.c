@@ -40,7 +40,7 @@ static void exit_codes(void **state)
     shell_run(*state, &c, 3, "kill -SEGV $$");
     assert_int_equal(c.result.end, EXEC_SIGNALED);
     assert_int_equal(c.result.code, 11);
-    assert_false(c.result.oom);
+    assert_false(c.result.memory_hit);
     command_done(&c);
 }
 

@@ -2,6 +2,7 @@
 /* The shell tool on the real guest: many calls at once, and hosts that vanish in the middle of them. */
 #include "tests/unit/sandbox/guest_fixture.h"
 
+#include "core/sandbox/spec.h"
 #include "core/tool/tool.h"
 #include "tests/unit/unit.h"
 
@@ -103,6 +104,8 @@ static void on_answer(void *data, const struct tool_answer *answer)
     event(call->h);
 }
 
+static const struct sandbox_spec sandbox = { .root = "/workspace", .pids = 256 };
+
 static struct harness *harness_new(struct guest *g, size_t calls, size_t commands)
 {
     struct harness *h = calloc(1, sizeof(*h));
@@ -118,6 +121,7 @@ static struct harness *harness_new(struct guest *g, size_t calls, size_t command
         .on_output = on_piece,
         .data = h,
         .root = g->root,
+        .sandbox = &sandbox,
         .output_bytes = 64 * 1024,
     };
     for (size_t i = 0; i < calls; i++) {

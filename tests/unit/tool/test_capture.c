@@ -121,7 +121,30 @@ static void test_repairs_bytes_that_are_no_text(void **state)
     capture_done(&c);
 }
 
+/* Wherever they are: in the head, in the tail, over the seam between them and over that of the ring. */
+static void test_finds_words(void **state)
+{
+    struct capture c;
+
+    assert_int_equal(capture_init(&c, 8), 0);
+    assert_false(capture_has(&c, "word"));
+    capture_add(&c, span_of("a WoRd x"), 0);
+    assert_true(capture_has(&c, "word"));
+    assert_false(capture_has(&c, "words"));
+    capture_add(&c, span_of("yz12345"), 0);
+    assert_true(capture_has(&c, "xyz12345"));
+    capture_add(&c, span_of("seam"), 0);
+    assert_true(capture_has(&c, "45seam"));
+    assert_false(capture_has(&c, "yz1"));
+    capture_done(&c);
+    assert_int_equal(capture_init(&c, 0), 0);
+    capture_add(&c, span_of("word"), 0);
+    assert_false(capture_has(&c, "word"));
+    capture_done(&c);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_finds_words),
     cmocka_unit_test(test_one_line),
     cmocka_unit_test(test_many_lines),
     cmocka_unit_test(test_cuts_on_characters),

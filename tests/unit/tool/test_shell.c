@@ -6,6 +6,8 @@
 #include "tests/unit/unit.h"
 
 #include "core/sandbox/channel.h"
+#include "core/sandbox/spec.h"
+#include "core/tool/quota.h"
 #include "core/tool/tool.h"
 
 #include <stdio.h>
@@ -122,6 +124,12 @@ static void end(size_t i, enum exec_end how, int code)
     calls[i].ops.on_exit(calls[i].data, &result);
 }
 
+static void end_with(size_t i, struct exec_result result)
+{
+    calls[i].is_open = false;
+    calls[i].ops.on_exit(calls[i].data, &result);
+}
+
 /* The program is there, but something else is wrong. */
 static void end_wrong(size_t i, int errnum, const char *text)
 {
@@ -133,6 +141,13 @@ static void end_wrong(size_t i, int errnum, const char *text)
 
 /* ---- the run's part ---- */
 
+static const struct sandbox_spec sandbox = { .root = "/workspace",
+                                             .memory_bytes = 1 << 30,
+                                             .pids = 256,
+                                             .tmp_bytes = 64 << 20,
+                                             .size_bytes = 1 << 30,
+                                             .nano_cpus = 500000000 };
+
 struct world {
     struct loop *loop;
     struct tool_host host;
@@ -142,7 +157,8 @@ struct world {
     int exit_code;
     int64_t session;
     uint64_t session_exec_id;
-    char kept[256]; /* "CALL:STREAM:TEXT " for each piece */
+    char limits[256], summary[256]; /* "NAME:TEXT " for each limit */
+    char kept[256];                 /* "CALL:STREAM:TEXT " for each piece */
     bool is_done;
     bool has_channel;
     uint64_t id;
@@ -170,6 +186,11 @@ static void on_done(void *data, const struct tool_answer *answer)
     w->exit_code = answer->exit_code;
     w->session = answer->session;
     w->session_exec_id = answer->session_exec_id;
+    w->limits[0] = '\0';
+    for (size_t i = 0; i < answer->quota_count; i++)
+        snprintf(w->limits + strlen(w->limits), sizeof(w->limits) - strlen(w->limits), "%s:%s ",
+                 answer->quotas[i].limit, answer->quotas[i].text);
+    snprintf(w->summary, sizeof(w->summary), "%s", answer->summary ? answer->summary : "");
     snprintf(w->essence, sizeof(w->essence), "%.*s", (int) answer->essence.len,
              answer->essence.len ? answer->essence.ptr : "");
     snprintf(w->answer, sizeof(w->answer), "%.*s", (int) answer->item.len,
@@ -197,6 +218,7 @@ static int set_up(void **state)
         .keep_output = keep_output,
         .data = w,
         .root = "/workspace",
+        .sandbox = &sandbox,
         .command_ms = 120000,
         .output_bytes = 64 * 1024,
     };
@@ -290,7 +312,8 @@ static void test_native_stops_at_a_timeout(void **state)
     assert_int_equal(w->outcome, TOOL_TIMEOUT);
     assert_string_equal(
         w->answer, "{\"type\":\"shell_call_output\",\"call_id\":\"c1\",\"status\":\"completed\",\"output\":["
-                   "{\"stdout\":\"part\",\"stderr\":\"\",\"outcome\":{\"type\":\"timeout\"}}]}");
+                   "{\"stdout\":\"part\",\"stderr\":\"agentbox: command deadline (limit "
+                   "2m)\\n\",\"outcome\":{\"type\":\"timeout\"}}]}");
 }
 
 static void test_native_spends_one_budget(void **state)
@@ -305,6 +328,40 @@ static void test_native_spends_one_budget(void **state)
     end(1, EXEC_EXITED, 0);
     assert_non_null(strstr(w->answer, "\"stdout\":\"12345\",\"stderr\":\"678\""));
     assert_null(strstr(w->answer, "abc"));
+}
+
+/* The API has no place for it but stderr. */
+static void test_native_says_which_limit_was_met(void **state)
+{
+    struct world *w = *state;
+
+    call_tool(w, NATIVE("{\"commands\":[\"a\",\"b\",\"c\"],\"max_output_length\":100}"));
+    say(0, 2, "Killed");
+    end_with(0, (struct exec_result){ .end = EXEC_SIGNALED, .code = 9, .memory_hit = true });
+    end_with(1, (struct exec_result){ .end = EXEC_FAILED, .errnum = 11, .text = "cannot", .pids_hit = true });
+    say(2, 2, "1234567890123456789012345678901234567890");
+    end_with(2, (struct exec_result){ .end = EXEC_SIGNALED, .code = 9, .memory_hit = true });
+    assert_non_null(strstr(w->answer, "{\"stdout\":\"\",\"stderr\":\"Killed\\nagentbox: out of memory (limit "
+                                      "1g)\\n\",\"outcome\":{\"type\":\"exit\",\"exit_code\":137}}"));
+    assert_non_null(strstr(w->answer,
+                           "{\"stdout\":\"\",\"stderr\":\"cannot\\nagentbox: process limit (256)\\n\","
+                           "\"outcome\":{\"type\":\"exit\",\"exit_code\":127}}"));
+    assert_null(strstr(strstr(w->answer, "process limit"), "agentbox")); /* no room was left for it */
+    assert_string_equal(w->limits, "memory:out of memory (limit 1g) pids:process limit (256) ");
+    assert_string_equal(w->summary,
+                        "killed by signal 9: out of memory (limit 1g), cannot: process limit (256), "
+                        "killed by signal 9: out of memory (limit 1g)");
+}
+
+static void test_native_says_that_time_is_up(void **state)
+{
+    struct world *w = *state;
+
+    call_tool(w, NATIVE("{\"commands\":[\"a\"]}"));
+    end_with(0, (struct exec_result){ .end = EXEC_TIMEOUT });
+    assert_non_null(strstr(w->answer, "\"stderr\":\"agentbox: command deadline (limit 2m)\\n\""));
+    assert_string_equal(w->limits, "command:command deadline (limit 2m) ");
+    assert_string_equal(w->summary, "timed out after 2m");
 }
 
 static void test_no_shell_at_all(void **state)
@@ -588,6 +645,53 @@ static void test_a_command_that_is_too_large_is_answered(void **state)
     assert_non_null(strstr(w->answer, "exec_command failed: the request to the sandbox is too large"));
 }
 
+/* That it is cut can be seen in it; the run is told. */
+static void test_cut_output_is_a_limit_only_when_it_is_ours(void **state)
+{
+    struct world *w = *state;
+
+    w->host.output_bytes = 1024;
+    call_tool(w, NATIVE("{\"commands\":[\"a\"],\"max_output_length\":10}"));
+    say(0, 1, "12345678901234567890");
+    end(0, EXEC_EXITED, 0);
+    assert_string_equal(w->limits, "");
+    call_tool(w, NATIVE("{\"commands\":[\"a\"]}"));
+    for (int i = 0; i < 64; i++)
+        say(1, 1, "12345678901234567890");
+    end(1, EXEC_EXITED, 0);
+    assert_string_equal(w->limits, "output:output cut (limit 1k) ");
+    assert_null(strstr(w->answer, "output cut"));
+    assert_string_equal(w->summary, "exit 0, output cut (limit 1k)");
+    call_tool(w, FUNCTION("exec_command", "{\\\"cmd\\\":\\\"ls\\\",\\\"max_output_tokens\\\":5}"));
+    for (int i = 0; i < 64; i++)
+        say(2, 1, "12345678901234567890");
+    end(2, EXEC_EXITED, 0);
+    assert_string_equal(w->limits, "");
+    call_tool(w, FUNCTION("exec_command", "{\\\"cmd\\\":\\\"ls\\\"}"));
+    for (int i = 0; i < 64; i++)
+        say(3, 1, "12345678901234567890");
+    end(3, EXEC_EXITED, 0);
+    assert_string_equal(w->limits, "output:output cut (limit 1k) ");
+    assert_string_equal(w->summary, "exit 0, output cut (limit 1k)");
+}
+
+static void test_function_says_which_limit_was_met(void **state)
+{
+    struct world *w = *state;
+
+    call_tool(w, FUNCTION("exec_command", "{\\\"cmd\\\":\\\"ls\\\"}"));
+    end_with(0, (struct exec_result){ .end = EXEC_SIGNALED, .code = 9, .memory_hit = true });
+    assert_string_equal(w->essence, "Process exited with code 137: out of memory (limit 1g)\nOutput:\n");
+    assert_string_equal(w->limits, "memory:out of memory (limit 1g) ");
+    assert_string_equal(w->summary, "killed by signal 9: out of memory (limit 1g)");
+    w->host.command_ms = 1000;
+    call_tool(w, FUNCTION("exec_command", "{\\\"cmd\\\":\\\"ls\\\"}"));
+    end_with(1, (struct exec_result){ .end = EXEC_TIMEOUT, .bytes_hit = { false, true } });
+    assert_string_equal(w->essence, "Process timed out after 1 s (exit code 137): disk full (limit 64m): "
+                                    "/tmp\nOutput:\n");
+    assert_string_equal(w->limits, "tmp:disk full (limit 64m): /tmp command:command deadline (limit 1 s) ");
+}
+
 static void test_function_bad_arguments_are_answers(void **state)
 {
     struct world *w = *state;
@@ -608,6 +712,10 @@ static const struct CMUnitTest tests[] = {
     SHELL_TEST(test_native_runs_one_after_the_other),
     SHELL_TEST(test_native_stops_at_a_timeout),
     SHELL_TEST(test_native_spends_one_budget),
+    SHELL_TEST(test_native_says_which_limit_was_met),
+    SHELL_TEST(test_native_says_that_time_is_up),
+    SHELL_TEST(test_cut_output_is_a_limit_only_when_it_is_ours),
+    SHELL_TEST(test_function_says_which_limit_was_met),
     SHELL_TEST(test_no_shell_at_all),
     SHELL_TEST(test_native_goes_on_where_it_was),
     SHELL_TEST(test_native_runs_nothing_twice),
