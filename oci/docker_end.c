@@ -44,9 +44,11 @@ static bool wait_for_engine(struct docker_sandbox *sb)
            loop_timer(sb->loop, AGAIN_MS, ask_again, sb, &sb->timer, NULL) >= 0;
 }
 
-static bool is_killed(const struct tree *state)
+static bool is_killed(const struct tree *state, bool had_memory_hit)
 {
-    return !tree_bool(tree_get(state, "Running"), false) && !tree_bool(tree_get(state, "OOMKilled"), false) &&
+    bool is_told = !had_memory_hit && tree_bool(tree_get(state, "OOMKilled"), false);
+
+    return !tree_bool(tree_get(state, "Running"), false) && !is_told &&
            tree_int(tree_get(state, "ExitCode"), -1) == 137;
 }
 
@@ -65,16 +67,20 @@ static void on_lost_inspected(void *data, int result, const struct engine_answer
 {
     struct docker_sandbox *sb = data;
     const struct tree *state = tree_get(answer->tree, "State");
+    const struct channel *channel = wire_channel(sb->wire);
+    const struct docker_end end = { .was_away = sb->away_ms != 0,
+                                    .had_memory_hit = channel && channel_had_memory_hit(channel),
+                                    .memory_bytes = sb->blueprint.spec->memory_bytes };
 
     if (result < 0 && answer->status == 0 && wait_for_engine(sb))
         return;
-    if (result >= 0 && is_killed(state) && doubt(sb))
+    if (result >= 0 && is_killed(state, end.had_memory_hit) && doubt(sb))
         return;
     if (result < 0 && answer->status == 0) {
         sb->err = *err;
         err_wrap(&sb->err, "the sandbox is lost, for its engine went away");
     } else if (result >= 0 && state) {
-        docker_explain_end(state, sb->away_ms != 0, &sb->err);
+        docker_explain_end(state, &end, &sb->err);
     } else if (result == -ERR_NOT_FOUND) {
         docker_explain_gone(sb->away_ms != 0, &sb->err);
     } else {

@@ -2,6 +2,8 @@
 /* What an engine's answers mean for people. */
 #include "oci/docker_explain.h"
 
+#include "core/base/units.h"
+
 #include <string.h>
 
 void docker_explain_create(struct err *err)
@@ -48,8 +50,30 @@ void docker_explain_volume(struct err *err)
              "[workspace]");
 }
 
-void docker_explain_end(const struct tree *state, bool was_away, struct err *err)
+/* What the engine says is about the container's life: also a command that was killed long ago makes it say
+ * so. */
+static void explain_memory(const struct docker_end *end, struct err *err)
 {
+    char limit[32];
+
+    (void) units_write_size(limit, end->memory_bytes);
+    if (!end->had_memory_hit) {
+        err_set(err, ERR_ENGINE,
+                "out of memory (limit %s): the sandbox itself was killed, not only a command", limit);
+        err_hint(err, "raise sandbox.memory");
+        return;
+    }
+    err_set(err, ERR_ENGINE, "the sandbox itself was killed: out of memory (limit %s), or from outside",
+            limit);
+    err_hint(
+        err,
+        "a command ran out of memory before, and the engine does not tell the two apart; did somebody stop "
+        "the container? Else raise sandbox.memory");
+}
+
+void docker_explain_end(const struct tree *state, const struct docker_end *end, struct err *err)
+{
+    const bool was_away = end->was_away;
     int64_t code = tree_int(tree_get(state, "ExitCode"), -1);
     bool is_running = tree_bool(tree_get(state, "Running"), false);
 
@@ -64,8 +88,7 @@ void docker_explain_end(const struct tree *state, bool was_away, struct err *err
     } else if (is_running) {
         err_wrap(err, "the connection to the sandbox broke while it was running");
     } else if (tree_bool(tree_get(state, "OOMKilled"), false)) {
-        err_set(err, ERR_ENGINE, "the sandbox ran out of memory and was killed");
-        err_hint(err, "raise sandbox.memory");
+        explain_memory(end, err);
     } else if (code == 137) {
         err_set(err, ERR_ENGINE, "the sandbox was killed from outside (or ran out of memory)");
         err_hint(err, "did somebody stop the engine or the container? Else raise sandbox.memory");

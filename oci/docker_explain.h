@@ -16,9 +16,14 @@ void docker_explain_start(struct err *err);
 /* A volume with a size needs an engine that can bound one: ERR_POLICY. */
 void docker_explain_volume(struct err *err);
 
-/* The stream of a running sandbox ended with `err`; `state` is State of its inspect. `was_away`: meanwhile
- * the engine did not answer, so it was restarted. */
-void docker_explain_end(const struct tree *state, bool was_away, struct err *err);
+struct docker_end {
+    bool was_away;        /* the engine did not answer meanwhile, so it was restarted */
+    bool had_memory_hit;  /* a command was killed for want of memory, at any time */
+    int64_t memory_bytes; /* the manifest's limit */
+};
+
+/* The stream of a running sandbox ended with `err`; `state` is State of its inspect. */
+void docker_explain_end(const struct tree *state, const struct docker_end *end, struct err *err);
 
 /* The same when the engine knows it no more. */
 void docker_explain_gone(bool was_away, struct err *err);

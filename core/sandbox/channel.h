@@ -141,6 +141,10 @@ bool channel_exec_is_known(const struct channel *ch, uint64_t id);
  * command that finds no room waits until there is some. */
 int channel_exec_room(const struct channel *ch);
 
+/* Was a command told of (memory_hit)? An engine says of a sandbox that died then that it ran out of memory,
+ * whatever it died of. */
+bool channel_had_memory_hit(const struct channel *ch);
+
 /* After a re-attach: take up a command that an earlier host started. Its output so far that the guest still
  * holds and its end are delivered as if we had been there; ERR_NOT_FOUND through on_exit(EXEC_LOST). */
 int channel_exec_adopt(struct channel *ch, uint64_t id, const struct exec_ops *ops, void *data,

@@ -111,6 +111,11 @@ int channel_exec_room(const struct channel *ch)
     return room < 0 ? 0 : room;
 }
 
+bool channel_had_memory_hit(const struct channel *ch)
+{
+    return ch->had_memory_hit;
+}
+
 uint64_t channel_exec_last_input(const struct channel *ch, uint64_t id)
 {
     const struct exec_slot *slot = slot_find(ch, id);
@@ -245,6 +250,7 @@ int exec_exit(struct channel_call *call, struct frame_in in, struct err *err)
     if (x.written[0] < call->at[0] || x.written[1] < call->at[1])
         return call_offence(err, "a command that wrote less than it did");
     slot_end(call, &x);
+    ch->had_memory_hit |= x.hits & FRAME_HIT_MEMORY;
     if (call->kind == &adopt_kind && x.end == FRAME_EXIT_FAILED && x.step == FRAME_STEP_TABLE) {
         err_set(&lost, ERR_NOT_FOUND, "the sandbox does not know command %llu",
                 (unsigned long long) call->stream);

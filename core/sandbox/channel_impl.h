@@ -124,6 +124,7 @@ struct channel {
     int open_requests;
     struct exec_slot slots[CHANNEL_EXECS];
     size_t slot_count;
+    bool had_memory_hit;
     uint64_t next_stream;
 
     int64_t pulse_ms, sent_ms, ping_since_ms;

@@ -5,6 +5,7 @@
 #include "tests/unit/unit.h"
 
 static struct err err;
+static bool had_memory_hit;
 
 static void explain(const char *state, bool was_away)
 {
@@ -13,7 +14,7 @@ static void explain(const char *state, bool was_away)
 
     assert_int_equal(json_parse(span_of(state), &arena, &tree, NULL), 0);
     err_set(&err, ERR_ENGINE, "the stream of the sandbox ended");
-    docker_explain_end(tree, was_away, &err);
+    docker_explain_end(tree, &(struct docker_end){ was_away, had_memory_hit, INT64_C(1) << 30 }, &err);
     arena_done(&arena);
 }
 
@@ -29,8 +30,13 @@ static void every_end_has_its_words(void **state)
         err.text,
         "the connection to the sandbox broke while it was running: the stream of the sandbox ended");
     explain_end("{\"Running\":false,\"OOMKilled\":true,\"ExitCode\":137}");
-    assert_string_equal(err.text, "the sandbox ran out of memory and was killed");
+    assert_string_equal(err.text,
+                        "out of memory (limit 1g): the sandbox itself was killed, not only a command");
     assert_string_equal(err.hint, "raise sandbox.memory");
+    had_memory_hit = true;
+    explain_end("{\"Running\":false,\"OOMKilled\":true,\"ExitCode\":137}");
+    assert_string_equal(err.text, "the sandbox itself was killed: out of memory (limit 1g), or from outside");
+    had_memory_hit = false;
     explain_end("{\"ExitCode\":137}");
     assert_string_equal(err.text, "the sandbox was killed from outside (or ran out of memory)");
     explain_end("{\"ExitCode\":0}");
