@@ -178,7 +178,9 @@ static void swept_note(void)
 /* Kill what commands that ended left behind. False: nothing is there that would be worth it. */
 static bool room_make(bool must)
 {
-    if (!must && 2 * (uint64_t) stray_unused(is_used) < cgroup_pids_max())
+    uint64_t max = cgroup_pids_max();
+
+    if (!must && (max == 0 || 2 * (uint64_t) stray_unused(is_used) < max))
         return false;
     if (!stray_condemn(is_used))
         return false;

@@ -61,16 +61,21 @@ static const char *const *wrapper(void)
 
 static void guest_exec(const struct guest *g, const char *orphan_ms, const char *openat2)
 {
-    const char *argv[32];
+    const char *argv[40];
+    char uid[32], gid[32], processes[32];
     size_t n = 0;
 
     for (const char *const *w = wrapper(); *w; w++)
         argv[n++] = *w;
     if (g->is_user) {
-        static const char *const without_rights[] = { "setpriv",         "--reuid=65533",
-                                                      "--regid=65533",   "--clear-groups",
-                                                      "--inh-caps=-all", "--bounding-set=-all" };
+        const char *const without_rights[] = {
+            "setpriv", uid,      gid, "--clear-groups", "--inh-caps=-all", "--bounding-set=-all",
+            "prlimit", processes
+        };
 
+        (void) snprintf(uid, sizeof(uid), "--reuid=%s", g->uid);
+        (void) snprintf(gid, sizeof(gid), "--regid=%s", g->uid);
+        (void) snprintf(processes, sizeof(processes), "--nproc=%s", g->max_processes);
         for (size_t i = 0; i < sizeof(without_rights) / sizeof(without_rights[0]); i++)
             argv[n++] = without_rights[i];
         argv[n++] = "/proc/self/fd/9"; /* that user may have no way to the build folder */
@@ -81,6 +86,10 @@ static void guest_exec(const struct guest *g, const char *orphan_ms, const char 
     argv[n++] = g->root;
     argv[n++] = "--orphan-ms";
     argv[n++] = orphan_ms;
+    if (g->cgroup[0]) {
+        argv[n++] = "--cgroup";
+        argv[n++] = g->cgroup;
+    }
     if (strcmp(openat2, "no") == 0) {
         argv[n++] = "--openat2";
         argv[n++] = "no";
@@ -103,7 +112,7 @@ static struct guest *start(struct guest *g, const char *orphan_ms, const char *o
                     access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     assert_non_null(mkdtemp(g->root));
     if (g->is_user)
-        assert_int_equal(chown(g->root, 65533, 65533), 0);
+        assert_int_equal(chown(g->root, (uid_t) atoi(g->uid), (gid_t) atoi(g->uid)), 0);
     assert_int_equal(pipe2(in, O_CLOEXEC), 0);
     assert_int_equal(pipe2(out, O_CLOEXEC), 0);
     g->pid = fork();
@@ -131,6 +140,32 @@ struct guest *guest_start_user(void)
     struct guest *g = calloc(1, sizeof(*g));
 
     g->is_user = true;
+    g->uid = "65533";
+    g->max_processes = "1024";
+    return start(g, "0", "yes");
+}
+
+struct guest *guest_start_crowded(void)
+{
+    struct guest *g = calloc(1, sizeof(*g));
+
+    g->is_user = true;
+    g->uid = "65531"; /* whom nobody else is */
+    g->max_processes = "12";
+    return start(g, "0", "yes");
+}
+
+struct guest *guest_start_limited(const char *files)
+{
+    struct guest *g = calloc(1, sizeof(*g));
+    char script[512];
+    const char *const sh[] = { "sh", "-c", script, NULL };
+
+    (void) snprintf(g->cgroup, sizeof(g->cgroup), "/tmp/agentbox-cgroup-XXXXXX");
+    assert_non_null(mkdtemp(g->cgroup));
+    (void) snprintf(script, sizeof(script),
+                    "cd %s && for f in %s; do mkdir -p ${f%%/*}; rmdir $f; : >$f; done", g->cgroup, files);
+    assert_int_equal(run_quietly(sh), 0);
     return start(g, "0", "yes");
 }
 
@@ -166,7 +201,7 @@ static void kill_child(pid_t parent)
 
 void guest_end(struct guest *g)
 {
-    const char *const rm[] = { "rm", "-rf", g->root, NULL };
+    const char *const rm[] = { "rm", "-rf", g->root, g->cgroup[0] ? g->cgroup : NULL, NULL };
 
     host_drop(g);
     if (g->pid > 0) {

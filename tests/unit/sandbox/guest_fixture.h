@@ -29,13 +29,18 @@ struct guest {
     struct host *host;
     int to_fd, from_fd; /* our ends */
     pid_t pid;
-    char root[64]; /* its workspace */
-    bool is_user;  /* without any right, as in a sandbox */
-    bool keeps;    /* commands that ended are not let go of */
+    char root[64];                   /* its workspace */
+    char cgroup[80];                 /* what it takes for its control groups: a folder of ours; "" = none */
+    bool is_user;                    /* without any right, as in a sandbox */
+    const char *uid, *max_processes; /* of that user */
+    bool keeps;                      /* commands that ended are not let go of */
 };
 
 struct guest *guest_start(const char *orphan_ms, const char *openat2); /* with a host that was greeted */
-struct guest *guest_start_user(void); /* the same, as a user without rights; for root only */
+struct guest *guest_start_user(void);    /* the same, as a user without rights; for root only */
+struct guest *guest_start_crowded(void); /* the same, as one of whom a dozen processes may live, or so */
+/* With a folder in the place of its control groups, and these files in it, empty. */
+struct guest *guest_start_limited(const char *files);
 void guest_end(struct guest *g);
 int guest_wait(struct guest *g); /* for its own end; the status */
 
