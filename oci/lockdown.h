@@ -42,7 +42,11 @@
 #define LOCKDOWN_BODY_MAX  (1024 * 1024)
 
 /* Segments of System V shared memory end with the last process that has them. */
-#define LOCKDOWN_SYSCTL      "kernel.shm_rmid_forced"
+#define LOCKDOWN_SYSCTL "kernel.shm_rmid_forced"
+
+/* In one place, whatever its size: as many as a checkpoint can hold (guest/scan.h), and their inodes are the
+ * kernel's memory. Without it a command could make a workspace that cannot be kept any more. */
+#define LOCKDOWN_INODES_MAX  250000
 
 #define LOCKDOWN_SHM_BYTES   ((int64_t) SANDBOX_SHM_BYTES)
 #define LOCKDOWN_COVER_BYTES (16 * 1024 * 1024) /* each VOLUME of the image */

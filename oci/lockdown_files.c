@@ -13,7 +13,7 @@ static int64_t inodes_for(int64_t bytes, int64_t bytes_each)
 {
     int64_t n = bytes / bytes_each;
 
-    return n < 1024 ? 1024 : n > 1 << 20 ? 1 << 20 : n;
+    return n < 1024 ? 1024 : n > LOCKDOWN_INODES_MAX ? LOCKDOWN_INODES_MAX : n;
 }
 
 static bool is_workspace_tmpfs(const struct lockdown *l)

@@ -570,6 +570,18 @@ static void the_request_says_what_the_rows_ask(void **state)
     done(&f);
 }
 
+/* More than a checkpoint can hold would be of no use, whatever the size. */
+static void a_place_has_a_bounded_number_of_files(void **state)
+{
+    struct fixture f;
+
+    prepare(&f);
+    f.spec.size_bytes = INT64_C(1) << 40;
+    make_inspect(&f);
+    assert_non_null(strstr(buf_text(&f.body), "size=1099511627776,nr_inodes=250000,"));
+    done(&f);
+}
+
 static void the_digest_is_of_the_policy_not_of_the_run(void **state)
 {
     struct fixture f;
@@ -619,6 +631,7 @@ int main(void)
         cmocka_unit_test(what_may_not_be_lowered_is_not),
         cmocka_unit_test(root_needs_its_row_lowered),
         cmocka_unit_test(the_request_says_what_the_rows_ask),
+        cmocka_unit_test(a_place_has_a_bounded_number_of_files),
         cmocka_unit_test(the_digest_is_of_the_policy_not_of_the_run),
         cmocka_unit_test(a_volume_asks_for_a_size_unless_lowered),
     };
