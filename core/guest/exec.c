@@ -124,6 +124,7 @@ static struct exec *slot_get(struct exec *instead)
     return instead;
 }
 
+/* How it begins: without a keeper, see slot_run(). */
 static void slot_begin(struct exec *e, uint64_t id, const struct frame_exec *x, int64_t now_us)
 {
     tape_init(&e->out[0], -1, x->output_max, x->tail_max);
@@ -175,7 +176,8 @@ static void swept_note(void)
     }
 }
 
-/* Kill what commands that ended left behind. False: nothing is there that would be worth it. */
+/* Kill what commands that ended left behind. False: nothing is there that would be worth it. `must`: whatever there is,
+ * and what is being killed already will do. */
 static bool room_make(bool must)
 {
     uint64_t max = cgroup_pids_max();
@@ -183,7 +185,7 @@ static bool room_make(bool must)
     if (!must && (max == 0 || 2 * (uint64_t) stray_unused(is_used) < max))
         return false;
     if (!stray_condemn(is_used))
-        return false;
+        return must && stray_is_due();
     swept_note();
     return true;
 }
@@ -403,7 +405,8 @@ static void waiting_step(struct exec *e, int64_t now_us)
     e->has_waited = true;
     if (stray_is_due() && ++e->looks < WAIT_LOOKS)
         return;
-    if (latest.id != e->id || !frame_exec_decode(request, &x) || !slot_start(e, &x, &why))
+    if (latest.id != e->id || !frame_exec_decode(request, &x) || !slot_start(e, &x, &why) ||
+        (e->state == EXEC_WAITING && e->looks >= WAIT_LOOKS))
         failed(e, &why);
     else if (e->state == EXEC_RUNNING)
         input_write(e);
