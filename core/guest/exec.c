@@ -176,8 +176,8 @@ static void swept_note(void)
     }
 }
 
-/* Kill what commands that ended left behind. False: nothing is there that would be worth it. `must`: whatever there is,
- * and what is being killed already will do. */
+/* Kill what commands that ended left behind. False: nothing is there that would be worth it. `must`: whatever
+ * there is, and what is being killed already will do. */
 static bool room_make(bool must)
 {
     uint64_t max = cgroup_pids_max();
