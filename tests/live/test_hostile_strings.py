@@ -401,7 +401,7 @@ def what_verbs_say_of_a_run(c):
                  ["verify", "last", "--outputs-in", EVIL], ["attest", "last"], ["outputs", "last"], ["outputs", "last", "--json"],
                  ["export", "last", "e" + NAME, "--json"], ["export", "last", "e" + NAME], ["export", "last", NAME + ".tar"],
                  ["fork", "last", "--no-run", "--", EVIL], ["resume", "last"], ["diff", "last@" + SHORT]):
-        problems += c.program.check(*args)
+        problems += c.program.check(*args, is_data=args[0] == "resume")
     status, out, err = c.program.piped("diff", "last")
     problems += judge(err, False)
     if b"+\x1b[2J\r\n" not in out:
