@@ -22,15 +22,29 @@ class Engine:
     def __init__(self, host=None):
         self.host = host or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
 
-    def call(self, method, path):
+    def _exchange(self, method, path, body=None, headers=None):
         url = urllib.parse.urlsplit(self.host)
         c = _Connection(url.path) if url.scheme == "unix" else http.client.HTTPConnection(url.netloc, timeout=60)
         try:
-            c.request(method, path)
+            c.request(method, path, body, headers or {})
             answer = c.getresponse()
-            return answer.status, answer.read().decode("utf-8", "replace")
+            return answer.status, answer.read()
         finally:
             c.close()
+
+    def call(self, method, path):
+        status, body = self._exchange(method, path)
+        return status, body.decode("utf-8", "replace")
+
+    def send(self, method, path, body=None):
+        """`body`: bytes of a tar archive, or what becomes JSON."""
+        is_tar = isinstance(body, bytes)
+        kind = {"Content-Type": "application/x-tar" if is_tar else "application/json"} if body is not None else {}
+        status, answer = self._exchange(method, path, body if is_tar or body is None else json.dumps(body), kind)
+        return status, answer.decode("utf-8", "replace")
+
+    def raw(self, method, path):
+        return self._exchange(method, path)[1]
 
     def answers(self):
         try:

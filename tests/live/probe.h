@@ -36,4 +36,10 @@ void try_birth(void);
 /* The guest, other processes, the network, the engine. */
 void try_neighbours(void);
 
+/* probe_kernel.c: what would work if the call were let through. */
+void try_kernel(void);
+
+/* probe_host.c: what can be learnt and reached of the host. */
+void try_host(void);
+
 #endif
