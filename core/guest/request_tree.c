@@ -35,7 +35,15 @@ static void entry_put(struct frame_out *out, const struct walk_item *item, const
     frame_entry_encode(out, &e);
 }
 
-/* Safe: looks only. What the names may hold is the commands' choice and for the host to judge. */
+/* A folder that was pried open has another ctime now, of our own making. */
+static void settle(const struct walk_item *item)
+{
+    if (item->pry)
+        scan_settle(item->path, item->path_len, item->pry->inode, item->pry->before_ns, item->pry->after_ns);
+}
+
+/* Safe: looks only, but for folders of ours without r or x, which get it for the moment: whoever lists a tree
+ * wants all of it or an error. What the names may hold is the commands' choice and for the host to judge. */
 int request_list_step(struct request *r, uint8_t *ret, uint32_t *ret_len)
 {
     struct frame_out out = { ret, 0, OUT_PAYLOAD, false };
@@ -45,7 +53,8 @@ int request_list_step(struct request *r, uint8_t *ret, uint32_t *ret_len)
     if (!r->has_begun) {
         int fd = beneath_folder(r->path);
 
-        result = fd < 0 ? fd : walk_start(fd, r->path, r->number ? WALK_RECURSIVE : 0);
+        result =
+            fd < 0 ? fd : walk_start(fd, r->path, r->number ? WALK_RECURSIVE | WALK_PRY | WALK_STRICT : 0);
         r->has_begun = true;
         return result < 0 ? result : REQUEST_MORE;
     }
@@ -55,6 +64,8 @@ int request_list_step(struct request *r, uint8_t *ret, uint32_t *ret_len)
             return result;
         if (result == WALK_ENTRY)
             entry_put(&out, &item, NULL);
+        else if (result == WALK_LEAVE)
+            settle(&item);
     }
     *ret_len = (uint32_t) out.len;
     return result == WALK_END ? REQUEST_FINISHED : REQUEST_MORE;
@@ -129,9 +140,7 @@ static int scan_walk(struct request *r, struct frame_out *out)
         }
         result = walk_next(&item);
         if (result == WALK_LEAVE) {
-            if (item.pry)
-                scan_settle(item.path, item.path_len, item.pry->inode, item.pry->before_ns,
-                            item.pry->after_ns);
+            settle(&item);
             continue;
         }
         if (result != WALK_ENTRY)
@@ -187,7 +196,7 @@ int request_scan_step(struct request *r, uint8_t *ret, uint32_t *ret_len)
             scan_forget();
         scan_begin(r->number & FRAME_SCAN_REMEMBER);
         r->has_begun = true;
-        result = fd < 0 ? fd : walk_start(fd, "", WALK_RECURSIVE | WALK_PRY | WALK_ONE_FS);
+        result = fd < 0 ? fd : walk_start(fd, "", WALK_RECURSIVE | WALK_PRY | WALK_ONE_FS | WALK_SHALLOW);
         return result < 0 ? result : REQUEST_MORE;
     }
     result = r->is_walked ? scan_rest(r, &out) : scan_walk(r, &out);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -233,6 +234,12 @@ static int folder_open(const struct level *l, struct pry *pry)
     return fd;
 }
 
+static bool is_fatal(int errnum)
+{
+    return errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM ||
+           ((flags & WALK_STRICT) && errnum == EACCES);
+}
+
 /* 1: entered, 0: not, but go on. */
 static int entry_enter(void)
 {
@@ -243,7 +250,7 @@ static int entry_enter(void)
     int fd = folder_open(l, &pry);
 
     if (fd < 0)
-        return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
+        return is_fatal(errno) ? -errno : 0;
     if (depth == WALK_DEPTH)
         pry_end(&pry, fd);
     int r = enter(fd, strlen(path));
@@ -324,6 +331,13 @@ static int look(int fd, const char *name, struct frame_stat *ret, bool *ret_is_m
     return 0;
 }
 
+/* Would the folder with a path of that length, or any name that can be in it, be more than there is room for?
+ */
+static bool is_too_deep(size_t path_len)
+{
+    return depth == WALK_DEPTH || path_len + 1 + NAME_MAX + 1 > sizeof(path);
+}
+
 /* 1: *ret is filled, 0: it has vanished, or is to be left out. */
 static int entry_read(const struct level *l, struct walk_item *ret)
 {
@@ -343,6 +357,8 @@ static int entry_read(const struct level *l, struct walk_item *ret)
         ret->link = target;
         ret->link_len = (size_t) n;
     }
+    if (ret->st.kind == FRAME_KIND_DIR && (flags & WALK_SHALLOW) && is_too_deep(ret->path_len))
+        ret->st.kind = FRAME_KIND_DEEP;
     may_enter = ret->st.kind == FRAME_KIND_DIR && (flags & WALK_RECURSIVE);
     may_mode = ret->st.mode;
     return 1;

@@ -7,7 +7,7 @@
  *
  * Commands may change the tree meanwhile: what vanishes is skipped, a folder that is
  * replaced by a link is not entered. A folder that may not be read is an entry without
- * content, unless the walk may help itself.
+ * content, unless the walk may help itself, or is strict.
  *
  * Errors: -EOVERFLOW more names than fit, -ENAMETOOLONG deeper than WALK_DEPTH or a path beyond
  * FRAME_PATH_MAX.
@@ -29,6 +29,8 @@ enum walk_flag {
     WALK_FORCE = 2,  /* folders of ours are made readable on the way in, in order to remove what is in them */
     WALK_PRY = 4,    /* the same, but their mode comes back on the way out (pry.h) */
     WALK_ONE_FS = 8, /* what is mounted beneath is left out, files too */
+    WALK_STRICT = 16,  /* a folder that may not be read is an error: -EACCES */
+    WALK_SHALLOW = 32, /* one too deep for us is no error: an entry of kind DEEP, not entered */
 };
 
 struct walk_item {

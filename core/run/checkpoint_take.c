@@ -121,7 +121,7 @@ static void on_scanned(void *data, int result, uint64_t seen, const struct err *
         why = *err;
         if (why.errnum == EOVERFLOW || why.errnum == ENAMETOOLONG) {
             err_recode(&why, ERR_TOO_LARGE);
-            err_hint(&why, "a checkpoint holds about 250,000 paths, 128 folders deep");
+            err_hint(&why, "a checkpoint holds about 250,000 paths");
         } else if (why.code != ERR_ENGINE && why.code != ERR_TOO_LARGE) {
             err_recode(&why, ERR_ENGINE);
         }

@@ -103,6 +103,8 @@ static const char *why_not(struct found *f, const struct guest_stat *st)
 
     if (st->kind == GUEST_OTHER)
         return "a socket, pipe or device";
+    if (st->kind == GUEST_DEEP)
+        return "a folder nested too deeply";
     if (st->kind != GUEST_FILE)
         return NULL;
     if (st->size > FILE_MAX)
@@ -121,7 +123,8 @@ static int item_fill(struct found *f, struct found_item *item, const struct gues
     static const enum found_kind kinds[] = { [GUEST_FILE] = FOUND_FILE,
                                              [GUEST_DIR] = FOUND_DIR,
                                              [GUEST_LINK] = FOUND_LINK,
-                                             [GUEST_OTHER] = FOUND_UNKEPT };
+                                             [GUEST_OTHER] = FOUND_UNKEPT,
+                                             [GUEST_DEEP] = FOUND_UNKEPT };
     const char *why = why_not(f, st);
 
     item->kind = why ? FOUND_UNKEPT : kinds[st->kind];

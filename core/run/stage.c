@@ -91,7 +91,10 @@ static int check_target(const struct stage *s, struct err *err)
     if (S_ISDIR(st.st_mode) == s->is_folder)
         return 0;
     err_set(err, ERR_CONFLICT, "'%s' is a %s already, the output is a %s", s->target,
-            S_ISDIR(st.st_mode) ? "folder" : "file", s->is_folder ? "folder" : "file");
+            S_ISDIR(st.st_mode)   ? "folder"
+            : S_ISLNK(st.st_mode) ? "link"
+                                  : "file",
+            s->is_folder ? "folder" : "file");
     return err_hint(err, "move it away, or give the output another `to`");
 }
 

@@ -156,7 +156,7 @@ void channel_cancel(struct channel_call *call);
 /* ---- files, all beneath the workspace root; paths relative to it, never leaving it, links never followed
  * out ---- */
 
-enum guest_file_kind { GUEST_FILE, GUEST_DIR, GUEST_LINK, GUEST_OTHER };
+enum guest_file_kind { GUEST_FILE, GUEST_DIR, GUEST_LINK, GUEST_OTHER, GUEST_DEEP /* see frame.h */ };
 
 struct guest_stat {
     enum guest_file_kind kind;

@@ -6,11 +6,10 @@
 
 void stat_public(const struct frame_stat *st, struct guest_stat *ret)
 {
-    static const enum guest_file_kind kinds[] = { [FRAME_KIND_FILE] = GUEST_FILE,
-                                                  [FRAME_KIND_DIR] = GUEST_DIR,
-                                                  [FRAME_KIND_LINK] = GUEST_LINK,
-                                                  [FRAME_KIND_OTHER] = GUEST_OTHER,
-                                                  [FRAME_KIND_GONE] = GUEST_OTHER };
+    static const enum guest_file_kind kinds[] = {
+        [FRAME_KIND_FILE] = GUEST_FILE,   [FRAME_KIND_DIR] = GUEST_DIR,    [FRAME_KIND_LINK] = GUEST_LINK,
+        [FRAME_KIND_OTHER] = GUEST_OTHER, [FRAME_KIND_GONE] = GUEST_OTHER, [FRAME_KIND_DEEP] = GUEST_DEEP
+    };
 
     *ret = (struct guest_stat){
         .kind = kinds[st->kind],
@@ -180,7 +179,7 @@ int channel_remove(struct channel *ch, const char *path, bool recursive, channel
 static int stat_decode(struct frame_in *in, struct guest_stat *ret, struct span *ret_link, struct err *err)
 {
     struct frame_stat st;
-    bool is_fine = frame_stat_decode(in, &st) && st.kind != FRAME_KIND_GONE;
+    bool is_fine = frame_stat_decode(in, &st) && st.kind < FRAME_KIND_GONE;
     size_t len = (size_t) frame_get(in, 2);
 
     *ret_link = span_make(frame_get_bytes(in, len), len);
@@ -240,7 +239,7 @@ static int list_entries(struct channel_call *call, struct frame_in in, struct er
         struct frame_entry e;
         struct guest_stat st;
 
-        if (!frame_entry_decode(&in, &e) || e.st.kind == FRAME_KIND_GONE || !is_beneath(call, &e))
+        if (!frame_entry_decode(&in, &e) || e.st.kind >= FRAME_KIND_GONE || !is_beneath(call, &e))
             return call_offence(err, "a folder's entry that cannot be");
         stat_public(&e.st, &st);
         if (call_is_wanted(call) && call->to.list->on_entry)

@@ -312,7 +312,7 @@ bool frame_stat_decode(struct frame_in *in, struct frame_stat *ret)
     ret->stored = frame_get(in, 8);
     ret->mtime_ns = (int64_t) frame_get(in, 8);
     ret->ctime_ns = (int64_t) frame_get(in, 8);
-    if (ret->kind > FRAME_KIND_GONE || ret->mode > 07777 || ret->size > INT64_MAX)
+    if (ret->kind >= FRAME_KINDS || ret->mode > 07777 || ret->size > INT64_MAX)
         in->is_bad = true;
     return !in->is_bad;
 }

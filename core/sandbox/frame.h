@@ -310,7 +310,16 @@ struct frame_exit {
 bool frame_exit_decode(struct frame_in in, struct frame_exit *ret);
 void frame_exit_encode(struct frame_out *out, const struct frame_exit *x);
 
-enum { FRAME_KIND_FILE, FRAME_KIND_DIR, FRAME_KIND_LINK, FRAME_KIND_OTHER, FRAME_KIND_GONE };
+/* GONE, DEEP: of SCAN only. DEEP is a folder that is nested too deeply to be looked into. */
+enum {
+    FRAME_KIND_FILE,
+    FRAME_KIND_DIR,
+    FRAME_KIND_LINK,
+    FRAME_KIND_OTHER,
+    FRAME_KIND_GONE,
+    FRAME_KIND_DEEP,
+    FRAME_KINDS
+};
 
 struct frame_stat {
     uint8_t kind;

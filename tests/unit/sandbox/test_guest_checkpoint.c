@@ -257,6 +257,16 @@ static void mounts_are_left_out(void **state)
 
 /* ---- what its owner may not read ---- */
 
+static int list_all(struct guest *g, struct answer *a)
+{
+    struct channel_call *call;
+    struct err err;
+
+    answer_init(a);
+    assert_int_equal(channel_list(g->host->ch, ".", true, &list_ops, a, &call, &err), 0);
+    return answer_wait(g, a);
+}
+
 static void closed_files_and_folders(void **state)
 {
     static const char first[] = "+a 6b865b4b\n+b\n+b/c\n+b/c/f d473ab35\n+d\n+d/f 4e079fce\n+e\n+e/f ";
@@ -293,6 +303,14 @@ static void closed_files_and_folders(void **state)
     scan_it(g, SCAN_REMEMBER, "", 8);
     scan_it(g, SCAN_REMEMBER | SCAN_SUMS, "", 8);
 
+    assert_int_equal(list_all(g, &a), 0);
+    assert_non_null(strstr(buf_text(&a.text), "f 0000 1 b/c/f\n"));
+    assert_non_null(strstr(buf_text(&a.text), "d 0400 "));
+    assert_non_null(strstr(buf_text(&a.text), "f 0644 1 d/f\n"));
+    answer_free(&a);
+    assert_int_equal(look(g, "b").st_mode, S_IFDIR);
+    scan_it(g, SCAN_REMEMBER | SCAN_SUMS, "", 8);
+
     sh(g, "chmod 600 a; echo more >>a; chmod 000 a");
     scan(g, SCAN_REMEMBER | SCAN_SUMS, &a);
     assert_memory_equal(buf_text(&a.text), "+a ", 3);
@@ -314,9 +332,34 @@ static void what_is_not_ours_stays_closed(void **state)
     assert_int_equal(guest_read(g, "secret", &a), -ERR_IO);
     assert_string_equal(a.err.text, "'secret' in the sandbox: Permission denied");
     scan_it(g, SCAN_SUMS, "+room\n+secret\n", 2);
+    answer_free(&a);
+    assert_int_equal(list_all(g, &a), -ERR_IO); /* all of it, or an error: not a folder that looks empty */
+    assert_string_equal(a.err.text, "'.' in the sandbox: Permission denied");
+    answer_free(&a);
     assert_int_equal(symlink("/etc/shadow", outside(g, "l")), 0);
     answer_init(&a);
     assert_int_equal(guest_read(g, "l", &a), -ERR_INVALID);
+}
+
+/* What lies deeper than the guest can go is told of as such, and the rest is looked at. */
+static void folders_nested_too_deeply(void **state)
+{
+    struct guest *g = *state;
+    struct answer a;
+
+    if (!g)
+        skip();
+    sh(g, "echo 1 >z; for i in $(seq 200); do mkdir d && cd d; done; echo 1 >f");
+    scan(g, SCAN_REMEMBER | SCAN_SUMS, &a);
+    assert_int_equal(a.count, 128 + 1);
+    assert_non_null(strstr(buf_text(&a.text), "\n+z "));
+    answer_free(&a);
+    scan_until_quiet(g);
+    sh(g,
+       "rm -r d; n=$(printf 'n%.0s' $(seq 250)); for i in $(seq 40); do mkdir $n && cd $n; done; echo 1 >f");
+    scan(g, SCAN_REMEMBER | SCAN_SUMS, &a);
+    assert_int_equal(a.count, 16 + 1); /* the 16th is the first where not every further name would fit */
+    answer_free(&a);
 }
 
 static void the_root_itself_is_closed(void **state)
@@ -546,6 +589,7 @@ int main(void)
         GUEST_TEST(mounts_are_left_out),
         USER_TEST(closed_files_and_folders),
         USER_TEST(what_is_not_ours_stays_closed),
+        USER_TEST(folders_nested_too_deeply),
         USER_TEST(the_root_itself_is_closed),
         GUEST_TEST(hard_links),
         GUEST_TEST(modes_and_times),
