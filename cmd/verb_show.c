@@ -78,7 +78,8 @@ static void take_history(void *data, const struct record *rec)
         if (rec->checkpoint.is_same)
             break;
         h->checkpoints++;
-        h->checkpoint_bytes += rec->checkpoint.pack_bytes;
+        if (__builtin_add_overflow(h->checkpoint_bytes, rec->checkpoint.pack_bytes, &h->checkpoint_bytes))
+            h->checkpoint_bytes = INT64_MAX; /* somebody else's journal may say anything */
         h->unkept = rec->checkpoint.unkept;
         break;
     default:

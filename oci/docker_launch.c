@@ -63,8 +63,11 @@ static void on_wire_end(void *data, const struct err *err)
     } else if (sb->state == STATE_VERIFY && !sb->has_hello) {
         const char *words = wire_last_words(sb->wire);
 
-        err_set(&sb->err, ERR_ENGINE, "the guest ended before it said anything%s%s", *words ? ": " : "",
-                words);
+        if (err->code == ERR_PROTOCOL)
+            sb->err = *err; /* it said something, and what it said was wrong */
+        else
+            err_set(&sb->err, ERR_ENGINE, "the guest ended before it said anything%s%s", *words ? ": " : "",
+                    words);
         try_again_or_fail(sb);
     } else if (sb->state == STATE_VERIFY) {
         docker_sandbox_fail_with(sb, err);
@@ -135,6 +138,8 @@ static void on_verified(void *data, int result, const struct err *err)
 {
     struct docker_sandbox *sb = data;
 
+    if (sb->state == STATE_ENDED)
+        return; /* the stream broke while it was looked at, and that was told already */
     loop_source_free(TAKE_PTR(sb->timer));
     if (result < 0) {
         sb->err = *err;

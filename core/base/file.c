@@ -60,27 +60,46 @@ static int read_step(int fd, const char *path, struct buf *out, struct err *err)
     return n > 0;
 }
 
-static int read_all(int dir_fd, const char *path, int flags, struct buf *out, struct err *err)
+static int read_all(int fd, const char *path, struct buf *out, struct err *err)
 {
-    CLEANUP(fd) int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | flags);
     int r;
 
-    if (fd < 0)
-        return fail(err, "opening", path);
     do
         r = read_step(fd, path, out, err);
     while (r > 0);
     return r;
 }
 
+int file_open_regular_at(int dir_fd, const char *name, int *ret_fd, struct err *err)
+{
+    CLEANUP(fd)
+    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+
+    if (fd < 0 && errno != ELOOP && errno != EMLINK && errno != ENXIO)
+        return fail(err, "opening", name);
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return err_set(err, ERR_INVALID, "'%s' is not a regular file", name);
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
 int file_read_at(int dir_fd, const char *path, struct buf *out, struct err *err)
 {
-    return read_all(dir_fd, path, O_NOFOLLOW, out, err);
+    CLEANUP(fd) int fd = -1;
+    struct stat st;
+    int r = file_open_regular_at(dir_fd, path, &fd, err);
+
+    if (r == 0 && fstat(fd, &st) == 0 && st.st_size > 0 && (uint64_t) st.st_size > out->max - out->len)
+        return err_set(err, ERR_TOO_LARGE, "'%s' is larger than %zu bytes", path, out->max);
+    return r < 0 ? r : read_all(fd, path, out, err);
 }
 
 int file_read(const char *path, struct buf *out, struct err *err)
 {
-    return read_all(AT_FDCWD, path, 0, out, err);
+    CLEANUP(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+    return fd < 0 ? fail(err, "opening", path) : read_all(fd, path, out, err);
 }
 
 int file_write_all(int fd, const void *ptr, size_t len, struct err *err)
@@ -206,12 +225,12 @@ static int copy_content(int from, int to, const char *name, struct err *err)
 int file_copy_at(int from_dir_fd, const char *from, int to_dir_fd, const char *to, mode_t mode,
                  struct err *err)
 {
-    CLEANUP(fd) int in = openat(from_dir_fd, from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    CLEANUP(fd) int in = -1;
     CLEANUP(fd) int out = -1;
-    int r;
+    int r = file_open_regular_at(from_dir_fd, from, &in, err);
 
-    if (in < 0)
-        return fail(err, "opening", from);
+    if (r < 0)
+        return r;
     out = openat(to_dir_fd, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
     if (out < 0)
         return fail(err, "creating", to);

@@ -12,9 +12,13 @@
 
 #include <sys/types.h>
 
+/* Open a regular file of a folder for reading. Whoever made the folder may have put a link, a pipe that
+ * nobody writes to, or a device without end there: those are refused, ERR_INVALID, and never waited for. */
+int file_open_regular_at(int dir_fd, const char *name, int *ret_fd, struct err *err);
+
 /* Append a whole file to `out`; its max is the ceiling. `path` "-" is not special. */
 int file_read(const char *path, struct buf *out, struct err *err);
-/* Beneath a folder of ours: a link as the last part of the path is not followed. */
+/* Beneath a folder of ours: a regular file, as above. */
 int file_read_at(int dir_fd, const char *path, struct buf *out, struct err *err);
 
 /* Write a file so that it is either the old or the new one at every moment:

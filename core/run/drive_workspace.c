@@ -155,6 +155,7 @@ static void on_taken(void *data, int result, const struct record_checkpoint *rec
 {
     struct run *run = data;
 
+    run->slow_at_ms = 0;
     if (result == -ERR_ENGINE)
         drive_sandbox_suspect(run);
     else if (result < 0)
@@ -162,6 +163,26 @@ static void on_taken(void *data, int result, const struct record_checkpoint *rec
     else
         record_taken(run, rec);
     checkpoint_take_free(TAKE_PTR(run->take));
+}
+
+/* Neither is broken off at the wall limit: what was done shall be kept. But a guest that answers pings and
+ * nothing else must not hold us for ever, so each may last as long as a whole run. */
+static void expect_end(struct run *run)
+{
+    run->slow_at_ms = run->spec->limits.wall_ms ? run_elapsed(run) + run->spec->limits.wall_ms : 0;
+}
+
+void drive_workspace_give_up(struct run *run)
+{
+    struct channel *channel = run->sb ? sandbox_channel(run->sb) : NULL;
+    struct err err = { 0 };
+
+    run->slow_at_ms = 0;
+    (void) err_set(&err, ERR_ENGINE,
+                   "the sandbox's guest did not bring what is in the workspace within %.1f s",
+                   (double) run->spec->limits.wall_ms / 1e3);
+    if (channel)
+        channel_eof(channel, &err);
 }
 
 void effect_checkpoint(struct run *run)
@@ -175,6 +196,7 @@ void effect_checkpoint(struct run *run)
         drive_sandbox_suspect(run);
         return;
     }
+    expect_end(run);
     r = checkpoint_take_start(&site, run->spec->checkpoints.keep, on_taken, run, &run->take, &err);
     if (r < 0)
         on_taken(run, r, NULL, &err);
@@ -248,6 +270,7 @@ static void on_collected(void *data, int result, const struct err *err)
 {
     struct run *run = data;
 
+    run->slow_at_ms = 0;
     record_outputs_end(run, result < 0 ? err : NULL);
     outputs_free(TAKE_PTR(run->outputs));
 }
@@ -280,11 +303,13 @@ void effect_collect(struct run *run)
     struct err err = { 0 };
     int r;
 
-    if (!channel)
+    if (!channel) {
         r = err_set(&err, ERR_ENGINE, "the sandbox is gone");
-    else
+    } else {
+        expect_end(run);
         r = outputs_start(run->loop, channel, spec->outputs, spec->output_count, &outputs_ops, run,
                           &run->outputs, &err);
+    }
     if (r < 0)
         record_outputs_end(run, &err);
     else if (!is_unbounded(&spec->sandbox))

@@ -288,6 +288,8 @@ static void arm_wake(struct run *run, int64_t wake_ms, int64_t decided_ms)
         at = wall_ms;
     if (run->lost_at_ms && (at < 0 || run->lost_at_ms < at))
         at = run->lost_at_ms;
+    if (run->slow_at_ms && (at < 0 || run->slow_at_ms < at))
+        at = run->slow_at_ms;
     if (run->sync_at_ms && (at < 0 || run->sync_at_ms < at))
         at = run->sync_at_ms;
     if (at >= 0 && (at -= run_elapsed(run)) < 0)
@@ -303,6 +305,8 @@ static void step(struct run *run)
 
     if (run->lost_at_ms && run_elapsed(run) >= run->lost_at_ms)
         drive_sandbox_give_up(run);
+    if (run->slow_at_ms && run_elapsed(run) >= run->slow_at_ms)
+        drive_workspace_give_up(run);
     while (!run->is_over && !run->broken.code) {
         now_ms = run_elapsed(run);
         a = run_decide(&run->state, run->spec, now_ms);

@@ -92,6 +92,7 @@ struct run {
 
     struct loop_source *before_wait, *wake, *soon;
     int64_t lost_at_ms; /* 0 = nothing lost */
+    int64_t slow_at_ms; /* a checkpoint or the outputs have to be there by then; 0 = neither is under way */
 
     /* model */
     struct model_client *model;
@@ -178,5 +179,6 @@ void effect_checkpoint(struct run *run);
 void effect_prune(struct run *run);
 void effect_collect(struct run *run);
 void drive_workspace_cancel(struct run *run);
+void drive_workspace_give_up(struct run *run); /* what takes too long */
 
 #endif

@@ -363,9 +363,9 @@ int journal_open(struct run_folder *folder, struct journal_reader *ret, struct e
     buf_init(&ret->buf, 2 * (size_t) JOURNAL_LINE_MAX);
     arena_init(&ret->arena, ARENA_MAX);
     journal_chain_init(&ret->chain);
-    ret->fd = openat(folder->fd, JOURNAL_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (ret->fd < 0)
-        return err_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "journal of run '%s'", folder->id);
+    ret->fd = -1;
+    if (file_open_regular_at(folder->fd, JOURNAL_FILE, &ret->fd, err) < 0)
+        return err_wrap(err, "journal of run '%s'", folder->id);
     return 0;
 }
 

@@ -350,12 +350,11 @@ int pack_reader_new(int dir_fd, const char *name, struct pack_reader **ret, stru
     if (!reader)
         return err_set(err, ERR_INTERNAL, "no memory to read a pack");
     reader->digest = digest_new();
-    reader->fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (reader->fd < 0)
-        r = err_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "opening '%s'", name);
-    else if (!reader->digest)
+    reader->fd = -1;
+    r = file_open_regular_at(dir_fd, name, &reader->fd, err);
+    if (r == 0 && !reader->digest)
         r = err_set(err, ERR_INTERNAL, "no memory to read a pack");
-    else
+    if (r == 0)
         r = archive_reader_new(&reader->archive, on_unpack, reader, err);
     if (r < 0)
         pack_reader_free(reader);

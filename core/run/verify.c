@@ -99,9 +99,10 @@ static void path_in(char *out, size_t size, const char *folder, const char *name
     snprintf(out, size, "%s/%s", folder, name);
 }
 
-/* 1 = there, with its digest and size; 0 = not there, or no file, which was told then. */
-static int sum_file(struct verify *v, const char *path, bool is_required, char ret_sha256[DIGEST_HEX],
-                    int64_t *ret_size, struct err *err)
+/* 1 = there, with its digest and size; 0 = not there, or no file, which was told then. One of more than `max`
+ * bytes is not read: its digest is "". */
+static int sum_file(struct verify *v, const char *path, bool is_required, int64_t max,
+                    char ret_sha256[DIGEST_HEX], int64_t *ret_size, struct err *err)
 {
     CLEANUP(fd) int fd = openat(v->folder->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct digest *digest;
@@ -121,6 +122,10 @@ static int sum_file(struct verify *v, const char *path, bool is_required, char r
         damage(v, path, "it is not a regular file");
         return 0;
     }
+    *ret_size = st.st_size;
+    ret_sha256[0] = '\0';
+    if (st.st_size > max)
+        return 1;
     digest = digest_new();
     if (!digest)
         return err_set(err, ERR_INTERNAL, "no memory to verify");
@@ -318,7 +323,7 @@ static int check_manifest(struct verify *v, struct err *err)
 {
     char sha256[DIGEST_HEX];
     int64_t size;
-    int r = v->manifest[0] ? sum_file(v, RUN_MANIFEST, true, sha256, &size, err) : 0;
+    int r = v->manifest[0] ? sum_file(v, RUN_MANIFEST, true, OBJECT_MAX, sha256, &size, err) : 0;
 
     if (r > 0 && strcmp(sha256, v->manifest) != 0)
         damage(v, RUN_MANIFEST, "it is not the manifest that the run began with");
@@ -329,7 +334,7 @@ static int check_lock(struct verify *v, struct err *err)
 {
     char sha256[DIGEST_HEX];
     int64_t size;
-    int r = sum_file(v, "lock", false, sha256, &size, err);
+    int r = sum_file(v, "lock", false, 0, sha256, &size, err);
 
     if (r > 0 && size > 0)
         damage(v, "lock", "it must be empty");
@@ -347,7 +352,7 @@ static int check_object(struct verify *v, const char *name, struct err *err)
         leftover(v, path, "an object that was not finished");
         return 0;
     }
-    r = sum_file(v, path, true, sha256, &size, err);
+    r = sum_file(v, path, true, INT64_MAX, sha256, &size, err);
     if (r > 0)
         v->verdict->objects++;
     if (r > 0 && strcmp(sha256, name) != 0)
@@ -381,6 +386,8 @@ static int check_member(struct pack_reader *pack, int64_t number, const struct l
     ssize_t n =
         digest ? pack_reader_go(pack, number, &size, err) : err_set(err, ERR_INTERNAL, "no memory to verify");
 
+    if (n == 0 && size != want->size) /* before much of nothing is unpacked */
+        n = err_set(err, ERR_INVALID, "member %" PRId64 " is not what the tree record says", number);
     while (n >= 0 && (n = pack_reader_read(pack, bytes, sizeof(bytes), err)) > 0) {
         digest_add(digest, bytes, (size_t) n);
         seen += n;
@@ -426,7 +433,7 @@ static int check_pack(struct verify *v, const struct stored *s, const struct lis
 
     checkpoint_pack_name(s->number, name);
     path_in(path, sizeof(path), CHECKPOINT_DIR, name);
-    r = sum_file(v, path, true, sha256, &size, err);
+    r = sum_file(v, path, true, INT64_MAX, sha256, &size, err);
     if (r <= 0)
         return r;
     v->verdict->packs++;

@@ -4,6 +4,7 @@
 
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
+#include "core/base/file.h"
 #include "core/run/journal.h"
 #include "core/run/object.h"
 
@@ -113,8 +114,8 @@ static void fill(struct run_view *v, const struct run_state *s, bool is_locked)
 /* The end of the journal, from the beginning of a line on. */
 static int read_tail(struct run_folder *folder, char *out, size_t size, struct span *ret)
 {
-    CLEANUP(fd) int fd = openat(folder->fd, JOURNAL_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    off_t end = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+    CLEANUP(fd) int fd = -1;
+    off_t end = file_open_regular_at(folder->fd, JOURNAL_FILE, &fd, NULL) < 0 ? -1 : lseek(fd, 0, SEEK_END);
     off_t from = end > (off_t) size ? end - (off_t) size : 0;
     ssize_t n = end < 0 ? -1 : pread(fd, out, size, from);
     const char *line = out;
