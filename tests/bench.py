@@ -6,6 +6,7 @@ Every figure is a median, shown beside what it is compared with and as their rat
 so that a machine that changes its speed changes both. Nothing here passes or fails.
 """
 import argparse
+import datetime
 import json
 import os
 import shutil
@@ -388,6 +389,41 @@ def row_flood(b, out):
         "head and tail kept: %s" % ("yes" if kept else "NO"), "", "returns, both kept")
 
 
+def row_verify(b, out):
+    """From the moment the engine says that the container runs to the record that the lock-down holds. A relay notes the moment."""
+    sys.path.insert(0, os.path.join(HERE, "torture"))
+    import relay
+    host, at, took, whole = os.environ["DOCKER_HOST"], [], [], []
+
+    def note(owner, conn, head, body):
+        up = owner.open(conn, head, body)
+        answer = b"".join(iter(lambda: up.recv(1 << 16), b""))
+        at.append(time.time() * 1e3)
+        conn.sendall(answer)
+    between = relay.Relay(host, os.path.join(b.work, "relay"))
+    os.environ["DOCKER_HOST"] = between.host
+    try:
+        for _ in range(15):
+            between.match = ("POST /containers/ID/start", note)
+            journal = b.run(calls(1))["journal"]
+            ready = [r for r in journal if r["type"] == "sandbox.ready"][0]
+            took.append(datetime.datetime.fromisoformat(ready["time"].replace("Z", "+00:00")).timestamp() * 1e3 - at[-1])
+            whole.append(ready["ms"] - [r for r in journal if r["type"] == "sandbox.intent"][0]["ms"])
+    finally:
+        os.environ["DOCKER_HOST"] = host
+        between.stop()
+    took, whole = statistics.median(took), statistics.median(whole)
+    out("verifying every row of the lock-down at start, median", "%.1f ms" % took, "create to ready: %.0f ms" % whole, "%.3f" % (took / whole), "< 10 ms")
+
+
+def row_frames(b, out):
+    """The host's decoder alone, in one thread, fed with what a guest may say."""
+    program = os.path.join(os.path.dirname(b.program), "tests/bench_frames")
+    for line in subprocess.run([program], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines():
+        what, bytes_rate, frame_rate = line.split("\t")
+        out(what, bytes_rate, frame_rate, "", "")
+
+
 def make_tree(top, files, size):
     os.makedirs(top)
     for i in range(files):
@@ -569,7 +605,7 @@ def row_restore(b, out):
         "cold start + untar over Engine exec: %.0f ms" % theirs, "%.2f" % (ours / theirs), "< 2")
 
 
-ROWS = {"turn": row_turn, "start": row_start, "run": row_run, "memory": row_memory, "flood": row_flood, "copy": row_copy,
+ROWS = {"turn": row_turn, "start": row_start, "run": row_run, "memory": row_memory, "flood": row_flood, "verify": row_verify, "frames": row_frames, "copy": row_copy,
         "checkpoint": row_checkpoint, "unchanged": row_unchanged, "bulk": row_bulk, "overhead": row_overhead, "resume": row_resume,
         "restore": row_restore}
 IN_MEMORY = ("copy", "checkpoint", "unchanged", "bulk", "overhead", "restore")
