@@ -72,9 +72,10 @@ static int plan_json(const struct run_spec *spec, struct span sandbox, struct bu
 {
     struct buf tools = BUF_INIT(PLAN_MAX);
     struct json_writer w;
-    bool is_function = spec->model.tool_style == MODEL_TOOLS_FUNCTION;
-    int r = tools_describe(spec->tools, spec->tool_count,
-                           is_function ? TOOL_STYLE_FUNCTION : TOOL_STYLE_NATIVE, &tools, err);
+    enum tool_style style = spec->model.tool_style == MODEL_TOOLS_FUNCTION ? TOOL_STYLE_FUNCTION
+                            : spec->model.tool_style == MODEL_TOOLS_CUSTOM ? TOOL_STYLE_CUSTOM
+                                                                           : TOOL_STYLE_NATIVE;
+    int r = tools_describe(spec->tools, spec->tool_count, style, &tools, err);
 
     report_begin(&w, out);
     json_put_string(&w, "name", spec->name);

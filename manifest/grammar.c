@@ -84,7 +84,7 @@ const struct table manifest_param_table = {
 
 static const char *const auth_names[] = { "bearer", "api-key", NULL };
 static const char *const state_names[] = { "local", "server", NULL };
-static const char *const style_names[] = { "auto", "native", "function", NULL };
+static const char *const style_names[] = { "auto", "native", "custom", "function", NULL };
 
 static const struct field reasoning_rows[] = {
     { .name = "effort",
@@ -184,8 +184,8 @@ static const struct field model_rows[] = {
       .offset = MODEL(tool_style),
       .names = style_names,
       .fallback = "\"auto\"",
-      .help = "native: the API's own tool types; function: plain functions; auto: learnt from the first "
-              "refusal." },
+      .help = "native: the API's own tool types; custom: functions, and patches as free text with a grammar; "
+              "function: plain functions; auto: learnt from the first refusal." },
     { .name = "reasoning", .kind = FIELD_TABLE, .offset = MODEL(reasoning), .sub = &reasoning_table },
     { .name = "max_output_tokens",
       .kind = FIELD_COUNT,
@@ -290,7 +290,7 @@ static const struct field agent_rows[] = {
       .offset = AGENT(tools),
       .decode = kind_tools_decode,
       .schema = kind_tools_schema,
-      .fallback = "[\"shell\"]",
+      .fallback = "[\"shell\", \"apply_patch\"]",
       .help = "Least privilege: only what is listed exists." },
     OFF("agents_md", off_false,
         "AGENTS.md of the workspace is given to the model: not supported yet, only false."),

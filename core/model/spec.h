@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 enum model_state_mode { MODEL_STATE_LOCAL, MODEL_STATE_SERVER };
-enum model_tool_style { MODEL_TOOLS_AUTO, MODEL_TOOLS_NATIVE, MODEL_TOOLS_FUNCTION };
+enum model_tool_style { MODEL_TOOLS_AUTO, MODEL_TOOLS_NATIVE, MODEL_TOOLS_CUSTOM, MODEL_TOOLS_FUNCTION };
 enum model_auth { MODEL_AUTH_BEARER, MODEL_AUTH_API_KEY };
 
 struct model_header {

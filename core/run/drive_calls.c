@@ -125,6 +125,46 @@ static uint64_t next_exec_id(void *data, const char *call_id)
     return (uint64_t) (call->number * TOOL_EXEC_IDS + call->execs++ % TOOL_EXEC_IDS);
 }
 
+/* Decide, record, act, for what a tool decides. */
+static int declare(void *data, const char *call_id, struct span intent, loop_fn *fn, void *fn_data,
+                   struct err *err)
+{
+    struct run *run = data;
+    struct live_call *call = call_by_id(run, call_id);
+    struct record rec = { .type = RECORD_CALL_INTENT };
+
+    if (!call)
+        return err_set(err, ERR_INTERNAL, "a call that does not run");
+    rec.call_intent.turn = run->state.turn;
+    rec.call_intent.call = call->number;
+    rec.call_intent.call_id = call->call_id;
+    rec.call_intent.intent.json = intent;
+    if (run_record(run, &rec) < 0)
+        return err_set(err, ERR_IO, "the journal cannot go on");
+    call->on_declared = fn;
+    call->on_declared_data = fn_data;
+    run_queue(run, EFFECT_DECLARED, call->number);
+    return 0;
+}
+
+void effect_declared(struct run *run, int64_t number)
+{
+    for (struct live_call *call = run->calls; call; call = call->next)
+        if (call->number == number && call->on_declared) {
+            TAKE_PTR(call->on_declared)(call->on_declared_data);
+            return;
+        }
+}
+
+static struct span declared(void *data, const char *call_id)
+{
+    struct run *run = data;
+    struct live_call *live = call_by_id(run, call_id);
+    const struct run_call *call = live ? run_state_call(&run->state, live->number) : NULL;
+
+    return call ? span_make(call->intent.raw, call->intent.len) : span_make(NULL, 0);
+}
+
 void drive_calls_init(struct run *run)
 {
     run->host = (struct tool_host){
@@ -133,6 +173,8 @@ void drive_calls_init(struct run *run)
         .next_exec_id = next_exec_id,
         .keep_output = keep_output,
         .on_output = show_output,
+        .declare = declare,
+        .declared = declared,
         .data = run,
         .root = run->spec->sandbox.root,
         .sandbox = &run->spec->sandbox,

@@ -41,6 +41,13 @@ static bool uses_functions(const struct run *run)
     return run->state.use_function_tools || run->spec->model.tool_style == MODEL_TOOLS_FUNCTION;
 }
 
+static enum tool_style style_of(const struct run *run)
+{
+    if (uses_functions(run))
+        return TOOL_STYLE_FUNCTION;
+    return run->spec->model.tool_style == MODEL_TOOLS_CUSTOM ? TOOL_STYLE_CUSTOM : TOOL_STYLE_NATIVE;
+}
+
 /* The server continues from an answer it has: only what is new is sent. */
 static const char *previous_of(const struct run *run)
 {
@@ -69,7 +76,7 @@ static int encode_items(struct run *run, struct request_input *in, struct err *e
 static int encode_body(struct run *run, struct record_request_begin *ret, struct err *err)
 {
     const struct run_spec *spec = run->spec;
-    enum tool_style style = uses_functions(run) ? TOOL_STYLE_FUNCTION : TOOL_STYLE_NATIVE;
+    enum tool_style style = style_of(run);
     struct request_input in = {
         .instructions = spec->instructions,
         .previous_response_id = previous_of(run),
@@ -84,7 +91,7 @@ static int encode_body(struct run *run, struct record_request_begin *ret, struct
         return r;
     in.tools = buf_span(&run->tools);
     r = encode_items(run, &in, err);
-    ret->tool_style = style == TOOL_STYLE_FUNCTION ? "function" : "native";
+    ret->tool_style = tool_style_name(style);
     ret->previous = in.previous_response_id;
     ret->items = (int64_t) run->state.item_count;
     ret->items_sent = (int64_t) in.item_count;

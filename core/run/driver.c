@@ -346,6 +346,9 @@ static void carry_out(struct run *run, const struct effect *e)
     case EFFECT_CALL:
         effect_call(run, e->number);
         break;
+    case EFFECT_DECLARED:
+        effect_declared(run, e->number);
+        break;
     case EFFECT_COLLECT:
         effect_collect(run);
         break;

@@ -42,6 +42,8 @@ struct live_call {
     int64_t execs; /* ids given out */
     char *call_id;
     struct tool_run *tool_run;
+    loop_fn *on_declared; /* what it said to be about to do is on its way to the disk */
+    void *on_declared_data;
     struct live_stream streams[STREAMS_MAX];
     size_t stream_count;
 };
@@ -52,7 +54,8 @@ enum effect_kind {
     EFFECT_PROCEED,
     EFFECT_FILL,
     EFFECT_SEND,
-    EFFECT_CALL, /* number */
+    EFFECT_CALL,     /* number */
+    EFFECT_DECLARED, /* number */
     EFFECT_CHECKPOINT,
     EFFECT_PRUNE,
     EFFECT_COLLECT,
@@ -148,6 +151,7 @@ void drive_calls_init(struct run *run);
 void act_start_call(struct run *run, const struct run_action *action);
 void act_refuse_call(struct run *run, const struct run_action *action);
 void effect_call(struct run *run, int64_t number);
+void effect_declared(struct run *run, int64_t number);
 void drive_calls_lost(struct run *run); /* the sandbox is gone: record which calls were open */
 void drive_calls_cancel(struct run *run);
 

@@ -264,6 +264,13 @@ static const struct row call_begin_row[] = {
     REC_TEXT(call_begin, tool), REC_INT(call_begin, exec_id), REC_FLAG(call_begin, "rerun", is_rerun),
 };
 
+static const struct row call_intent_row[] = {
+    REC_INT(call_intent, turn),
+    REC_INT(call_intent, call),
+    REC_NEED(call_intent, call_id),
+    REC_BLOB(call_intent, intent),
+};
+
 static const struct row call_end_row[] = {
     REC_INT(call_end, turn),
     REC_INT(call_end, call),
@@ -354,6 +361,7 @@ static const struct {
     [RECORD_REQUEST_END] = { "request.end", ROWS(request_end, request_end_row) },
     [RECORD_REQUEST_FAILED] = { "request.failed", ROWS(request_failed, request_failed_row) },
     [RECORD_CALL_BEGIN] = { "call.begin", ROWS(call_begin, call_begin_row) },
+    [RECORD_CALL_INTENT] = { "call.intent", ROWS(call_intent, call_intent_row) },
     [RECORD_CALL_END] = { "call.end", ROWS(call_end, call_end_row) },
     [RECORD_CALL_LOST] = { "call.lost", ROWS(call_lost, call_lost_row) },
     [RECORD_LIMIT_HIT] = { "limit.hit", ROWS(limit_hit, limit_hit_row) },

@@ -53,6 +53,7 @@ enum record_type {
     RECORD_REQUEST_END,    /* the turn's answer is complete as far as it will ever be */
     RECORD_REQUEST_FAILED, /* this try is void, its items are not part of the conversation */
     RECORD_CALL_BEGIN,     /* intent: run this call */
+    RECORD_CALL_INTENT,    /* what the call is about to do, said by its tool before it does it */
     RECORD_CALL_END,       /* its answer */
     RECORD_CALL_LOST,      /* it was running when the sandbox went away: no answer, effect unknown */
     RECORD_LIMIT_HIT,
@@ -201,7 +202,7 @@ struct record_request_begin {
     int64_t items_sent;
     const char *body; /* sha256 of the request body, which the fold can build again */
     int64_t body_bytes;
-    const char *tool_style; /* native | function */
+    const char *tool_style; /* native | custom | function */
     const char *previous;   /* previous_response_id */
 };
 
@@ -251,6 +252,12 @@ struct record_call_begin {
     const char *call_id, *tool;
     int64_t exec_id; /* first of the ids its commands have in the sandbox */
     bool is_rerun;   /* "rerun": it ran before, in a sandbox that is gone with all its effects */
+};
+
+struct record_call_intent {
+    int64_t turn, call;
+    const char *call_id;
+    struct record_blob intent; /* the tool's own */
 };
 
 struct record_stream {
@@ -345,6 +352,7 @@ struct record {
         struct record_request_end request_end;
         struct record_request_failed request_failed;
         struct record_call_begin call_begin;
+        struct record_call_intent call_intent;
         struct record_call_end call_end;
         struct record_call_lost call_lost;
         struct record_limit_hit limit_hit;

@@ -62,6 +62,8 @@ static void put_call(struct json_writer *w, const struct run_call *call)
     json_put_int(w, "runs", call->runs);
     json_put_int(w, "losses", call->losses);
     json_put_string(w, "same", call->same);
+    json_key(w, "intent");
+    put_item(w, &call->intent);
     json_key(w, "answer");
     put_item(w, &call->answer);
     json_object_end(w);

@@ -38,6 +38,7 @@ void state_call_done(struct run_call *call)
     free(call->call_id);
     free(call->tool);
     free(call->title);
+    state_item_done(&call->intent);
     state_item_done(&call->answer);
     memset(call, 0, sizeof(*call));
 }
@@ -261,6 +262,7 @@ static state_apply_fn *const appliers[RECORD_TYPES] = {
     [RECORD_REQUEST_END] = apply_request_end,
     [RECORD_REQUEST_FAILED] = apply_request_failed,
     [RECORD_CALL_BEGIN] = apply_call_begin,
+    [RECORD_CALL_INTENT] = apply_call_intent,
     [RECORD_CALL_END] = apply_call_end,
     [RECORD_CALL_LOST] = apply_call_lost,
     [RECORD_LIMIT_HIT] = apply_limit_hit,

@@ -70,6 +70,8 @@ struct run_call { /* of the current turn */
     int64_t runs;          /* so often it began */
     int64_t losses;        /* so often its effects went with a sandbox that we did not end ourselves */
     char same[DIGEST_HEX]; /* fingerprint; "" = none */
+    struct run_item
+        intent; /* what it had said to be about to do since its last call.begin; no bytes: nothing */
     struct run_item answer;
 };
 

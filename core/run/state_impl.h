@@ -39,7 +39,7 @@ state_apply_fn apply_sandbox_start, apply_sandbox_intent, apply_sandbox_scan, ap
     apply_outputs_begin, apply_output, apply_outputs_end, apply_checkpoint_begin, apply_checkpoint_done,
     apply_checkpoint_failed;
 state_apply_fn apply_input_item, apply_request_begin, apply_request_item, apply_request_end,
-    apply_request_failed, apply_call_begin, apply_call_end, apply_call_lost;
+    apply_request_failed, apply_call_begin, apply_call_intent, apply_call_end, apply_call_lost;
 state_apply_fn apply_run_resume, apply_rollback;
 
 void state_forget_previous(struct run_state *s);

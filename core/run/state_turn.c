@@ -378,8 +378,21 @@ int apply_call_begin(struct run_state *s, const struct record *rec, struct err *
     call->runs = state_add(call->runs, 1);
     call->exec_id = rec->call_begin.exec_id;
     call->began_ms = rec->ms;
+    state_item_done(&call->intent); /* of a sandbox that is gone */
+    call->intent = (struct run_item){ 0 };
     s->has_begun = true;
     return 0;
+}
+
+int apply_call_intent(struct run_state *s, const struct record *rec, struct err *err)
+{
+    struct run_call *call = run_state_call(s, rec->call_intent.call);
+
+    if (!call || call->phase != RUN_CALL_RUNNING)
+        return state_misplaced(rec, err);
+    state_item_done(&call->intent);
+    call->intent = (struct run_item){ .turn = s->turn, .call = call->number };
+    return state_set_raw(&call->intent, &rec->call_intent.intent, err);
 }
 
 static int note_session(struct run_state *s, const struct record_call_end *e, struct err *err)

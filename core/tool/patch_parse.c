@@ -327,6 +327,8 @@ static int begin(struct parser *p, struct patch *patch, struct span text, size_t
 {
     size_t count = 2;
 
+    if (!text.ptr)
+        text = span_make("", 0);
     for (const char *at = text.ptr, *end = text.ptr + text.len; at < end; count++) {
         at = memchr(at, '\n', (size_t) (end - at));
         if (!at++)

@@ -32,6 +32,8 @@ struct patch_file {
     const char
         *why; /* PATCH_LINK, PATCH_BLOCKED: words; or why the contents could not be had. Plan's arena */
     uint32_t mode;
+    uint64_t inode;
+    int64_t mtime_ns;
     bool has_contents;
     struct buf before;
 

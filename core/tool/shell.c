@@ -8,7 +8,7 @@
 
 static void describe(struct json_writer *w, enum tool_style style)
 {
-    if (style == TOOL_STYLE_FUNCTION) {
+    if (style != TOOL_STYLE_NATIVE) {
         shell_function_describe(w);
         return;
     }

@@ -2,12 +2,13 @@
 /* The list of tools, and answers for calls that no tool takes. */
 #include "core/tool/tool.h"
 
+#include "core/tool/apply_patch.h"
 #include "core/tool/shell.h"
 #include "core/tool/shell_impl.h"
 
 #include <string.h>
 
-const struct tool_ops *const tools_all[] = { &shell_tool, NULL };
+const struct tool_ops *const tools_all[] = { &shell_tool, &apply_patch_tool, NULL };
 
 static bool is_listed(const struct tool_ops *tool, const char *const *names, size_t count)
 {
@@ -41,12 +42,12 @@ int tools_describe(const char *const *names, size_t count, enum tool_style style
 
 /* {"stdout":"","stderr":text,"outcome":{"type":"exit","exit_code":1}}: the shape a refused shell_call needs.
  */
-static void refuse_shell(struct json_writer *w, const char *text)
+static void refuse_shell(struct json_writer *w, struct span text)
 {
     json_array(w);
     json_object(w);
     json_put_string(w, "stdout", "");
-    json_put_string(w, "stderr", text);
+    json_put_span(w, "stderr", text);
     json_key(w, "outcome");
     json_object(w);
     json_put_string(w, "type", "exit");
@@ -56,7 +57,7 @@ static void refuse_shell(struct json_writer *w, const char *text)
     json_array_end(w);
 }
 
-int tool_refuse(const struct tree *item, const char *text, struct buf *out, struct err *err)
+int tool_answer(const struct tree *item, struct span text, bool is_failed, struct buf *out, struct err *err)
 {
     struct span type = tree_span(tree_get(item, "type"));
     const struct tree *caller = tree_get(item, "caller");
@@ -74,20 +75,26 @@ int tool_refuse(const struct tree *item, const char *text, struct buf *out, stru
     if (caller && caller->kind == TREE_OBJECT)
         json_put_raw(&w, "caller", caller->raw);
     if (is_patch)
-        json_put_string(&w, "status", "failed");
+        json_put_string(&w, "status", is_failed ? "failed" : "completed");
     json_key(&w, "output");
     if (span_is(type, "shell_call"))
         refuse_shell(&w, text);
     else
-        json_string(&w, text);
+        json_span(&w, text);
     json_object_end(&w);
     return json_end(&w, err);
+}
+
+int tool_refuse(const struct tree *item, const char *text, struct buf *out, struct err *err)
+{
+    return tool_answer(item, span_of(text), true, out, err);
 }
 
 void tools_release(struct tool_host *host)
 {
     shell_sessions_free(host->sessions);
     host->sessions = NULL;
+    apply_patch_release(host);
 }
 
 int tools_restore_session(struct tool_host *host, int64_t session, uint64_t exec_id, struct err *err)

@@ -21,6 +21,7 @@ struct channel;
 struct quota;
 struct sandbox_spec;
 struct shell_sessions;
+struct patch_queue;
 
 /* A call that is running: the first member of the tool's own struct. */
 struct tool_run {
@@ -29,7 +30,18 @@ struct tool_run {
 
 enum { TOOL_EXEC_IDS = 4096 }; /* of one call */
 
-enum tool_style { TOOL_STYLE_NATIVE, TOOL_STYLE_FUNCTION };
+/* How tools are told to the server. Calls are understood in each of them, whatever was told. */
+enum tool_style {
+    TOOL_STYLE_NATIVE,   /* those that the API has built in, where there is one */
+    TOOL_STYLE_CUSTOM,   /* functions, and custom tools with a grammar for free text */
+    TOOL_STYLE_FUNCTION, /* functions only */
+};
+
+/* The word in manifest and journal. */
+static inline const char *tool_style_name(enum tool_style style)
+{
+    return style == TOOL_STYLE_NATIVE ? "native" : style == TOOL_STYLE_CUSTOM ? "custom" : "function";
+}
 
 /* What a tool may use of the world: handed in by the run, so that tools know neither run nor engine. */
 struct tool_host {
@@ -44,6 +56,13 @@ struct tool_host {
     void (*keep_output)(void *data, const char *call_id, const char *stream, struct span piece);
     void (*on_output)(void *data, const char *call_id, int fd,
                       struct span piece); /* for display; may be NULL */
+    /* What a call is about to do, as JSON, kept durably before it does it: `fn` comes once that is so, unless
+     * the call is canceled before. NULL: nobody keeps it, the call may go on at once. */
+    int (*declare)(void *data, const char *call_id, struct span intent, loop_fn *fn, void *fn_data,
+                   struct err *err);
+    /* What this call had declared when an earlier host died over it, in a sandbox that lives; else empty. May
+     * be NULL. */
+    struct span (*declared)(void *data, const char *call_id);
     void *data;
     const char *root;                   /* workspace root in the sandbox */
     const struct sandbox_spec *sandbox; /* its limits, for words about them */
@@ -52,6 +71,7 @@ struct tool_host {
 
     /* What tools learn and keep between calls; zero at first, see tools_release(). */
     struct shell_sessions *sessions; /* commands that outlived their call */
+    struct patch_queue *patches;     /* one is applied at a time, in the order of their calls */
 };
 
 enum tool_outcome {
@@ -121,6 +141,9 @@ const struct tool_ops *tool_find(const char *const *names, size_t count, const s
 /* The JSON array for a request's `tools`. */
 int tools_describe(const char *const *names, size_t count, enum tool_style style, struct buf *out,
                    struct err *err);
+
+/* The item that answers `item` with a text, in the shape that its type has. Not for shell calls that ran. */
+int tool_answer(const struct tree *item, struct span text, bool is_failed, struct buf *out, struct err *err);
 
 /* The answer for a call that nobody owns or that may not run (text becomes its output). */
 int tool_refuse(const struct tree *item, const char *text, struct buf *out, struct err *err);

@@ -9,6 +9,8 @@ Shorthand of one item of a reply (strings may hold {n}: the number of the reques
     {"shell": ["cmd", ...]}                 a local shell_call; "timeout_ms", "max_output_length"
     {"exec": "cmd"}                         a function_call of exec_command; more arguments in "with": {...}
     {"call": "name", "arguments": X}        any function_call; a string X is sent as it is, else as JSON
+    {"patch": {"type", "path", "diff"}}     an apply_patch_call
+    {"custom": "name", "input": "text"}     a custom_tool_call
     {"raw": {...}}                          an item as it stands, known or not; no deltas
 
 Calls take "call_id" (default call_<request>_<position>); every item takes "id" and "status".
@@ -73,6 +75,15 @@ def _function(short, item_id, call_id):
             "arguments": arguments}
 
 
+def _patch(short, item_id, call_id):
+    return {"id": item_id, "type": "apply_patch_call", "status": "completed", "call_id": call_id, "operation": short["patch"]}
+
+
+def _custom(short, item_id, call_id):
+    return {"id": item_id, "type": "custom_tool_call", "status": "completed", "call_id": call_id, "name": short["custom"],
+            "input": short["input"]}
+
+
 def expand(short, n, position):
     """One shorthand item -> the item as output_item.done carries it."""
     short = substitute(short, n)
@@ -86,6 +97,10 @@ def expand(short, n, position):
         item = _reasoning(short, item_id)
     elif "shell" in short:
         item = _shell(short, item_id, call_id)
+    elif "patch" in short:
+        item = _patch(short, item_id, call_id)
+    elif "custom" in short:
+        item = _custom(short, item_id, call_id)
     elif "exec" in short or "call" in short:
         item = _function(short, item_id, call_id)
     else:
@@ -154,6 +169,22 @@ def _function_events(item, index):
     yield {"type": "response.function_call_arguments.done", **where, "arguments": item["arguments"]}
 
 
+def _patch_events(item, index):
+    where = {"item_id": item["id"], "output_index": index}
+    if "diff" not in item["operation"]:
+        return
+    for piece in pieces(item["operation"]["diff"]):
+        yield {"type": "response.apply_patch_call_operation_diff.delta", **where, "delta": piece}
+    yield {"type": "response.apply_patch_call_operation_diff.done", **where, "diff": item["operation"]["diff"]}
+
+
+def _custom_events(item, index):
+    where = {"item_id": item["id"], "output_index": index}
+    for piece in pieces(item["input"]):
+        yield {"type": "response.custom_tool_call_input.delta", **where, "delta": piece}
+    yield {"type": "response.custom_tool_call_input.done", **where, "input": item["input"]}
+
+
 def _shell_events(item, index):
     for i, command in enumerate(item["action"]["commands"]):
         where = {"output_index": index, "command_index": i}
@@ -176,13 +207,17 @@ def _begun(item):
         item["summary"] = []
     elif kind == "function_call":
         item["arguments"] = ""
+    elif kind == "custom_tool_call":
+        item["input"] = ""
+    elif kind == "apply_patch_call" and "diff" in item["operation"]:
+        item["operation"] = {**item["operation"], "diff": ""}
     elif kind == "shell_call":
         item["action"] = {**item["action"], "commands": []}
     return item
 
 
 BETWEEN = {"message": _message_events, "reasoning": _reasoning_events, "function_call": _function_events,
-           "shell_call": _shell_events}
+           "shell_call": _shell_events, "apply_patch_call": _patch_events, "custom_tool_call": _custom_events}
 
 
 def item_events(item, index, is_raw):

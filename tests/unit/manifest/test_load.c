@@ -221,7 +221,8 @@ static void defaults(void **state)
     assert_int_equal(spec->model.api_key.kind, SECRET_ENV);
     assert_null(spec->model.extra);
     assert_null(spec->instructions);
-    assert_int_equal(spec->tool_count, 1);
+    assert_int_equal(spec->tool_count, 2);
+    assert_string_equal(spec->tools[1], "apply_patch");
     assert_int_equal(spec->limits.tokens, 0);
     assert_int_equal(spec->checkpoints.every, RUN_CHECKPOINT_CALL);
     assert_int_equal(spec->checkpoints.keep, 20);
