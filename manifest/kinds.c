@@ -297,11 +297,10 @@ static bool encode_pairs(struct json_writer *w, const struct field *field, const
 /* --- tools --- */
 
 /* Tools that agentbox has, and those it is meant to have. */
-static const char *const tools_now[] = { "shell", "apply_patch" };
-static const char *const tools_later[] = {
-    "view_image",       "files",    "web_search", "file_search", "code_interpreter",
-    "image_generation", "computer", "mcp",        "container",   "agent"
-};
+static const char *const tools_now[] = { "shell", "apply_patch", "view_image", "files" };
+static const char *const tools_later[] = { "web_search",       "file_search", "code_interpreter",
+                                           "image_generation", "computer",    "mcp",
+                                           "container",        "agent" };
 
 #define COUNT_OF(list) (sizeof(list) / sizeof((list)[0]))
 
@@ -333,8 +332,8 @@ static bool check_tool(struct table_ctx *ctx, const struct tree *item)
     if (!nearest)
         nearest = table_nearest(word->text, tools_later, COUNT_OF(tools_later));
     (void) snprintf(hint, sizeof(hint), "did you mean '%s'?", nearest ? nearest : "");
-    table_problem(ctx, word, nearest ? hint : "known: shell, apply_patch", "unknown tool '" SPAN_FMT "'",
-                  (int) utf8_cut(word->text, 100), word->text.ptr);
+    table_problem(ctx, word, nearest ? hint : "known: shell, apply_patch, view_image, files",
+                  "unknown tool '" SPAN_FMT "'", (int) utf8_cut(word->text, 100), word->text.ptr);
     return false;
 }
 

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/tool/files.h"
+
+static const struct files_function *const functions[] = { &read_file_function, &list_dir_function,
+                                                          &find_files_function, &search_text_function };
+
+static const struct files_function *function_of(const struct tree *item)
+{
+    for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+        if (function_is(item, functions[i]->name))
+            return functions[i];
+    return NULL;
+}
+
+static void describe(struct json_writer *w, enum tool_style style)
+{
+    (void) style;
+    for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+        function_describe(w, functions[i]->name, functions[i]->description, functions[i]->table);
+}
+
+static bool owns(const struct tree *item)
+{
+    return function_of(item) != NULL;
+}
+
+static void title(const struct tree *item, char *out, size_t size)
+{
+    const struct files_function *own = function_of(item);
+
+    if (own)
+        function_title(item, own->name, own->shown, out, size);
+}
+
+static int start(struct tool_host *host, const struct tool_call *call, tool_done_fn *fn, void *data,
+                 struct tool_run **ret, struct err *err)
+{
+    const struct files_function *own = function_of(call->item);
+    struct function *f = NULL;
+    int r = own ? function_new(own->size, host, call, fn, data, &f, err) : -ERR_NOT_FOUND;
+
+    if (r < 0)
+        return r;
+    if (own->start(f) == 0)
+        r = function_end_soon(f, err);
+    if (r < 0)
+        function_free(f);
+    else
+        *ret = &f->run;
+    return r;
+}
+
+const struct tool_ops files_tool = {
+    .name = "files",
+    .describe = describe,
+    .owns = owns,
+    .title = title,
+    .start = start,
+};

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What tools that are plain functions share: a call with its arguments in, a text out. Embedded as
+ * the first member of a tool's own struct, which function_end() frees.
+ */
+#ifndef TOOL_FUNCTION_H
+#define TOOL_FUNCTION_H
+
+#include "core/base/table.h"
+#include "core/sandbox/channel.h"
+#include "core/tool/tool.h"
+
+struct function {
+    struct tool_run run; /* first */
+    struct tool_host *host;
+    char *raw;
+    struct arena arena; /* lives as long as the call */
+    const struct tree *item;
+    struct loop_source *soon;
+    struct channel_call *call; /* canceled with it */
+    struct buf text;           /* the answer so far */
+    struct buf parts;          /* JSON content parts in place of the text; empty: the text */
+    char summary[160];
+    bool is_failed, is_lost;
+    void (*release)(struct function *f); /* of what the tool's struct has more; may be NULL */
+    tool_done_fn *fn;
+    void *data;
+};
+
+/* A zeroed struct of `size` bytes that begins with a struct function. */
+int function_new(size_t size, struct tool_host *host, const struct tool_call *call, tool_done_fn *fn,
+                 void *data, struct function **ret, struct err *err);
+void function_free(struct function *f); /* before the call was handed out */
+
+/* False: the text says what is wrong, and is_failed is set. */
+bool function_args(struct function *f, const struct table *table, void *out);
+/* A path of the arguments beneath the workspace, "" for the workspace itself. False: as above. */
+bool function_path(struct function *f, const char *text, const char **ret);
+
+/* The text becomes this; returns 0, so that failing is one statement. */
+int function_fail(struct function *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Whatever a request to the sandbox failed with. */
+int function_fail_with(struct function *f, int r, const struct err *err);
+
+void function_end(struct function *f); /* the answer goes out; from the loop only */
+int function_end_soon(struct function *f, struct err *err);
+struct channel *function_channel(struct function *f); /* NULL: it is lost, end it */
+
+void function_describe(struct json_writer *w, const char *name, const char *description,
+                       const struct table *table);
+bool function_is(const struct tree *item, const char *name);
+/* "NAME WHAT", with a string of the arguments. */
+void function_title(const struct tree *item, const char *name, const char *argument, char *out, size_t size);
+
+#endif
