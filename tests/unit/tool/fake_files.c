@@ -449,3 +449,10 @@ __attribute__((weak)) void channel_cancel(struct channel_call *call)
     if (call)
         forget(call);
 }
+
+int channel_list(struct channel *ch, const char *path, bool recursive, const struct file_list_ops *ops,
+                 void *data, struct channel_call **ret, struct err *err)
+{
+    fail_msg("a folder is listed");
+    return -1;
+}
