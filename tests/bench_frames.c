@@ -27,10 +27,16 @@ static void on_broken(void *data, const struct err *err)
     is_broken = true;
 }
 
+static volatile unsigned seen; /* the bytes are looked at, as whoever hashes them does */
+
 static void on_chunk(void *data, struct span chunk)
 {
+    unsigned sum = 0;
+
     (void) data;
-    (void) chunk;
+    for (size_t i = 0; i < chunk.len; i++)
+        sum += (uint8_t) chunk.ptr[i];
+    seen = sum;
 }
 
 static void on_read(void *data, int result, const struct guest_stat *st, const struct err *err)
