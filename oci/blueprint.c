@@ -2,10 +2,12 @@
 /* Everything a Docker sandbox is asked to be. */
 #include "oci/blueprint.h"
 
+#include "core/base/digest.h"
 #include "core/sandbox/guest_image.h"
 #include "oci/mount_check.h"
 #include "oci/owner.h"
 #include "oci/seccomp.h"
+#include "oci/spaces.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -63,6 +65,23 @@ static int make_labels(struct blueprint *b, const struct docker_identity *id, st
     return 0;
 }
 
+/* By its contents: a volume that has the name has the profile. */
+static int name_seccomp(struct blueprint *b, struct span profile, struct err *err)
+{
+    struct digest *d = digest_new();
+    uint8_t sum[DIGEST_SIZE];
+    char hex[DIGEST_HEX];
+
+    if (!d)
+        return no_memory(err);
+    digest_add(d, profile.ptr, profile.len);
+    digest_end(d, sum);
+    digest_free(d);
+    digest_hex(sum, hex);
+    snprintf(b->seccomp_file, sizeof(b->seccomp_file), "seccomp-%.16s.json", hex);
+    return 0;
+}
+
 static int make_seccomp(struct blueprint *b, struct err *err)
 {
     struct buf text = BUF_INIT(SECCOMP_MAX);
@@ -80,8 +99,7 @@ static int make_seccomp(struct blueprint *b, struct err *err)
     }
     if (r >= 0) {
         b->lockdown.seccomp = arena_copy(&b->arena, text.data, text.len);
-        if (!b->lockdown.seccomp)
-            r = no_memory(err);
+        r = b->lockdown.seccomp ? name_seccomp(b, buf_span(&text), err) : no_memory(err);
     }
     buf_done(&text);
     return r;
@@ -112,6 +130,7 @@ int blueprint_init(struct blueprint *b, const struct sandbox_spec *spec, const s
     make_argv(b);
     b->lockdown = (struct lockdown){
         .spec = spec,
+        .kind = &engine_kind_docker,
         .image_ref = spec->image,
         .guest_argv = b->argv,
         .guest_volume = b->guest_volume,
@@ -121,6 +140,7 @@ int blueprint_init(struct blueprint *b, const struct sandbox_spec *spec, const s
     if (r >= 0)
         r = make_labels(b, id, err);
     b->lockdown.workspace_volume = b->workspace_volume;
+    b->lockdown.container_name = b->container_name;
     b->lockdown.label_count = b->label_count;
     if (r >= 0)
         r = make_seccomp(b, err);
@@ -136,6 +156,35 @@ int blueprint_init(struct blueprint *b, const struct sandbox_spec *spec, const s
 void blueprint_done(struct blueprint *b)
 {
     arena_done(&b->arena);
+}
+
+void blueprint_set_kind(struct blueprint *b, const struct engine_kind *kind)
+{
+    b->lockdown.kind = kind;
+}
+
+int blueprint_set_mountpoint(struct blueprint *b, const char *mountpoint, struct err *err)
+{
+    const size_t len = strlen(mountpoint);
+
+    if (mountpoint[0] != '/' || len + sizeof(b->seccomp_file) + 1 > sizeof(b->seccomp_path))
+        return err_set(err, ERR_PROTOCOL, "the engine does not say where the volume '%s' is", b->guest_volume);
+    snprintf(b->seccomp_path, sizeof(b->seccomp_path), "%s/%s", mountpoint, b->seccomp_file);
+    b->lockdown.seccomp_path = b->seccomp_path;
+    return 0;
+}
+
+bool blueprint_volume_at(const struct blueprint *b, size_t index, char ret[BLUEPRINT_VOLUME])
+{
+    const size_t spaces = spaces_count(&b->lockdown);
+
+    if (index < spaces)
+        spaces_name(&b->lockdown, index, ret);
+    else if (index == spaces && b->workspace_volume)
+        snprintf(ret, BLUEPRINT_VOLUME, "%s", b->workspace_volume);
+    else
+        return false;
+    return true;
 }
 
 int blueprint_set_image(struct blueprint *b, const struct image *image, struct err *err)

@@ -48,6 +48,8 @@ struct blueprint {
     const char *container_name;
     const char *workspace_volume; /* NULL: memory */
     char guest_volume[GUEST_VOLUME_NAME];
+    char seccomp_file[40]; /* in the guest's volume, where the engine takes no profile but by its path */
+    char seccomp_path[600];
     int attempt_number;
     char policy[65];
     char deadline[24], attempt[16], owner[256], orphan[24];
@@ -58,6 +60,15 @@ struct blueprint {
 int blueprint_init(struct blueprint *b, const struct sandbox_spec *spec, const struct docker_identity *id,
                    const struct docker_guest *guest, struct err *err);
 void blueprint_done(struct blueprint *b);
+
+/* What is known once the engine has answered. */
+void blueprint_set_kind(struct blueprint *b, const struct engine_kind *kind);
+/* Where the guest's volume is on the engine's machine. ERR_PROTOCOL when that can be no path. */
+int blueprint_set_mountpoint(struct blueprint *b, const char *mountpoint, struct err *err);
+
+/* Volumes of the sandbox's own, to be removed with it; false past the end. */
+#define BLUEPRINT_VOLUME 160
+bool blueprint_volume_at(const struct blueprint *b, size_t index, char ret[BLUEPRINT_VOLUME]);
 
 /* `image` is borrowed; its os and architecture must be the guest's. */
 int blueprint_set_image(struct blueprint *b, const struct image *image, struct err *err);

@@ -3,6 +3,7 @@
 #include "oci/docker_create.h"
 
 #include "oci/docker_explain.h"
+#include "oci/libpod.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +39,14 @@ static void on_created(void *data, int result, const struct engine_answer *answe
         return;
     }
     sb->err = *err;
+    sb->is_answer_lost = answer->status == 0;
+    /* The volume of the guest is there, but was filled for another profile. */
+    if (strstr(err->text, "seccomp profile") && sb->blueprint.lockdown.kind->seccomp_is_path &&
+        !sb->has_refilled) {
+        sb->has_refilled = true;
+        docker_sandbox_enter(sb, STATE_FILL);
+        return;
+    }
     /* No answer, or the name is taken (409; 500 on Podman): there may be a container. */
     if (answer->status == 0 || answer->status == 409 || answer->status == 500) {
         docker_sandbox_enter(sb, STATE_FIND);
@@ -51,11 +60,15 @@ static void on_created(void *data, int result, const struct engine_answer *answe
 int docker_create(struct docker_sandbox *sb)
 {
     struct buf body = BUF_INIT(LOCKDOWN_BODY_MAX);
+    const struct engine_kind *kind = sb->blueprint.lockdown.kind;
     char path[160];
     int r;
 
-    snprintf(path, sizeof(path), "/containers/create?name=%s", sb->blueprint.container_name);
-    r = lockdown_write(&sb->blueprint.lockdown, &body, &sb->err);
+    snprintf(path, sizeof(path), "%s/create%s%s", kind->containers, kind->is_libpod ? "" : "?name=",
+             kind->is_libpod ? "" : sb->blueprint.container_name);
+    r = kind->is_libpod
+            ? libpod_write(&sb->blueprint.lockdown, sb->blueprint.container_name, &body, &sb->err)
+            : lockdown_write(&sb->blueprint.lockdown, &body, &sb->err);
     if (r >= 0) {
         sb->has_made = true; /* from here on, whatever the answer */
         r = docker_sandbox_ask(sb, "POST", path, buf_span(&body), on_created);
@@ -68,7 +81,6 @@ int docker_create(struct docker_sandbox *sb)
 static void on_found(void *data, int result, const struct engine_answer *answer, const struct err *err)
 {
     struct docker_sandbox *sb = data;
-    bool is_lost_answer = sb->err.code != ERR_CONFLICT;
     const char *status = tree_string(tree_path(answer->tree, "State", "Status", NULL), "");
 
     if (result < 0) {
@@ -85,7 +97,7 @@ static void on_found(void *data, int result, const struct engine_answer *answer,
         docker_sandbox_fail(sb);
         return;
     }
-    if (is_lost_answer && strcmp(status, "created") == 0 &&
+    if (sb->is_answer_lost && strcmp(status, "created") == 0 &&
         engine_read_id(answer->tree, sb->id, &sb->err) >= 0)
         docker_sandbox_enter(sb, STATE_ATTACH);
     else if (!sb->has_cleared)

@@ -107,6 +107,7 @@ void docker_end_stop_work(struct docker_sandbox *sb)
     fence_free(TAKE_PTR(sb->fence));
     volume_fill_free(TAKE_PTR(sb->fill));
     image_scan_free(TAKE_PTR(sb->scan));
+    spaces_free(TAKE_PTR(sb->spaces));
 }
 
 void docker_end_tell(struct docker_sandbox *sb)
@@ -124,6 +125,20 @@ static void on_removed_deferred(void *data)
     docker_end_tell(sb);
 }
 
+/* The next one, if there is one. */
+static void remove_volume_or_tell(struct docker_sandbox *sb)
+{
+    char name[BLUEPRINT_VOLUME];
+
+    if (!blueprint_volume_at(&sb->blueprint, sb->volume_at, name))
+        docker_end_tell(sb);
+    else if (docker_sandbox_start_state(sb, STATE_REMOVE_VOLUME) < 0) {
+        sb->removal_result = -(int) sb->err.code;
+        sb->removal_err = sb->err;
+        docker_end_tell(sb);
+    }
+}
+
 static void on_removed_volume(void *data, int result, const struct engine_answer *answer,
                               const struct err *err)
 {
@@ -133,7 +148,8 @@ static void on_removed_volume(void *data, int result, const struct engine_answer
         sb->removal_result = result;
         sb->removal_err = *err;
     }
-    docker_end_tell(sb);
+    sb->volume_at++;
+    remove_volume_or_tell(sb);
 }
 
 static void on_removed(void *data, int result, const struct engine_answer *answer, const struct err *err)
@@ -148,18 +164,16 @@ static void on_removed(void *data, int result, const struct engine_answer *answe
     sb->has_made = false;
     if (!sb->has_made_volume)
         docker_end_tell(sb);
-    else if (docker_sandbox_start_state(sb, STATE_REMOVE_VOLUME) < 0) {
-        sb->removal_result = -(int) sb->err.code;
-        sb->removal_err = sb->err;
-        docker_end_tell(sb);
-    }
+    else
+        remove_volume_or_tell(sb);
 }
 
 int docker_end_remove_volume(struct docker_sandbox *sb)
 {
-    char path[200];
+    char name[BLUEPRINT_VOLUME] = "", path[BLUEPRINT_VOLUME + 32];
 
-    snprintf(path, sizeof(path), "/volumes/%s?force=1", sb->blueprint.workspace_volume);
+    (void) blueprint_volume_at(&sb->blueprint, sb->volume_at, name); /* there is one */
+    snprintf(path, sizeof(path), "/volumes/%s?force=1", name);
     return docker_sandbox_ask(sb, "DELETE", path, span_make(NULL, 0), on_removed_volume);
 }
 

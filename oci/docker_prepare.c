@@ -15,6 +15,8 @@ static void on_opened(void *data, int result, const struct engine_answer *answer
 {
     struct docker_sandbox *sb = data;
 
+    if (result >= 0)
+        blueprint_set_kind(&sb->blueprint, engine_kind(sb->engine));
     if (result < 0)
         docker_sandbox_fail_with(sb, err);
     else if (sb->is_attaching || sb->blueprint.attempt_number > 1)
@@ -87,12 +89,20 @@ static void on_image(void *data, int result, const struct image *image, const st
     found_one(sb);
 }
 
+/* An engine that wants the path of the seccomp profile must say where it is. */
+static bool has_place(struct docker_sandbox *sb, const char *mountpoint)
+{
+    return !sb->blueprint.lockdown.kind->seccomp_is_path ||
+           blueprint_set_mountpoint(&sb->blueprint, mountpoint, &sb->err) >= 0;
+}
+
 static void on_volume(void *data, int result, const struct engine_answer *answer, const struct err *err)
 {
     struct docker_sandbox *sb = data;
 
     sb->is_looking = false;
-    sb->has_volume = result >= 0; /* any other answer: filling will say what is wrong */
+    sb->has_volume = result >= 0 && has_place(sb, tree_string(tree_get(answer->tree, "Mountpoint"), ""));
+    /* any other answer: filling will say what is wrong */
     found_one(sb);
 }
 
@@ -158,11 +168,16 @@ int docker_prepare_intent(struct docker_sandbox *sb)
 
 /* ---- volumes ---- */
 
+static enum docker_state after_workspace(const struct docker_sandbox *sb)
+{
+    return spaces_count(&sb->blueprint.lockdown) ? STATE_SPACES : STATE_CREATE;
+}
+
 enum docker_state docker_prepare_after_guest(const struct docker_sandbox *sb)
 {
     if (sb->has_made)
         return STATE_CLEAR;
-    return sb->blueprint.workspace_volume ? STATE_WORKSPACE : STATE_CREATE;
+    return sb->blueprint.workspace_volume ? STATE_WORKSPACE : after_workspace(sb);
 }
 
 static void on_filled(void *data, int result, const struct err *err)
@@ -170,11 +185,12 @@ static void on_filled(void *data, int result, const struct err *err)
     struct docker_sandbox *sb = data;
 
     sb->has_volume = true;
-    if (result >= 0) {
+    if (result >= 0 && has_place(sb, volume_fill_mountpoint(sb->fill))) {
         docker_sandbox_enter(sb, docker_prepare_after_guest(sb));
         return;
     }
-    sb->err = *err;
+    if (result < 0)
+        sb->err = *err;
     err_wrap(&sb->err, "putting the guest onto the engine");
     docker_sandbox_fail(sb);
 }
@@ -191,7 +207,7 @@ static void on_workspace(void *data, int result, const struct err *err)
     struct docker_sandbox *sb = data;
 
     if (result >= 0) {
-        docker_sandbox_enter(sb, STATE_CREATE);
+        docker_sandbox_enter(sb, after_workspace(sb));
         return;
     }
     sb->err = *err;
@@ -204,4 +220,24 @@ int docker_prepare_workspace(struct docker_sandbox *sb)
     volume_fill_free(TAKE_PTR(sb->fill));
     sb->has_made_volume = true; /* from here on, whatever the answer */
     return workspace_volume_make(sb->engine, &sb->blueprint, on_workspace, sb, &sb->fill, &sb->err);
+}
+
+static void on_spaces(void *data, int result, const struct err *err)
+{
+    struct docker_sandbox *sb = data;
+
+    if (result >= 0) {
+        docker_sandbox_enter(sb, STATE_CREATE);
+        return;
+    }
+    sb->err = *err;
+    err_wrap(&sb->err, "making the sandbox's writable places");
+    docker_sandbox_fail(sb);
+}
+
+int docker_prepare_spaces(struct docker_sandbox *sb)
+{
+    spaces_free(TAKE_PTR(sb->spaces));
+    sb->has_made_volume = true; /* from here on, whatever the answer */
+    return spaces_make(sb->engine, &sb->blueprint.lockdown, on_spaces, sb, &sb->spaces, &sb->err);
 }

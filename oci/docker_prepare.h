@@ -20,7 +20,8 @@ int docker_prepare_look(struct docker_sandbox *sb);
 int docker_prepare_scan(struct docker_sandbox *sb);
 int docker_prepare_intent(struct docker_sandbox *sb);
 int docker_prepare_guest(struct docker_sandbox *sb);     /* puts it into its volume */
-int docker_prepare_workspace(struct docker_sandbox *sb); /* from here on there may be a volume to remove */
+int docker_prepare_workspace(struct docker_sandbox *sb);
+int docker_prepare_spaces(struct docker_sandbox *sb); /* from here on there may be a volume to remove */
 
 /* The state that follows once the guest is in its volume. */
 enum docker_state docker_prepare_after_guest(const struct docker_sandbox *sb);

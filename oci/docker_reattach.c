@@ -30,6 +30,7 @@ static int judge(struct docker_sandbox *sb, int result, const struct engine_answ
                  const struct err *err)
 {
     const struct tree *image = tree_get(answer->tree, "Image");
+    char volume[BLUEPRINT_VOLUME];
 
     if (result == -ERR_NOT_FOUND)
         return err_set(&sb->left_err, ERR_NOT_FOUND, "the sandbox that was left, '%s', is gone",
@@ -39,7 +40,7 @@ static int judge(struct docker_sandbox *sb, int result, const struct engine_answ
         return err_wrap(&sb->left_err, "looking for the sandbox that was left");
     }
     sb->has_made = blueprint_is_ours(&sb->blueprint, answer->tree); /* and so may be removed */
-    sb->has_made_volume = sb->has_made && sb->blueprint.workspace_volume;
+    sb->has_made_volume = sb->has_made && blueprint_volume_at(&sb->blueprint, 0, volume);
     snprintf(sb->left_image, sizeof(sb->left_image), "%s", tree_string(image, ""));
     result = blueprint_check_left(&sb->blueprint, answer->tree, sb->id, &sb->left_err);
     return result < 0 ? result : blueprint_adopt(&sb->blueprint, answer->tree, &sb->left_err);

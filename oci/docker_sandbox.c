@@ -41,6 +41,8 @@ int docker_sandbox_start_state(struct docker_sandbox *sb, enum docker_state stat
         return docker_prepare_guest(sb);
     case STATE_WORKSPACE:
         return docker_prepare_workspace(sb);
+    case STATE_SPACES:
+        return docker_prepare_spaces(sb);
     case STATE_CLEAR:
         return docker_create_clear(sb);
     case STATE_CREATE:
@@ -203,6 +205,7 @@ static bool must_wait(const struct docker_sandbox *sb)
         return sb->is_attaching;
     case STATE_FILL:
     case STATE_WORKSPACE:
+    case STATE_SPACES:
     case STATE_CREATE:
     case STATE_CLEAR:
     case STATE_FIND:

@@ -2,8 +2,10 @@
 /*
  * The sandbox behind a Docker Engine: core/sandbox/sandbox.h, carried out.
  *
- *     open ─[fence]─ look ─[pull]─[scan]─ intent ─[guest]─[workspace]─ create ─ attach ─ start ─ verify ─
- * ready │ on_intent, sandbox_proceed()
+ *     open ─[fence]─ look ─[pull]─[scan]─ intent ─[guest]─[workspace]─[spaces]─ create ─ attach ─ start ─
+ *     verify ─ ready
+ *
+ * At intent: on_intent, then sandbox_proceed().
  *
  * Looking asks for the image and for the guest's volume at once; the guest is greeted before it has started,
  * so that it answers while start does. What remains between create and ready is what the engine itself needs:

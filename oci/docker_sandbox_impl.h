@@ -24,6 +24,7 @@
 #include "oci/image_scan.h"
 #include "oci/inspection.h"
 #include "oci/lockdown.h"
+#include "oci/spaces.h"
 #include "oci/volume_fill.h"
 #include "oci/wire.h"
 
@@ -39,6 +40,7 @@ enum docker_state {
     STATE_INTENT,    /* the owner writes down what will be made */
     STATE_FILL,      /* putting the guest into its volume */
     STATE_WORKSPACE, /* making its volume */
+    STATE_SPACES,    /* making the volumes that stand for tmpfs */
     STATE_CLEAR,     /* removing what has the container's name */
     STATE_CREATE,
     STATE_FIND, /* create failed: is there a container all the same? */
@@ -71,13 +73,16 @@ struct docker_sandbox {
     const char *scans; /* folder of scanners' answers; NULL: none are kept */
     struct image_scan *scan;
     struct volume_fill *fill;
+    struct spaces *spaces;
     struct wire *wire;
     struct inspection *inspection;
     struct loop_source *timer; /* of STATE_TAKE, STATE_VERIFY, STATE_LOST */
     struct loop_source *deferred;
     char id[ENGINE_ID]; /* of the container, "" before */
     bool is_looking, has_volume, has_refilled, has_cleared, has_hello;
-    bool has_made, has_made_volume; /* there may be a container, a workspace volume */
+    bool has_made, has_made_volume; /* there may be a container, volumes of its own */
+    bool is_answer_lost;            /* of create */
+    size_t volume_at;               /* being removed */
     bool wants_removal;
     bool is_attaching; /* to a container that was left; what is known of it: */
     uint64_t known_boot;

@@ -166,6 +166,18 @@ static void copy_text(char *ret, size_t size, const struct tree *value)
     snprintf(ret, size, "%s", tree_string(value, ""));
 }
 
+/* The version becomes part of paths. */
+static void note_podman(struct engine_about *about, struct span version)
+{
+    size_t n = 0;
+
+    about->is_podman = true;
+    while (n < version.len && strchr("0123456789.", version.ptr[n]) && version.ptr[n])
+        n++;
+    if (n > 0 && n == version.len && n < sizeof(about->libpod))
+        snprintf(about->libpod, sizeof(about->libpod), SPAN_FMT, (int) n, version.ptr);
+}
+
 static int read_version(struct engine_call *call, struct err *err)
 {
     struct engine_about *about = &call->engine->about;
@@ -185,7 +197,7 @@ static int read_version(struct engine_call *call, struct err *err)
     copy_text(about->kernel, sizeof(about->kernel), tree_get(t, "KernelVersion"));
     tree_each (part, tree_get(t, "Components")) {
         if (span_starts(tree_span(tree_get(part, "Name")), "Podman"))
-            about->is_podman = true;
+            note_podman(about, tree_span(tree_get(part, "Version")));
     }
     r = engine_settle(about->api_newest, about->api_oldest, about->api, err);
     return r < 0 ? err_wrap(err, "engine at %s", call->engine->at.url) : 0;
@@ -223,12 +235,15 @@ static void read_ping_head(struct engine_about *ret, const struct http_head *hea
 static bool take_ping(struct engine_call *call, int *ret, struct err *err)
 {
     struct engine_about *about = &call->engine->about;
-    bool is_podman = about->is_podman;
+    const bool is_podman = about->is_podman;
+    char libpod[sizeof(about->libpod)];
 
     if (call->answer.status != 200 || !call->offered.api_newest[0])
         return false;
+    memcpy(libpod, about->libpod, sizeof(libpod)); /* told by the headers of the same answer, or an earlier one */
     *about = call->offered;
     about->is_podman = is_podman;
+    memcpy(about->libpod, libpod, sizeof(libpod));
     *ret = engine_settle(about->api_newest, "", about->api, err);
     if (*ret < 0)
         err_wrap(err, "engine at %s", call->engine->at.url);
@@ -248,7 +263,7 @@ static void on_head(void *data, const struct http_head *head)
     snprintf(call->path_stat, sizeof(call->path_stat), "%.*s", (int) (stat.len > 1000 ? 0 : stat.len),
              stat.ptr ? stat.ptr : "");
     if (head->header(head, "Libpod-Api-Version").len)
-        call->engine->about.is_podman = true;
+        note_podman(&call->engine->about, head->header(head, "Libpod-Api-Version"));
 }
 
 static bool is_success(const struct engine_call *call)
@@ -408,8 +423,10 @@ int engine_describe(struct engine *engine, engine_fn *fn, void *data, struct eng
 int engine_start(struct engine *engine, const struct engine_request *req, engine_fn *fn, void *data,
                  struct engine_call **ret, struct err *err)
 {
+    const bool is_own = strncmp(req->path, "/libpod/", 8) == 0 && engine->about.libpod[0];
+
     assert(engine->about.api[0]);
-    return start_call(engine, engine->about.api, req, fn, data, ret, err);
+    return start_call(engine, is_own ? engine->about.libpod : engine->about.api, req, fn, data, ret, err);
 }
 
 void engine_call_free(struct engine_call *call)
@@ -607,6 +624,11 @@ void engine_free(struct engine *engine)
 const struct engine_about *engine_about(const struct engine *engine)
 {
     return &engine->about;
+}
+
+const struct engine_kind *engine_kind(const struct engine *engine)
+{
+    return engine->about.is_podman ? &engine_kind_podman : &engine_kind_docker;
 }
 
 const struct endpoint *engine_endpoint(const struct engine *engine)

@@ -26,6 +26,7 @@
 #include "core/base/http.h"
 #include "core/base/tree.h"
 #include "oci/endpoint.h"
+#include "oci/engine_kind.h"
 
 #define ENGINE_API_OURS    47 /* the minor number of 1.x */
 #define ENGINE_API_OLDEST  41
@@ -42,11 +43,12 @@ struct engine_about {
     char os[32];
     char api_oldest[16], arch[32], kernel[64]; /* "" unless /version was asked */
     bool is_podman;
+    char libpod[16]; /* version of its own API, "" when not told */
 };
 
 struct engine_request {
     const char *method;       /* NULL = GET */
-    const char *path;         /* behind the version, encoded: "/containers/create?name=x" */
+    const char *path;         /* behind the version, encoded: "/containers/create?name=x"; "/libpod/..." too */
     struct span body;         /* ptr NULL = none */
     const char *content_type; /* NULL = application/json */
     const char *header;       /* one more "Name: value", or NULL */
@@ -89,6 +91,7 @@ int engine_attach(struct engine *engine, const char *path, engine_stream_fn *fn,
                   struct engine_call **ret, struct err *err);
 
 const struct engine_about *engine_about(const struct engine *engine); /* empty strings before engine_open() */
+const struct engine_kind *engine_kind(const struct engine *engine); /* likewise: Docker Engine's */
 const struct endpoint *engine_endpoint(const struct engine *engine);
 struct loop *engine_loop(const struct engine *engine);
 

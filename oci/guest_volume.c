@@ -11,6 +11,24 @@
 #define WORKSPACE_AT   "/agentbox-volumes"
 #define WORKSPACE_NAME "workspace"
 
+/* The profile lies beside the program, for engines that want its path on their own machine: it is there as long as the
+ * program is, and nobody else can write there. */
+static int pack_guest(const struct blueprint *b, struct buf *out, struct err *err)
+{
+    const bool has_profile = b->lockdown.kind->seccomp_is_path && b->lockdown.seccomp;
+    struct archive_writer *w = NULL;
+    int r = archive_writer_new(&w, out, err);
+
+    if (r >= 0 && has_profile)
+        r = archive_writer_add_file(w, b->seccomp_file, span_of(b->lockdown.seccomp), 0444, err);
+    if (r >= 0)
+        r = archive_writer_add_file(w, "guest", b->guest.program, 0555, err);
+    if (r >= 0)
+        r = archive_writer_finish(w, err);
+    archive_writer_free(w);
+    return r;
+}
+
 int guest_volume_fill(struct engine *engine, const struct blueprint *b, volume_fill_fn *fn, void *data,
                       struct volume_fill **ret, struct err *err)
 {
@@ -26,7 +44,7 @@ int guest_volume_fill(struct engine *engine, const struct blueprint *b, volume_f
         .put_at = LOCKDOWN_GUEST_DIR,
     };
     struct buf archive = BUF_INIT(PROGRAM_MAX);
-    int r = archive_pack_file(&archive, "guest", b->guest.program, 0555, err);
+    int r = pack_guest(b, &archive, err);
 
     req.archive = buf_span(&archive);
     if (r >= 0)

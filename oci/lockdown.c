@@ -4,6 +4,7 @@
 
 #include "core/base/digest.h"
 #include "core/base/table.h"
+#include "core/sandbox/frame.h"
 #include "oci/lockdown_rows.h"
 
 #include <assert.h>
@@ -22,6 +23,7 @@ const char *const lockdown_paths[LOCKDOWN_FILES] = {
     [LOCKDOWN_OOM] = "/proc/self/oom_score_adj",
     [LOCKDOWN_MEMINFO] = "/proc/meminfo",
     [LOCKDOWN_SHM_RMID] = "/proc/sys/kernel/shm_rmid_forced",
+    [LOCKDOWN_CALLS] = FRAME_PROBE_CALLS,
     [LOCKDOWN_V1_MEMORY] = "/sys/fs/cgroup/memory/memory.limit_in_bytes",
     [LOCKDOWN_V1_MEMSW] = "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes",
     [LOCKDOWN_V1_PIDS] = "/sys/fs/cgroup/pids/pids.max",
@@ -152,10 +154,36 @@ void lockdown_ask(const struct lockdown *l, struct sandbox_row rows[LOCKDOWN_ROW
     }
 }
 
+/* ", memory, pids": the names of all that failed, behind the first. */
+static void list_others(const struct sandbox_row *rows, const struct sandbox_row *first, char *ret, size_t size)
+{
+    size_t n = 0;
+
+    ret[0] = '\0';
+    for (const struct sandbox_row *row = first + 1; row < rows + lockdown_table_count && n < size; row++)
+        if (row->state == SANDBOX_ROW_FAILED)
+            n += (size_t) snprintf(ret + n, size - n, ", %s", row->name);
+}
+
+static int refuse(const struct sandbox_row *rows, const struct sandbox_row *first, bool can_be_lowered,
+                  struct err *err)
+{
+    char others[ROW_TEXT * 2];
+
+    list_others(rows, first, others, sizeof(others));
+    err_set(err, ERR_POLICY, "the lock-down is not as asked: %s: asked '%s', found '%s'%s%s", first->name,
+            first->asked, first->found, *others ? "; nor are: " : "", *others ? others + 2 : "");
+    if (!can_be_lowered)
+        return err_hint(err, "this engine cannot hold a sandbox; see `agentbox doctor`");
+    return err_hint(err, "see `agentbox doctor`; to do without %s, say sandbox.lower: [%s%s]",
+                    *others ? "them" : "it", first->name, others);
+}
+
 int lockdown_verify(const struct lockdown *l, const struct lockdown_evidence *e,
                     struct sandbox_row rows[LOCKDOWN_ROWS], struct err *err)
 {
     const struct sandbox_row *first = NULL;
+    bool can_be_lowered = true;
 
     for (size_t i = 0; i < lockdown_table_count; i++) {
         bool is_fine = lockdown_table[i].verify(l, e, rows[i].found);
@@ -163,16 +191,12 @@ int lockdown_verify(const struct lockdown *l, const struct lockdown_evidence *e,
         if (rows[i].state == SANDBOX_ROW_LOWERED)
             continue;
         rows[i].state = is_fine ? SANDBOX_ROW_VERIFIED : SANDBOX_ROW_FAILED;
-        if (!is_fine && !first)
-            first = &rows[i];
+        if (is_fine)
+            continue;
+        first = first ? first : &rows[i];
+        can_be_lowered = can_be_lowered && !(lockdown_table[i].flags & ROW_FIXED);
     }
-    if (!first)
-        return 0;
-    err_set(err, ERR_POLICY, "the lock-down is not as asked: %s: asked '%s', found '%s'", first->name,
-            first->asked, first->found);
-    if (lockdown_table[first - rows].flags & ROW_FIXED)
-        return err_hint(err, "this engine cannot hold a sandbox; see `agentbox doctor`");
-    return err_hint(err, "see `agentbox doctor`; to do without it, say sandbox.lower: [%s]", first->name);
+    return first ? refuse(rows, first, can_be_lowered, err) : 0;
 }
 
 int lockdown_digest(const struct lockdown *l, char *ret, struct err *err)

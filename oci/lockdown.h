@@ -33,6 +33,7 @@
 #include "core/base/json.h"
 #include "core/sandbox/sandbox.h"
 #include "core/sandbox/spec.h"
+#include "oci/engine_kind.h"
 #include "oci/image.h"
 
 #define LOCKDOWN_ROWS      32 /* room in arrays; lockdown_row_count() says how many there are */
@@ -58,12 +59,15 @@ struct lockdown_label {
 
 struct lockdown {
     const struct sandbox_spec *spec;
+    const struct engine_kind *kind; /* of the engine it is for */
     const struct image *image;     /* NULL: not known (plan without an engine) */
     const char *image_ref;         /* what the request names: the id, or the name while it is not known */
     const char *const *guest_argv; /* NULL-terminated; the program is LOCKDOWN_GUEST */
     const char *guest_volume;      /* mounted read-only at LOCKDOWN_GUEST_DIR */
     const char *workspace_volume;  /* `storage: volume` only */
     const char *seccomp;           /* the profile's JSON; NULL: the engine's default */
+    const char *seccomp_path;      /* of the same on the engine's machine, where the kind asks for it */
+    const char *container_name;
     const struct lockdown_label *labels;
     size_t label_count;
     bool leaves_shm;  /* LOCKDOWN_SYSCTL is not asked for: this engine may not set it */
@@ -83,6 +87,7 @@ enum lockdown_file {
     LOCKDOWN_OOM,
     LOCKDOWN_MEMINFO,
     LOCKDOWN_SHM_RMID,
+    LOCKDOWN_CALLS, /* no file: what the guest's own calls are answered, see guest/calls.h */
     LOCKDOWN_V1_MEMORY,
     LOCKDOWN_V1_MEMSW,
     LOCKDOWN_V1_PIDS,
@@ -106,6 +111,7 @@ struct lockdown_evidence {
 };
 
 size_t lockdown_row_count(void);
+bool lockdown_is_strict(const struct lockdown *l); /* the profile is ours */
 bool lockdown_is_lowered(const struct lockdown *l, const char *row);
 const char *lockdown_row_name(size_t index);  /* NULL past the end */
 const char *lockdown_row_probe(size_t index); /* its probe in the live tests */
@@ -124,8 +130,8 @@ void lockdown_ask(const struct lockdown *l, struct sandbox_row rows[LOCKDOWN_ROW
 int lockdown_verify(const struct lockdown *l, const struct lockdown_evidence *e,
                     struct sandbox_row rows[LOCKDOWN_ROWS], struct err *err);
 
-/* Masked paths under /proc that nothing covers according to mountinfo: to be asked for by name, since they
- * may simply not exist on this kernel. Returns how many; at most `max` are stored. */
+/* Masked paths that nothing covers according to mountinfo: to be asked for by name, since they may simply not
+ * exist on this kernel. Returns how many; at most `max` are stored. */
 size_t lockdown_uncovered(const struct lockdown *l, struct span mountinfo, const char **ret, size_t max);
 
 /* SHA-256 in hex of everything asked for: the label agentbox.policy.sha256. `ret` holds 65 bytes. */

@@ -3,6 +3,7 @@
 #include "core/base/units.h"
 #include "oci/lockdown_rows.h"
 #include "oci/procfs.h"
+#include "oci/spaces.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -91,15 +92,48 @@ static void write_one_tmpfs(const struct lockdown *l, const struct row_tmpfs *t,
     json_put_string(w, t->path, options);
 }
 
+static const struct tree *listed_at(const struct lockdown_evidence *e, const char *path)
+{
+    tree_each (mount, tree_get(e->inspect, "Mounts")) {
+        if (tree_is_string(tree_get(mount, "Destination"), path))
+            return mount;
+    }
+    return NULL;
+}
+
+/* The volume that stands for the tmpfs at `path`. */
+static bool is_space(const struct lockdown *l, const struct tree *mount, const char *path)
+{
+    struct row_tmpfs t;
+    char name[SPACE_NAME];
+
+    for (size_t i = 0; l->kind->tmpfs_is_volume && row_tmpfs_at(l, i, &t); i++) {
+        spaces_name(l, i, name);
+        if (strcmp(t.path, path) == 0)
+            return tree_is_string(tree_get(mount, "Type"), "volume") &&
+                   tree_is_string(tree_get(mount, "Name"), name);
+    }
+    return false;
+}
+
+static bool is_tmpfs_told(const struct lockdown *l, const struct lockdown_evidence *e,
+                          const struct row_tmpfs *t)
+{
+    char options[256];
+
+    if (l->kind->tmpfs_is_volume)
+        return is_space(l, listed_at(e, t->path), t->path);
+    tmpfs_options(l, t, options, sizeof(options));
+    return tree_is_string(tree_get(row_host(e, "Tmpfs"), t->path), options);
+}
+
 static bool verify_one_tmpfs(const struct lockdown *l, const struct lockdown_evidence *e,
                              const struct row_tmpfs *t, char found[ROW_TEXT])
 {
     struct procfs_mount m;
-    char options[256];
-    uint64_t size = 0;
+    uint64_t size = 0, inodes = 0;
 
-    tmpfs_options(l, t, options, sizeof(options));
-    if (!tree_is_string(tree_get(row_host(e, "Tmpfs"), t->path), options))
+    if (!is_tmpfs_told(l, e, t))
         return row_say(found, false, "%.60s: the engine says otherwise", t->path);
     if (!procfs_mount_at(e->files[LOCKDOWN_MOUNTS], t->path, &m) || !span_is(m.type, "tmpfs"))
         return row_say(found, false, "%.60s is no tmpfs; is it a link in the image?", t->path);
@@ -110,6 +144,8 @@ static bool verify_one_tmpfs(const struct lockdown *l, const struct lockdown_evi
     if (!procfs_size_option(m.super, "size", &size) || size < (uint64_t) t->bytes ||
         size >= (uint64_t) t->bytes + 65536) /* rounded up to pages */
         return row_say(found, false, "%.60s has %s", t->path, size ? "another size" : "no size");
+    if (!procfs_size_option(m.super, "nr_inodes", &inodes) || inodes != (uint64_t) t->inodes)
+        return row_say(found, false, "%.60s has another number of inodes", t->path);
     return true;
 }
 
@@ -313,10 +349,13 @@ static bool is_kernels(const char *point)
 }
 
 /* Files that an engine mounts by itself. */
-static bool is_engines(const char *point)
+static bool is_engines(const struct lockdown *l, const char *point)
 {
-    return strcmp(point, "/etc/resolv.conf") == 0 || strcmp(point, "/etc/hostname") == 0 ||
-           strcmp(point, "/etc/hosts") == 0;
+    const char *const *file = l->kind->files;
+
+    while (*file && strcmp(point, *file) != 0)
+        file++;
+    return *file != NULL;
 }
 
 /* What the engine says. */
@@ -328,7 +367,7 @@ static bool verify_listed(const struct lockdown *l, const struct tree *mount, ch
     const struct sandbox_mount *declared = declared_at(l, target, false);
     bool is_writable = tree_bool(tree_get(mount, "RW"), true);
 
-    if (strcmp(type, "tmpfs") == 0 && is_tmpfs_of_ours(l, target))
+    if ((strcmp(type, "tmpfs") == 0 && is_tmpfs_of_ours(l, target)) || is_space(l, mount, target))
         return true;
     if (strcmp(type, "volume") == 0 && l->workspace_volume && strcmp(name, l->workspace_volume) == 0 &&
         strcmp(target, l->spec->root) == 0)
@@ -349,7 +388,7 @@ static bool verify_seen(const struct lockdown *l, const struct procfs_mount *m, 
 {
     bool is_read_only = procfs_has_option(m->options, "ro");
 
-    if (strcmp(m->point, "/") == 0 || is_kernels(m->point) || is_engines(m->point) ||
+    if (strcmp(m->point, "/") == 0 || is_kernels(m->point) || is_engines(l, m->point) ||
         is_tmpfs_of_ours(l, m->point))
         return true;
     if (l->workspace_volume && strcmp(m->point, l->spec->root) == 0)
@@ -365,7 +404,8 @@ bool verify_mounts(const struct lockdown *l, const struct lockdown_evidence *e, 
     const struct tree *listed = tree_get(e->inspect, "Mounts");
     struct procfs_mount m;
 
-    if (!row_is_empty(row_host(e, "Binds")) || !row_is_empty(row_host(e, "VolumesFrom")))
+    if ((!row_is_empty(row_host(e, "Binds")) && !l->kind->tells_mounts_as_binds) ||
+        !row_is_empty(row_host(e, "VolumesFrom")))
         return row_say(found, false, "binds nobody asked for");
     tree_each (mount, listed) {
         if (!verify_listed(l, mount, found))
@@ -481,9 +521,12 @@ size_t lockdown_uncovered(const struct lockdown *l, struct span mountinfo, const
 
     if (lockdown_is_lowered(l, "masked_paths"))
         return 0;
-    for (size_t i = 0; i < COUNT(masked) && n < max; i++)
-        if (strncmp(masked[i], "/proc/", 6) == 0 && !procfs_mount_at(mountinfo, masked[i], &m))
+    for (size_t i = 0; i < COUNT(masked) && n < max; i++) {
+        bool is_covered_by = procfs_mount_at(mountinfo, masked[i], &m);
+
+        if (!is_covered_by || span_is(m.type, "proc") || span_is(m.type, "sysfs")) /* itself, read-only */
             ret[n++] = masked[i];
+    }
     return n;
 }
 
@@ -499,7 +542,7 @@ void write_masked_paths(const struct lockdown *l, struct json_writer *w)
 
 bool verify_masked_paths(const struct lockdown *l, const struct lockdown_evidence *e, char found[ROW_TEXT])
 {
-    if (!lists_all(row_host(e, "MaskedPaths"), masked, COUNT(masked)))
+    if (l->kind->tells_masks && !lists_all(row_host(e, "MaskedPaths"), masked, COUNT(masked)))
         return row_say(found, false, "the engine says otherwise");
     if (e->exposed)
         return row_say(found, false, "%.100s can be seen", e->exposed);
@@ -522,7 +565,7 @@ bool verify_readonly_paths(const struct lockdown *l, const struct lockdown_evide
 {
     struct procfs_mount m;
 
-    if (!lists_all(row_host(e, "ReadonlyPaths"), read_only, COUNT(read_only)))
+    if (l->kind->tells_masks && !lists_all(row_host(e, "ReadonlyPaths"), read_only, COUNT(read_only)))
         return row_say(found, false, "the engine says otherwise");
     for (size_t i = 0; i < COUNT(read_only); i++)
         if (!procfs_mount_at(e->files[LOCKDOWN_MOUNTS], read_only[i], &m) ||
@@ -551,19 +594,46 @@ void write_devices(const struct lockdown *l, struct json_writer *w)
     put_empty_array(w, "DeviceCgroupRules");
 }
 
+/* Engines of ordinary users cannot make device nodes and bind those of the host: one mount each. */
+static bool is_common_device(const char *point)
+{
+    static const char *const names[] = { "null", "zero", "full", "random", "urandom", "tty", NULL };
+    size_t i = 0;
+
+    while (names[i] && strcmp(point + strlen("/dev/"), names[i]) != 0)
+        i++;
+    return names[i] != NULL;
+}
+
+static bool verify_nodes(const struct lockdown_evidence *e, char found[ROW_TEXT])
+{
+    struct span rest = e->files[LOCKDOWN_MOUNTS];
+    struct procfs_mount m;
+
+    while (procfs_next_mount(&rest, &m))
+        if (strncmp(m.point, "/dev/", 5) == 0 && span_is(m.type, "devtmpfs") && !is_common_device(m.point))
+            return row_say(found, false, "the host's %.80s", m.point);
+    return true;
+}
+
+/* A user namespace needs no list of devices: nobody can make a node in one, nor open one that somebody made
+ * there. */
 bool verify_devices(const struct lockdown *l, const struct lockdown_evidence *e, char found[ROW_TEXT])
 {
     struct span rest = e->files[LOCKDOWN_V1_DEVICES], line;
+    const bool is_mapped = row_is_mapped(e);
     struct procfs_mount m;
 
     if (!row_is_empty(row_host(e, "Devices")) || !row_is_empty(row_host(e, "DeviceCgroupRules")) ||
         !row_is_empty(row_host(e, "DeviceRequests")))
         return row_say(found, false, "the engine added some");
-    while (procfs_line(&rest, &line)) /* v1 only: v2 has a program where this was a list */
+    while (!is_mapped && procfs_line(&rest, &line)) /* v1 only: v2 has a program where this was a list */
         if (span_starts(line, "a ") || span_starts(line, "b *:* rw"))
             return row_say(found, false, "all: '%.*s'", (int) (line.len > 40 ? 40 : line.len), line.ptr);
     if (!procfs_mount_at(e->files[LOCKDOWN_MOUNTS], "/dev", &m) || !span_is(m.type, "tmpfs"))
         return row_say(found, false, "/dev is the host's");
+    if (!verify_nodes(e, found))
+        return false;
     ask_devices(l, found);
     return true;
 }

@@ -216,15 +216,39 @@ static bool has_security_option(const struct lockdown_evidence *e, const char *s
     return false;
 }
 
+bool lockdown_is_strict(const struct lockdown *l)
+{
+    return l->seccomp && strcmp(l->spec->seccomp, "strict") == 0;
+}
+
+/* What the kernel answers to calls of the guest that the strict profile closes; each would fail otherwise too,
+ * with another number. */
+static bool are_closed(struct span answers)
+{
+    return span_is(answers, "io_uring_setup 1\nptrace 1\nmemfd_create 1\nprocess_vm_readv 1\nopenat2 38\n"
+                            "vmsplice 38\nsetxattr 95\n");
+}
+
+/* Engines that take the path of a profile do not say which they took; they fail when there is none. */
+static bool is_profile_told(const struct lockdown *l, const struct lockdown_evidence *e)
+{
+    if (!l->seccomp)
+        return !has_security_option(e, "seccomp=", NULL);
+    if (!l->kind->seccomp_is_path)
+        return has_security_option(e, "seccomp=", l->seccomp);
+    return !has_security_option(e, "seccomp=", NULL) || has_security_option(e, "seccomp=", l->seccomp_path);
+}
+
 bool verify_seccomp(const struct lockdown *l, const struct lockdown_evidence *e, char found[ROW_TEXT])
 {
     char asked[ROW_TEXT];
 
     if (!span_is(status_of(e, "Seccomp"), "2"))
         return row_say(found, false, "no filter");
-    if (l->seccomp ? !has_security_option(e, "seccomp=", l->seccomp)
-                   : has_security_option(e, "seccomp=", NULL))
+    if (!is_profile_told(l, e))
         return row_say(found, false, "the engine uses another profile");
+    if (lockdown_is_strict(l) && !are_closed(e->files[LOCKDOWN_CALLS]))
+        return row_say(found, false, "calls that it closes are open");
     ask_seccomp(l, asked);
     return row_say(found, true, "%s", asked);
 }
@@ -295,12 +319,21 @@ void write_ipc(const struct lockdown *l, struct json_writer *w)
     json_object_end(w);
 }
 
+static bool is_ipc_mode(const struct lockdown *l, const struct tree *mode)
+{
+    const char *const *known = l->kind->ipc_modes;
+
+    while (*known && !tree_is_string(mode, *known))
+        known++;
+    return *known != NULL;
+}
+
 /* The segments are bounded by the container's memory in any case, and end with it: no reason to refuse. */
 bool verify_ipc(const struct lockdown *l, const struct lockdown_evidence *e, char found[ROW_TEXT])
 {
     struct span inside = procfs_single(e->files[LOCKDOWN_SHM_RMID]);
 
-    if (!tree_is_string(row_host(e, "IpcMode"), "none"))
+    if (!is_ipc_mode(l, row_host(e, "IpcMode")))
         return row_say(found, false, "'%.60s'", tree_string(row_host(e, "IpcMode"), ""));
     tree_each (item, row_host(e, "Sysctls")) {
         if (!span_is(item->key, LOCKDOWN_SYSCTL))
@@ -371,8 +404,10 @@ bool verify_cgroup(const struct lockdown *l, const struct lockdown_evidence *e, 
     struct span rest = e->files[LOCKDOWN_CGROUP], line;
     bool is_any = false;
 
-    if (!tree_is_string(row_host(e, "CgroupnsMode"), "private"))
-        return row_say(found, false, "'%.60s'", tree_string(row_host(e, "CgroupnsMode"), ""));
+    const struct tree *mode = row_host(e, l->kind->cgroup_member);
+
+    if (!tree_is_string(mode, "private"))
+        return row_say(found, false, "'%.60s'", tree_string(mode, ""));
     while (procfs_line(&rest, &line)) {
         is_any = true;
         if (line.len < 2 || line.ptr[line.len - 1] != '/' || line.ptr[line.len - 2] != ':')
@@ -386,6 +421,15 @@ void ask_userns(const struct lockdown *l, char ret[ROW_TEXT])
     say(ret, "as the engine is set up");
 }
 
+/* The first line of uid_map is "0 0 4294967295" where the host's own user ids count. */
+bool row_is_mapped(const struct lockdown_evidence *e)
+{
+    struct span map = e->files[LOCKDOWN_UID_MAP], inside, outside;
+
+    return procfs_word(&map, &inside) && procfs_word(&map, &outside) &&
+           !(span_is(inside, "0") && span_is(outside, "0"));
+}
+
 void write_userns(const struct lockdown *l, struct json_writer *w)
 {
     json_put_string(w, "UsernsMode", "");
@@ -393,14 +437,9 @@ void write_userns(const struct lockdown *l, struct json_writer *w)
 
 bool verify_userns(const struct lockdown *l, const struct lockdown_evidence *e, char found[ROW_TEXT])
 {
-    struct span map = e->files[LOCKDOWN_UID_MAP], inside, outside, count;
-    bool is_host;
-
     if (!row_is_empty(row_host(e, "UsernsMode")))
         return row_say(found, false, "'%.60s'", tree_string(row_host(e, "UsernsMode"), ""));
-    is_host = procfs_word(&map, &inside) && procfs_word(&map, &outside) && procfs_word(&map, &count) &&
-              span_is(inside, "0") && span_is(outside, "0");
-    return row_say(found, true, is_host ? "user ids are the host's" : "user ids are mapped");
+    return row_say(found, true, row_is_mapped(e) ? "user ids are mapped" : "user ids are the host's");
 }
 
 void ask_runtime(const struct lockdown *l, char ret[ROW_TEXT])

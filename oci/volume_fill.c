@@ -21,6 +21,7 @@ struct volume_fill {
     struct buf volume_body, helper_body, archive;
     char id[ENGINE_ID]; /* of the helper */
     char put_at[400];   /* encoded */
+    char mountpoint[512];
     int result;         /* of the filling, while the helper is removed */
     volume_fill_fn *fn;
     void *data;
@@ -153,6 +154,9 @@ static void on_answer(void *data, int result, const struct engine_answer *answer
         finish(fill, fill->result);
         return;
     }
+    if (state == FILL_VOLUME && r >= 0)
+        snprintf(fill->mountpoint, sizeof(fill->mountpoint), "%s",
+                 tree_string(tree_get(answer->tree, "Mountpoint"), ""));
     if (state == FILL_HELPER && r >= 0)
         r = engine_read_id(answer->tree, fill->id, &fill->err);
     if (state == FILL_PUT) {
@@ -206,6 +210,11 @@ int volume_fill_start(struct engine *engine, const struct volume_fill_request *r
     }
     *ret = fill;
     return 0;
+}
+
+const char *volume_fill_mountpoint(const struct volume_fill *fill)
+{
+    return fill->mountpoint;
 }
 
 void volume_fill_free(struct volume_fill *fill)

@@ -30,6 +30,8 @@ struct volume_fill_request {
 /* What `req` points to is copied. `fn` comes once, from the loop. */
 int volume_fill_start(struct engine *engine, const struct volume_fill_request *req, volume_fill_fn *fn,
                       void *data, struct volume_fill **ret, struct err *err);
+/* Where the volume is on the engine's machine, as it said; "" when it did not. */
+const char *volume_fill_mountpoint(const struct volume_fill *fill);
 void volume_fill_free(struct volume_fill *fill); /* NULL is fine; a helper that exists then is left to gc */
 
 #endif

@@ -145,6 +145,7 @@ enum {
     FRAME_HOLE_MIN = 64 * 1024,
 };
 
+#define FRAME_PROBE_CALLS  "/calls" /* PROBE of this tells what calls are answered that a filter may close */
 #define FRAME_STREAM_FILES (UINT64_C(1) << 62)
 #define FRAME_STREAM_END   (UINT64_C(1) << 63)
 
