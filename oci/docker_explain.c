@@ -40,7 +40,7 @@ void docker_explain_start(struct err *err)
 void docker_explain_volume(struct err *err)
 {
     err_wrap(err, "making the workspace's volume");
-    if (!strstr(err->text, "quota"))
+    if (!strcasestr(err->text, "quota"))
         return;
     err_set(err, ERR_POLICY,
             "this engine cannot bound the size of a volume, so `storage: volume` would let the sandbox "

@@ -33,5 +33,6 @@ const struct engine_kind engine_kind_podman = {
     .tmpfs_is_volume = true,
     .seccomp_is_path = true,
     .tells_mounts_as_binds = true,
+    .has_size_in_o = true,
     .fixes_runtime = true,
 };

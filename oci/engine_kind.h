@@ -26,6 +26,7 @@ struct engine_kind {
     bool seccomp_is_path;         /* a profile is named by its path on the engine's machine */
     bool tells_masks;             /* its description lists what is masked and read-only */
     bool tells_mounts_as_binds;   /* Binds repeats what Mounts has */
+    bool has_size_in_o;           /* of a volume: a size that is an option of its own is dropped in silence */
     bool fixes_runtime;           /* one runtime, chosen when it was started */
 };
 

@@ -37,20 +37,21 @@ static void put_labels(struct json_writer *w, const struct lockdown_label *label
     json_object_end(w);
 }
 
-static int write_volume(const struct volume_fill_request *req, struct buf *out, struct err *err)
+static int write_volume(const struct volume_fill_request *req, const struct engine_kind *kind, struct buf *out,
+                        struct err *err)
 {
     struct json_writer w;
-    char size[32];
+    char size[40];
 
     json_begin(&w, out);
     json_object(&w);
     json_put_string(&w, "Name", req->volume);
     json_put_string(&w, "Driver", "local");
     if (req->size_bytes > 0) {
-        snprintf(size, sizeof(size), "%lld", (long long) req->size_bytes);
+        snprintf(size, sizeof(size), "%s%lld", kind->has_size_in_o ? "size=" : "", (long long) req->size_bytes);
         json_key(&w, "DriverOpts");
         json_object(&w);
-        json_put_string(&w, "size", size);
+        json_put_string(&w, kind->has_size_in_o ? "o" : "size", size);
         json_object_end(&w);
     }
     put_labels(&w, req->volume_labels, req->volume_label_count);
@@ -180,7 +181,7 @@ static int copy_request(struct volume_fill *fill, const struct volume_fill_reque
     buf_done(&put_at);
     if (r < 0)
         return err_set(err, -r, "what is to be put into volume '%s' is too large", req->volume);
-    r = write_volume(req, &fill->volume_body, err);
+    r = write_volume(req, engine_kind(fill->engine), &fill->volume_body, err);
     return r < 0 ? r : write_helper(req, &fill->helper_body, err);
 }
 

@@ -29,11 +29,21 @@ struct fixture {
     struct channel_call *call;
 };
 
+/* What sets the engine of AGENTBOX_ENGINE_KIND (scripts/engine) apart, as the tests know it. */
+struct live_engine {
+    const char *kind;
+    bool is_podman;
+    /* Rows that it cannot enforce, in the order of the table; each is asserted to be refused, and lowered. */
+    const char *refused[4];
+};
+const struct live_engine *live_engine(void);
+
 extern const struct sandbox_events live_events; /* data is the fixture */
 extern const struct exec_ops live_exec_ops;
 
 const char *need(const char *name); /* of the environment */
 
+/* The spec gives up what the engine cannot enforce, and nothing else. */
 void setup(struct fixture *f);
 /* A sandbox of one attempt of one run of this process; make() takes the next attempt of its main run. */
 int make_of(struct fixture *f, const char *what, int number, struct err *err);
