@@ -43,6 +43,11 @@ static int judge(struct docker_sandbox *sb, int result, const struct engine_answ
     sb->has_made_volume = sb->has_made && blueprint_volume_at(&sb->blueprint, 0, volume);
     snprintf(sb->left_image, sizeof(sb->left_image), "%s", tree_string(image, ""));
     result = blueprint_check_left(&sb->blueprint, answer->tree, sb->id, &sb->left_err);
+    if (result >= 0 && sb->blueprint.lockdown.kind->closes_stdin)
+        return err_set(&sb->left_err, ERR_CONFLICT,
+                       "the sandbox that was left cannot be taken over: %s closes the input of a container "
+                       "when its client goes",
+                       sb->blueprint.lockdown.kind->name);
     return result < 0 ? result : blueprint_adopt(&sb->blueprint, answer->tree, &sb->left_err);
 }
 

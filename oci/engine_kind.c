@@ -34,5 +34,6 @@ const struct engine_kind engine_kind_podman = {
     .seccomp_is_path = true,
     .tells_mounts_as_binds = true,
     .has_size_in_o = true,
+    .closes_stdin = true,
     .fixes_runtime = true,
 };

@@ -8,7 +8,8 @@
  * process; it adds writable /run and /var/tmp; of tmpfs it takes neither owner nor number of
  * inodes; a seccomp profile is a path for it. So containers are made through its own API
  * (libpod.h), which knows all but the runtime, and each tmpfs is a volume of the local
- * driver (spaces.h). What is missing even then is found by verification, like everywhere.
+ * driver (spaces.h). A container that lost its client is closed for ever, since its conmon shuts
+ * the container's input then; a run goes on in a new one. What is missing even then is found by verification, like everywhere.
  */
 #ifndef OCI_ENGINE_KIND_H
 #define OCI_ENGINE_KIND_H
@@ -27,6 +28,7 @@ struct engine_kind {
     bool tells_masks;             /* its description lists what is masked and read-only */
     bool tells_mounts_as_binds;   /* Binds repeats what Mounts has */
     bool has_size_in_o;           /* of a volume: a size that is an option of its own is dropped in silence */
+    bool closes_stdin;            /* when the client goes: nobody can speak to the guest any more */
     bool fixes_runtime;           /* one runtime, chosen when it was started */
 };
 

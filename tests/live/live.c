@@ -123,11 +123,31 @@ void setup(struct fixture *f)
         },
         .out = BUF_INIT(MIB),
     };
-    f->spec.lower = (const char *const *) live_engine()->refused;
-    while (f->spec.lower_count < 4 && f->spec.lower[f->spec.lower_count])
-        f->spec.lower_count++;
+    f->spec.lower = f->lower;
+    for (size_t i = 0; i < 4 && live_engine()->refused[i]; i++)
+        give_up(f, live_engine()->refused[i]);
     assert_int_equal(loop_new(&f->loop, &err), 0);
     assert_int_equal(http_new(f->loop, &f->http, &err), 0);
+}
+
+void give_up(struct fixture *f, const char *row)
+{
+    assert_true(f->spec.lower_count < sizeof(f->lower) / sizeof(f->lower[0]));
+    f->lower[f->spec.lower_count++] = row;
+}
+
+void assert_verified(const struct fixture *f)
+{
+    struct sandbox_info info;
+
+    sandbox_info(f->sb, &info);
+    for (size_t i = 0; i < info.row_count; i++) {
+        bool is_lowered = false;
+
+        for (size_t k = 0; k < f->spec.lower_count; k++)
+            is_lowered |= strcmp(info.rows[i].name, f->lower[k]) == 0;
+        assert_int_equal(info.rows[i].state, is_lowered ? SANDBOX_ROW_LOWERED : SANDBOX_ROW_VERIFIED);
+    }
 }
 
 int make_of(struct fixture *f, const char *what, int number, struct err *err)

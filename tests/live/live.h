@@ -20,6 +20,7 @@ struct fixture {
     struct http *http;
     struct sandbox *sb;
     struct sandbox_spec spec;
+    const char *lower[8];
     bool has_intent, is_ready, is_removed, is_lost, is_command_done;
     int ready_result, removed_result;
     struct err err, lost;
@@ -48,9 +49,12 @@ void setup(struct fixture *f);
 /* A sandbox of one attempt of one run of this process; make() takes the next attempt of its main run. */
 int make_of(struct fixture *f, const char *what, int number, struct err *err);
 int make(struct fixture *f, struct err *err);
+void give_up(struct fixture *f, const char *row); /* one more */
 void start(struct fixture *f);      /* make() and sandbox_start(), until on_ready */
 void start_well(struct fixture *f); /* setup() and start(), and it is ready */
 void finish(struct fixture *f);     /* removes it */
+/* Every row is verified, but for those that were given up. */
+void assert_verified(const struct fixture *f);
 void print_rows(const struct fixture *f);
 
 /* Exit status of a shell script inside, 1000 + enum exec_end when it did not exit; its output is in f->out.

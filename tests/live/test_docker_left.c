@@ -67,20 +67,38 @@ static void attach_of(struct fixture *f, const char *what, int number, const str
     print_message("# attach: %d us\n", (int) (clock_mono_us() - began));
 }
 
-static void attach_well(struct fixture *f, const char *what, int number, const struct left *left)
-{
-    attach_of(f, what, number, left);
-    if (f->ready_result < 0) {
-        print_rows(f);
-        fail_msg("not attached: %s (%s)", f->err.text, f->err.hint);
-    }
-}
-
 static void assert_refused(struct fixture *f, enum err_code code, const char *text)
 {
     assert_int_equal(f->ready_result, -(int) code);
     assert_string_equal(f->err.text, text);
     assert_null(sandbox_channel(f->sb));
+}
+
+/* Podman shuts a container's input when its client goes: none that was left can be taken over there, and each
+ * attempt is refused at once, with these words. True: it was, and nothing follows. */
+static bool is_closed(struct fixture *f)
+{
+    if (!live_engine()->is_podman)
+        return false;
+    assert_refused(f, ERR_CONFLICT,
+                   "the sandbox that was left cannot be taken over: Podman closes the input of a container "
+                   "when its client goes");
+    return true;
+}
+
+/* Attach, and it works; or this engine cannot, and the test ends here. */
+static bool attach_or_end(struct fixture *f, const char *what, int number, const struct left *left)
+{
+    attach_of(f, what, number, left);
+    if (is_closed(f)) {
+        finish(f);
+        return false;
+    }
+    if (f->ready_result < 0) {
+        print_rows(f);
+        fail_msg("not attached: %s (%s)", f->err.text, f->err.hint);
+    }
+    return true;
 }
 
 static bool is_there(const char *name)
@@ -120,14 +138,14 @@ static void one_that_was_left_is_taken_over(void **state)
     assert_int_equal(channel_exec(sandbox_channel(f.sb), &req, &live_exec_ops, &f, &f.call, &err), 0);
     assert_sh(&f, "echo here > mark", 0, NULL);
     die(&f, &left);
-    attach_well(&f, "a", 1, &left);
+    if (!attach_or_end(&f, "a", 1, &left))
+        return;
     sandbox_info(f.sb, &info);
     assert_string_equal(info.container_id, left.id);
     assert_string_equal(info.image, "agentbox-demo:1");
     assert_int_equal(strncmp(info.image_id, "sha256:", 7), 0);
     assert_true(info.engine_version[0] && info.api_version[0]);
-    for (size_t i = 0; i < info.row_count; i++)
-        assert_int_equal(info.rows[i].state, SANDBOX_ROW_VERIFIED);
+    assert_verified(&f);
     assert_int_equal(channel_guest(sandbox_channel(f.sb))->boot, left.known.guest_boot);
     assert_sh(&f, "cat mark", 0, "here\n");
     assert_true(channel_exec_is_known(sandbox_channel(f.sb), 7001));
@@ -155,7 +173,8 @@ static void many_lives_of_one_sandbox(void **state)
     start_of(&f, "b", 1);
     for (int i = 0; i < 10; i++) {
         die(&f, &left);
-        attach_well(&f, "b", 1, &left);
+        if (!attach_or_end(&f, "b", 1, &left))
+            return;
         assert_sh(&f, "echo x >> mark; wc -l < mark", 0, NULL);
         assert_int_equal(atoi(buf_text(&f.out)), i + 1);
     }
@@ -191,7 +210,8 @@ static void one_that_floods_its_stream_is_taken_over(void **state)
     for (int i = 0; i < 8; i++) {
         assert_int_equal(loop_run(f.loop, &is_loud, &err), 0);
         die(&f, &left);
-        attach_well(&f, "m", 1, &left);
+        if (!attach_or_end(&f, "m", 1, &left))
+            return;
         is_loud = false;
         assert_int_equal(channel_exec_adopt(sandbox_channel(f.sb), 7002, &noise, &is_loud, &call, &err), 0);
     }
@@ -212,7 +232,8 @@ static void another_guest_process_is_another_sandbox(void **state)
     attach_of(&f, "c", 1, &left);
     snprintf(text, sizeof(text),
              "the sandbox '%s' is not the one that was left: its guest is another process", left.name);
-    assert_refused(&f, ERR_CONFLICT, text);
+    if (!is_closed(&f))
+        assert_refused(&f, ERR_CONFLICT, text);
     assert_true(is_there(left.name)); /* as it was, until it is removed */
     finish(&f);
     assert_false(is_there(left.name));
@@ -232,7 +253,8 @@ static void one_of_another_run_is_not_taken(void **state)
     assert_refused(&f, ERR_CONFLICT, text);
     finish(&f);
     assert_true(is_there(left.name));
-    attach_well(&other, "d", 1, &left); /* nobody has spoken to it */
+    if (!attach_or_end(&other, "d", 1, &left)) /* nobody has spoken to it */
+        return;
     assert_sh(&other, "echo hi", 0, "hi\n");
     finish(&other);
 }
@@ -283,6 +305,12 @@ static void one_whose_lock_down_was_lowered_is_refused(void **state)
     start_of(&f, "g", 1);
     die(&f, &left);
     snprintf(command, sizeof(command), "docker update --pids-limit 4000 %s >/dev/null", left.name);
+    if (live_engine()->is_podman || live_engine()->refused[0]) { /* nobody can change a container there */
+        assert_int_not_equal(system(command), 0);
+        if (attach_or_end(&f, "g", 1, &left))
+            finish(&f);
+        return;
+    }
     assert_int_equal(system(command), 0);
     attach_of(&f, "g", 1, &left);
     assert_refused(
@@ -299,9 +327,10 @@ static void another_policy_is_not_the_one_that_was_left(void **state)
 
     start_of(&f, "h", 1);
     die(&f, &left);
-    f.spec.pids = 65;
+    f.spec.tmp_bytes += MIB;
     attach_of(&f, "h", 1, &left);
-    assert_int_equal(f.ready_result, -ERR_POLICY);
+    if (!is_closed(&f))
+        assert_int_equal(f.ready_result, -ERR_POLICY);
     finish(&f);
 }
 
@@ -309,7 +338,6 @@ static void another_policy_is_not_the_one_that_was_left(void **state)
  * late. */
 static void older_attempts_go_and_other_runs_stay(void **state)
 {
-    static const char *const lower[] = { "workspace" };
     struct fixture other, second, first, third;
     struct left others, left[2];
     struct err err = { 0 };
@@ -321,8 +349,7 @@ static void older_attempts_go_and_other_runs_stay(void **state)
     die(&second, &left[1]);
     setup(&first);
     first.spec.storage = SANDBOX_STORAGE_VOLUME;
-    first.spec.lower = lower;
-    first.spec.lower_count = 1;
+    give_up(&first, "workspace");
     assert_int_equal(make_of(&first, "j", 1, &err), 0);
     assert_int_equal(sandbox_start(first.sb, &live_events, &first, &err), 0);
     assert_int_equal(loop_run(first.loop, &first.is_ready, &err), 0);
@@ -337,10 +364,10 @@ static void older_attempts_go_and_other_runs_stay(void **state)
     assert_false(is_there(volume));
     assert_true(is_there(others.name));
     finish(&third);
-    attach_well(&other, "i", 1, &others);
-    finish(&other);
     finish(&first);
     finish(&second);
+    if (attach_or_end(&other, "i", 1, &others))
+        finish(&other);
 }
 
 static void taking_one_over_removes_the_others(void **state)
@@ -352,8 +379,11 @@ static void taking_one_over_removes_the_others(void **state)
     die(&second, &left[1]);
     start_of(&first, "k", 1);
     die(&first, &left[0]);
-    attach_well(&second, "k", 2, &left[1]);
+    attach_of(&second, "k", 2, &left[1]);
+    if (!is_closed(&second))
+        assert_int_equal(second.ready_result, 0);
     assert_false(is_there(left[0].name));
+    assert_true(is_there(left[1].name));
     finish(&second);
     finish(&first);
 }
@@ -484,7 +514,8 @@ static void a_restart_may_leave_the_sandbox(void **state)
     restart_engine(&f, "inspect", &left);
     assert_string_equal(f.lost.text,
                         "the container engine was restarted: the sandbox lives on, the connection does not");
-    attach_well(&f, "r", 1, &left);
+    if (!attach_or_end(&f, "r", 1, &left))
+        return;
     assert_sh(&f, "echo hi", 0, "hi\n");
     finish(&f);
 }
