@@ -75,6 +75,8 @@ static const char *const v1[LOCKDOWN_FILES] = {
     [LOCKDOWN_OOM] = "500\n",
     [LOCKDOWN_MEMINFO] = "MemTotal:  1 kB\nSwapTotal:  1048576 kB\n",
     [LOCKDOWN_SHM_RMID] = "1\n",
+    [LOCKDOWN_CALLS] = "io_uring_setup 1\nptrace 1\nmemfd_create 1\nprocess_vm_readv 1\nopenat2 38\n"
+                       "vmsplice 38\nsetxattr 95\n",
     [LOCKDOWN_V1_MEMORY] = MEMORY "\n",
     [LOCKDOWN_V1_MEMSW] = MEMORY "\n",
     [LOCKDOWN_V1_PIDS] = "64\n",
@@ -140,6 +142,8 @@ static void prepare(struct fixture *f)
         .arena = ARENA_INIT(16 * MIB),
     };
     f->l = (struct lockdown){ .spec = &f->spec,
+                              .kind = &engine_kind_docker,
+                              .container_name = "agentbox-r1-1",
                               .image = &image,
                               .image_ref = image.id,
                               .guest_argv = argv,
@@ -258,6 +262,8 @@ static const struct lie {
     { "user", INSPECT, "\"User\":\"65532:65532\"", "\"User\":\"\"", "the engine says ''" },
     { "seccomp", LOCKDOWN_STATUS, "Seccomp:\t2", "Seccomp:\t0", "no filter" },
     { "seccomp", INSPECT, "seccomp={", "seccomp={ ", "the engine uses another profile" },
+    { "seccomp", LOCKDOWN_CALLS, "openat2 38", "openat2 22", "calls that it closes are open" },
+    { "seccomp", LOCKDOWN_CALLS, NULL, NULL, "calls that it closes are open" },
     { "apparmor", INSPECT, "\"AppArmorProfile\":\"\"", "\"AppArmorProfile\":\"unconfined\"", "unconfined" },
     { "apparmor", INSPECT, "no-new-privileges:true", "apparmor=unconfined", "unconfined" },
     { "privileged", INSPECT, "\"Privileged\":false", "\"Privileged\":true", "privileged" },
@@ -294,6 +300,8 @@ static const struct lie {
       "/tmp has no size" },
     { "tmpfs", LOCKDOWN_MOUNTS, "tmpfs tmpfs rw,size=16384k,nr_inodes=4096\n11", "ext4 /dev/vda rw\n11",
       "/var/lib/x is no tmpfs; is it a link in the image?" },
+    { "tmpfs", LOCKDOWN_MOUNTS, "size=16384k,nr_inodes=4096\n9", "size=16384k\n9",
+      "/tmp has another number of inodes" },
     { "tmpfs", INSPECT, "\"/dev/shm\":\"rw", "\"/dev/shm\":\"ro", "/dev/shm: the engine says otherwise" },
     { "workspace", LOCKDOWN_MOUNTS, "size=32768k", "size=132768k", "/workspace has another size" },
     { "workspace", LOCKDOWN_MOUNTS, "/workspace rw", "/elsewhere rw",
@@ -325,6 +333,8 @@ static const struct lie {
     { "devices", LOCKDOWN_V1_DEVICES, "b *:* m", "a *:* rwm", "all: 'a *:* rwm'" },
     { "devices", LOCKDOWN_MOUNTS, "/dev rw,nosuid - tmpfs tmpfs", "/dev rw,nosuid - devtmpfs devtmpfs",
       "/dev is the host's" },
+    { "devices", LOCKDOWN_MOUNTS, "11 1", "14 3 0:6 /sda /dev/sda rw - devtmpfs devtmpfs rw\n11 1",
+      "the host's /dev/sda" },
     { "masked_paths", INSPECT, "\"/proc/kcore\",", "", "the engine says otherwise" },
     { "masked_paths", LOCKDOWN_MOUNTS, NULL, NULL, "unknown" },
     { "readonly_paths", INSPECT, "\"ReadonlyPaths\":[\"/proc/sys\"]", "\"ReadonlyPaths\":null",
@@ -438,13 +448,50 @@ static void a_masked_path_that_shows_is_found(void **state)
     prepare(&f);
     make_inspect(&f);
     n = lockdown_uncovered(&f.l, span_of(mountinfo), paths, 64);
-    assert_int_equal(n, 41); /* all of /proc but kcore */
+    assert_int_equal(n, 54); /* all but kcore */
     assert_string_equal(paths[0], "/proc/acpi");
+    /* what is mounted read-only over itself is not covered */
+    n = lockdown_uncovered(&f.l, span_of("1 1 0:1 /bus /proc/bus ro - proc proc rw\n"), paths, 64);
+    assert_int_equal(n, 55);
     f.evidence.exposed = "/proc/keys";
     assert_int_equal(verify(&f), -ERR_POLICY);
     assert_string_equal(row(&f, "masked_paths")->found, "/proc/keys can be seen");
     assert_string_equal(f.err.hint,
                         "see `agentbox doctor`; to do without it, say sandbox.lower: [masked_paths]");
+    done(&f);
+}
+
+static void all_that_failed_is_named(void **state)
+{
+    struct fixture f;
+
+    prepare(&f);
+    make_inspect(&f);
+    f.files[LOCKDOWN_V1_PIDS] = f.files[LOCKDOWN_V1_QUOTA] = f.files[LOCKDOWN_V1_MEMORY] = NULL;
+    assert_int_equal(verify(&f), -ERR_POLICY);
+    assert_string_equal(f.err.text,
+                        "the lock-down is not as asked: memory: asked '208 MiB (128 MiB for processes, the "
+                        "rest for tmpfs)', found 'no limit inside'; nor are: cpus, pids");
+    assert_string_equal(f.err.hint, "see `agentbox doctor`; to do without them, say sandbox.lower: [memory, "
+                                    "cpus, pids]");
+    f.files[LOCKDOWN_NET] = NULL;
+    assert_int_equal(verify(&f), -ERR_POLICY);
+    assert_string_equal(f.err.hint, "this engine cannot hold a sandbox; see `agentbox doctor`");
+    done(&f);
+}
+
+/* In a user namespace no device can be made, and its cgroup lists none. */
+static void mapped_user_ids_need_no_list_of_devices(void **state)
+{
+    struct fixture f;
+
+    prepare(&f);
+    make_inspect(&f);
+    f.files[LOCKDOWN_V1_DEVICES] = "a *:* rwm\n";
+    assert_int_equal(verify(&f), -ERR_POLICY);
+    f.files[LOCKDOWN_UID_MAP] = "         0     100000      65536\n";
+    assert_int_equal(verify(&f), 0);
+    assert_string_equal(row(&f, "userns")->found, "user ids are mapped");
     done(&f);
 }
 
@@ -625,6 +672,8 @@ int main(void)
         cmocka_unit_test(every_row_has_a_lie_and_a_probe),
         cmocka_unit_test(a_runtime_that_is_ignored_is_found),
         cmocka_unit_test(a_masked_path_that_shows_is_found),
+        cmocka_unit_test(all_that_failed_is_named),
+        cmocka_unit_test(mapped_user_ids_need_no_list_of_devices),
         cmocka_unit_test(a_host_without_swap_needs_no_limit),
         cmocka_unit_test(no_evidence_at_all_passes_nothing),
         cmocka_unit_test(a_lowered_row_is_neither_asked_nor_verified),
