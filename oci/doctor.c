@@ -72,6 +72,15 @@ static const struct limit {
     { "PidsLimit", "pids", DOCTOR_FAIL, "limit the number of processes" },
 };
 
+/* Podman of an ordinary user says that it can, and does not. */
+static bool is_limit_kept(const struct tree *info, const char *member)
+{
+    const bool is_given_away = !tree_bool(tree_get(info, "Rootless"), false) ||
+                               !tree_is_string(tree_get(info, "CgroupVersion"), "1");
+
+    return is_given_away && tree_bool(tree_get(info, member), true);
+}
+
 static void read_limits(const struct tree *info, struct doctor_report *report)
 {
     const char *missing = NULL;
@@ -80,7 +89,7 @@ static void read_limits(const struct tree *info, struct doctor_report *report)
         const struct limit *limit = &limit_table[i];
         struct doctor_row *row;
 
-        if (tree_bool(tree_get(info, limit->member), true))
+        if (is_limit_kept(info, limit->member))
             continue;
         missing = limit->row;
         row = add(report, limit->row, limit->when_missing, "the engine cannot %s", limit->what);
@@ -122,7 +131,7 @@ static void read_security(const struct tree *info, struct doctor_report *report)
         has_security(info, "apparmor")  ? "offered"
         : has_security(info, "selinux") ? "SELinux instead"
                                         : "not on this host");
-    if (has_security(info, "rootless"))
+    if (has_security(info, "rootless") || tree_bool(tree_get(info, "Rootless"), false))
         add(report, "userns", DOCTOR_OK, "rootless engine");
     else if (has_security(info, "userns"))
         add(report, "userns", DOCTOR_OK, "user ids are mapped");
@@ -147,13 +156,12 @@ static void read_runtimes(const struct tree *info, struct doctor_report *report)
 
 static void read_podman(struct doctor_report *report)
 {
-    struct doctor_row *row = add(report, "podman", DOCTOR_WARN,
-                                 "Podman ignores some settings in silence: runtime, "
-                                 "masked and read-only paths, inline seccomp profiles");
+    struct doctor_row *row =
+        add(report, "podman", DOCTOR_WARN,
+            "Podman runs one runtime, and closes a container whose client goes: a run that is resumed "
+            "goes on from its last checkpoint, in a new one");
 
-    hint(row, "a run verifies each and refuses what is not so; lower: [masked_paths, readonly_paths], "
-              "seccomp: default, "
-              "or use Docker Engine");
+    hint(row, "sandbox.runtime must be the default, or that of its own settings");
 }
 
 static void read_storage(const struct tree *info, struct doctor_report *report)
@@ -241,43 +249,118 @@ static void report_leftovers(struct engine *engine, struct doctor_report *report
     sweep_free(sweep);
 }
 
-static void ask_engine(struct engine *engine, struct doctor_report *report)
+/* ---- trying ---- */
+
+static void report_trial(const struct trial *trial, struct doctor_report *report)
+{
+    if (!trial->image[0])
+        hint(add(report, "lock-down", DOCTOR_WARN, "not tried: the engine has no image"),
+             "`docker pull debian:12-slim` (or podman), and ask again");
+    else if (trial->result < 0)
+        add_error(report, "lock-down", &trial->err);
+    else
+        add(report, "lock-down", DOCTOR_OK, "%zu rows verified on a sandbox", lockdown_row_count());
+}
+
+const char *doctor_row_state(const struct trial *trial, size_t index)
+{
+    if (!trial->is_tried)
+        return "unknown";
+    return trial->rows[index].state == SANDBOX_ROW_VERIFIED ? "enforced" : "not available";
+}
+
+static void find_image(struct engine *engine, char ret[128])
+{
+    const struct engine_request req = { .path = "/images/json" };
+    struct engine_answer answer;
+    struct engine_call *call = NULL;
+    struct err why;
+
+    ret[0] = '\0';
+    if (engine_wait(engine, &req, &call, &answer, &why) >= 0)
+        trial_pick_image(answer.tree, ret);
+    engine_call_free(call);
+}
+
+/* Whether it answered; `image` is one that it has. */
+static bool ask_engine(struct engine *engine, struct doctor_engine *ret, char image[128])
 {
     const struct engine_request req = { .path = "/info" };
+    const struct engine_about *about = engine_about(engine);
     struct engine_answer answer;
     struct engine_call *call = NULL;
     struct err why;
 
     if (engine_describe_wait(engine, &why) < 0) {
-        add_error(report, "engine", &why);
-        return;
+        add_error(&ret->report, "engine", &why);
+        return false;
     }
-    report_engine(engine, report);
+    snprintf(ret->version, sizeof(ret->version), "%s %.60s", engine_kind(engine)->name, about->version);
+    report_engine(engine, &ret->report);
     if (engine_wait(engine, &req, &call, &answer, &why) < 0)
-        add_error(report, "info", &why);
+        add_error(&ret->report, "info", &why);
     else
-        doctor_read_info(answer.tree, engine_about(engine)->is_podman, report);
+        doctor_read_info(answer.tree, about->is_podman, &ret->report);
     engine_call_free(call);
-    report_leftovers(engine, report);
+    report_leftovers(engine, &ret->report);
+    find_image(engine, image);
+    return true;
 }
 
-int doctor_run(struct loop *loop, struct http *http, const char *engine_name, struct doctor_report *ret,
-               struct err *err)
+static int examine(struct loop *loop, struct http *http, const char *name, const struct endpoint *at,
+                   struct doctor_engine *ret, struct err *err)
+{
+    struct engine *engine = NULL;
+    char image[128] = "";
+    bool is_there;
+    int r = engine_new(loop, http, at, &engine, err);
+
+    if (r < 0)
+        return r;
+    snprintf(ret->url, sizeof(ret->url), "%s", at->url);
+    is_there = ask_engine(engine, ret, image);
+    engine_free(engine);
+    if (is_there && image[0])
+        r = trial_run(loop, http, name, image, &ret->trial, err);
+    if (is_there && r >= 0)
+        report_trial(&ret->trial, &ret->report);
+    return r;
+}
+
+static int examine_others(struct loop *loop, struct http *http, struct arena *arena,
+                          struct doctor_engine ret[DOCTOR_ENGINES], struct err *err)
+{
+    const char *url;
+    struct endpoint at;
+    int count = 1, r = 0;
+
+    for (size_t i = 0; count < DOCTOR_ENGINES && r >= 0; i++) {
+        url = endpoint_usual(i, &endpoint_env_process, arena);
+        if (!url)
+            break;
+        if (strcmp(url, ret[0].url) == 0 || endpoint_resolve(url, &endpoint_env_process, arena, &at, NULL) < 0)
+            continue;
+        ret[count] = (struct doctor_engine){ .report.is_fine = true };
+        r = examine(loop, http, url, &at, &ret[count++], err);
+    }
+    return r < 0 ? r : count;
+}
+
+int doctor_run(struct loop *loop, struct http *http, const char *name,
+               struct doctor_engine ret[DOCTOR_ENGINES], struct err *err)
 {
     struct arena arena = ARENA_INIT(32 * 1024 * 1024);
-    struct engine *engine = NULL;
     struct endpoint at;
     struct err why;
     int r = 0;
 
-    *ret = (struct doctor_report){ .is_fine = true };
-    if (endpoint_resolve(engine_name, &endpoint_env_process, &arena, &at, &why) < 0)
-        add_error(ret, "engine", &why);
+    ret[0] = (struct doctor_engine){ .report.is_fine = true };
+    if (endpoint_resolve(name, &endpoint_env_process, &arena, &at, &why) < 0)
+        add_error(&ret[0].report, "engine", &why);
     else
-        r = engine_new(loop, http, &at, &engine, err);
-    if (engine)
-        ask_engine(engine, ret);
-    engine_free(engine);
+        r = examine(loop, http, name, &at, &ret[0], err);
+    if (r >= 0)
+        r = !name || strcmp(name, "auto") == 0 ? examine_others(loop, http, &arena, ret, err) : 1;
     arena_done(&arena);
     return r;
 }

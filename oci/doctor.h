@@ -2,7 +2,8 @@
 /*
  * What an engine offers, as rows for `agentbox doctor`: reachable, version, cgroups,
  * seccomp, AppArmor, user namespaces, limits that it cannot enforce, what Podman
- * ignores in silence, what runs have left behind. It asks only; nothing is made.
+ * ignores in silence, what runs have left behind. Then a sandbox is made there of any image that the engine
+ * has, and removed again (trial.h): which rows of the lock-down are enforced is seen, not believed.
  *
  * A row that fails names the row of the lock-down that a run would stumble over, and
  * what to do about it.
@@ -12,6 +13,7 @@
 
 #include "core/base/http.h"
 #include "oci/endpoint.h"
+#include "oci/trial.h"
 
 enum doctor_state { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL };
 
@@ -30,14 +32,27 @@ struct doctor_report {
     bool is_fine; /* no row fails */
 };
 
+#define DOCTOR_ENGINES 8
+
+struct doctor_engine {
+    char url[256]; /* "" when there is none */
+    char version[96];
+    struct doctor_report report;
+    struct trial trial;
+};
+
 const char *doctor_state_name(enum doctor_state state); /* "ok", "warn", "fail" */
 
-/* For verbs: runs the loop until all is asked. `engine` as in sandbox.engine. Only lack of memory is an
- * error: an engine that cannot be reached is a row. */
-int doctor_run(struct loop *loop, struct http *http, const char *engine, struct doctor_report *ret,
-               struct err *err);
+/* For verbs: runs the loop until all is asked. `engine` as in sandbox.engine: the first of `ret` is the one it
+ * means; with "auto" every other that is found in a usual place follows. Returns how many. Only lack of memory
+ * is an error: an engine that cannot be reached is a row. */
+int doctor_run(struct loop *loop, struct http *http, const char *engine,
+               struct doctor_engine ret[DOCTOR_ENGINES], struct err *err);
 
-/* Pure: rows from GET /info. `is_podman` and `is_local` change what is said. */
+/* Pure: what a row of the trial is to people: "enforced", "not available", or "unknown" when it was not tried. */
+const char *doctor_row_state(const struct trial *trial, size_t index);
+
+/* Pure: rows from GET /info. `is_podman` changes what is said. */
 struct tree;
 void doctor_read_info(const struct tree *info, bool is_podman, struct doctor_report *ret);
 

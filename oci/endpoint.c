@@ -279,18 +279,34 @@ static int active_context(const struct resolver *r, const char *dir, const char 
     return code;
 }
 
+/* The socket of that row, if there is one; NULL also when there is no memory to say so. */
+static const char *usual_socket(const struct resolver *r, size_t row)
+{
+    const char *prefix = usual_sockets[row].variable ? get(r, usual_sockets[row].variable) : "";
+    const char *path = prefix ? arena_printf(r->arena, "%s%s", prefix, usual_sockets[row].path) : NULL;
+
+    return path && r->env->is_socket(r->env->data, path) ? path : NULL;
+}
+
+const char *endpoint_usual(size_t index, const struct endpoint_env *env, struct arena *arena)
+{
+    const struct resolver r = { env, arena, NULL, NULL };
+
+    for (size_t i = 0; i < sizeof(usual_sockets) / sizeof(usual_sockets[0]); i++) {
+        const char *path = usual_socket(&r, i);
+
+        if (path && index-- == 0)
+            return arena_printf(arena, "unix://%s", path);
+    }
+    return NULL;
+}
+
 static int use_usual_socket(const struct resolver *r)
 {
     for (size_t i = 0; i < sizeof(usual_sockets) / sizeof(usual_sockets[0]); i++) {
-        const char *prefix = usual_sockets[i].variable ? get(r, usual_sockets[i].variable) : "";
-        const char *path;
+        const char *path = usual_socket(r, i);
 
-        if (!prefix)
-            continue;
-        path = arena_printf(r->arena, "%s%s", prefix, usual_sockets[i].path);
         if (!path)
-            return no_memory(r);
-        if (!r->env->is_socket(r->env->data, path))
             continue;
         r->ret->source = "the usual place";
         r->ret->url = arena_printf(r->arena, "unix://%s", path);

@@ -48,6 +48,9 @@ extern const struct endpoint_env endpoint_env_process; /* the real one */
 int endpoint_resolve(const char *engine, const struct endpoint_env *env, struct arena *arena,
                      struct endpoint *ret, struct err *err);
 
+/* The usual sockets that are there, by number from 0, as URLs; NULL past the end. Strings live in `arena`. */
+const char *endpoint_usual(size_t index, const struct endpoint_env *env, struct arena *arena);
+
 /* Sockets by which engines of this machine are usually driven; NULL-terminated. No sandbox may see one. */
 extern const char *const endpoint_known_sockets[];
 

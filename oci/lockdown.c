@@ -46,6 +46,11 @@ const char *lockdown_row_name(size_t index)
     return index < lockdown_table_count ? lockdown_table[index].name : NULL;
 }
 
+const char *lockdown_row_evidence(size_t index)
+{
+    return index < lockdown_table_count ? lockdown_table[index].evidence : NULL;
+}
+
 const char *lockdown_row_probe(size_t index)
 {
     return index < lockdown_table_count ? lockdown_table[index].probe : NULL;

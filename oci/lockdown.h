@@ -114,6 +114,7 @@ size_t lockdown_row_count(void);
 bool lockdown_is_strict(const struct lockdown *l); /* the profile is ours */
 bool lockdown_is_lowered(const struct lockdown *l, const char *row);
 const char *lockdown_row_name(size_t index);  /* NULL past the end */
+const char *lockdown_row_evidence(size_t index); /* where its verification looks */
 const char *lockdown_row_probe(size_t index); /* its probe in the live tests */
 
 /* Read spec->lower, and refuse what no row lets pass: root without `user` lowered, mounts that are the

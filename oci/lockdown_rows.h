@@ -29,6 +29,7 @@ enum {
 struct lockdown_row {
     const char *name;
     const char *title;
+    const char *evidence;
     unsigned flags;
     const char *probe;
     void (*ask)(const struct lockdown *l, char ret[ROW_TEXT]);
