@@ -168,7 +168,8 @@ int blueprint_set_mountpoint(struct blueprint *b, const char *mountpoint, struct
     const size_t len = strlen(mountpoint);
 
     if (mountpoint[0] != '/' || len + sizeof(b->seccomp_file) + 1 > sizeof(b->seccomp_path))
-        return err_set(err, ERR_PROTOCOL, "the engine does not say where the volume '%s' is", b->guest_volume);
+        return err_set(err, ERR_PROTOCOL, "the engine does not say where the volume '%s' is",
+                       b->guest_volume);
     snprintf(b->seccomp_path, sizeof(b->seccomp_path), "%s/%s", mountpoint, b->seccomp_file);
     b->lockdown.seccomp_path = b->seccomp_path;
     return 0;

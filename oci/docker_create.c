@@ -27,6 +27,21 @@ int docker_create_clear(struct docker_sandbox *sb)
     return docker_sandbox_ask_container(sb, "DELETE", "?force=1&v=1", on_cleared);
 }
 
+/* In the words of Docker Engine: "Unknown runtime specified x", "unknown or invalid runtime name: x". */
+static bool is_runtime_missing(const struct docker_sandbox *sb)
+{
+    return strcmp(sb->blueprint.spec->runtime, "default") != 0 && strcasestr(sb->err.text, "unknown") &&
+           strstr(sb->err.text, "runtime");
+}
+
+static void on_runtimes(void *data, int result, const struct engine_answer *answer, const struct err *err)
+{
+    struct docker_sandbox *sb = data;
+
+    docker_explain_runtime(sb->blueprint.spec->runtime, result >= 0 ? answer->tree : NULL, &sb->err);
+    docker_sandbox_fail(sb);
+}
+
 static void on_created(void *data, int result, const struct engine_answer *answer, const struct err *err)
 {
     struct docker_sandbox *sb = data;
@@ -53,6 +68,11 @@ static void on_created(void *data, int result, const struct engine_answer *answe
         return;
     }
     sb->has_made = false;
+    if (is_runtime_missing(sb)) {
+        if (docker_sandbox_ask(sb, "GET", "/info", span_make(NULL, 0), on_runtimes) < 0)
+            docker_sandbox_fail(sb);
+        return;
+    }
     docker_explain_create(&sb->err);
     docker_sandbox_fail(sb);
 }
@@ -64,11 +84,10 @@ int docker_create(struct docker_sandbox *sb)
     char path[160];
     int r;
 
-    snprintf(path, sizeof(path), "%s/create%s%s", kind->containers, kind->is_libpod ? "" : "?name=",
-             kind->is_libpod ? "" : sb->blueprint.container_name);
-    r = kind->is_libpod
-            ? libpod_write(&sb->blueprint.lockdown, sb->blueprint.container_name, &body, &sb->err)
-            : lockdown_write(&sb->blueprint.lockdown, &body, &sb->err);
+    snprintf(path, sizeof(path), "%s/create%s%s", kind->containers,
+             kind->is_libpod ? "" : "?name=", kind->is_libpod ? "" : sb->blueprint.container_name);
+    r = kind->is_libpod ? libpod_write(&sb->blueprint.lockdown, sb->blueprint.container_name, &body, &sb->err)
+                        : lockdown_write(&sb->blueprint.lockdown, &body, &sb->err);
     if (r >= 0) {
         sb->has_made = true; /* from here on, whatever the answer */
         r = docker_sandbox_ask(sb, "POST", path, buf_span(&body), on_created);

@@ -4,7 +4,32 @@
 
 #include "core/base/units.h"
 
+#include <stdio.h>
 #include <string.h>
+
+/* Keys of "Runtimes", but for containerd's names of those that stand there too. */
+static void list_runtimes(const struct tree *info, char *ret, size_t size)
+{
+    size_t n = 0;
+
+    ret[0] = '\0';
+    tree_each (runtime, tree_get(info, "Runtimes")) {
+        if (n < size && !memchr(runtime->key.ptr, '.', runtime->key.len))
+            n += (size_t) snprintf(ret + n, size - n, "%s%.40s", n ? ", " : "", runtime->key.ptr);
+    }
+}
+
+void docker_explain_runtime(const char *runtime, const struct tree *info, struct err *err)
+{
+    char names[300];
+
+    list_runtimes(info, names, sizeof(names));
+    err_set(err, ERR_ENGINE, "the engine has no runtime '%.60s'", runtime);
+    if (names[0])
+        err_hint(err, "it has: %s; name one of them in sandbox.runtime, or leave that out", names);
+    else
+        err_hint(err, "sandbox.runtime must be one that the engine has; `agentbox doctor` lists them");
+}
 
 void docker_explain_create(struct err *err)
 {
@@ -15,9 +40,7 @@ void docker_explain_create(struct err *err)
         err_recode(err, ERR_ENGINE);
     if (err->hint[0])
         return;
-    if (strstr(err->text, "runtime"))
-        err_hint(err, "sandbox.runtime must be one that the engine has; `agentbox doctor` lists them");
-    else if (is_missing)
+    if (is_missing)
         err_hint(err, "was the image removed meanwhile? `docker images` shows what is there");
     else
         err_hint(err,

@@ -10,6 +10,8 @@
 #include "core/base/tree.h"
 
 /* A create or start that was refused. */
+/* A runtime that the engine has not: `info` is its GET /info, NULL when that failed. */
+void docker_explain_runtime(const char *runtime, const struct tree *info, struct err *err);
 void docker_explain_create(struct err *err);
 void docker_explain_start(struct err *err);
 

@@ -19,7 +19,7 @@ int docker_prepare_fence(struct docker_sandbox *sb);
 int docker_prepare_look(struct docker_sandbox *sb);
 int docker_prepare_scan(struct docker_sandbox *sb);
 int docker_prepare_intent(struct docker_sandbox *sb);
-int docker_prepare_guest(struct docker_sandbox *sb);     /* puts it into its volume */
+int docker_prepare_guest(struct docker_sandbox *sb); /* puts it into its volume */
 int docker_prepare_workspace(struct docker_sandbox *sb);
 int docker_prepare_spaces(struct docker_sandbox *sb); /* from here on there may be a volume to remove */
 

@@ -338,7 +338,8 @@ static int examine_others(struct loop *loop, struct http *http, struct arena *ar
         url = endpoint_usual(i, &endpoint_env_process, arena);
         if (!url)
             break;
-        if (strcmp(url, ret[0].url) == 0 || endpoint_resolve(url, &endpoint_env_process, arena, &at, NULL) < 0)
+        if (strcmp(url, ret[0].url) == 0 ||
+            endpoint_resolve(url, &endpoint_env_process, arena, &at, NULL) < 0)
             continue;
         ret[count] = (struct doctor_engine){ .report.is_fine = true };
         r = examine(loop, http, url, &at, &ret[count++], err);

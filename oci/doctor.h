@@ -43,13 +43,14 @@ struct doctor_engine {
 
 const char *doctor_state_name(enum doctor_state state); /* "ok", "warn", "fail" */
 
-/* For verbs: runs the loop until all is asked. `engine` as in sandbox.engine: the first of `ret` is the one it
- * means; with "auto" every other that is found in a usual place follows. Returns how many. Only lack of memory
- * is an error: an engine that cannot be reached is a row. */
+/* For verbs: runs the loop until all is asked. `engine` as in sandbox.engine: the first of `ret` is the one
+ * it means; with "auto" every other that is found in a usual place follows. Returns how many. Only lack of
+ * memory is an error: an engine that cannot be reached is a row. */
 int doctor_run(struct loop *loop, struct http *http, const char *engine,
                struct doctor_engine ret[DOCTOR_ENGINES], struct err *err);
 
-/* Pure: what a row of the trial is to people: "enforced", "not available", or "unknown" when it was not tried. */
+/* Pure: what a row of the trial is to people: "enforced", "not available", or "unknown" when it was not
+ * tried. */
 const char *doctor_row_state(const struct trial *trial, size_t index);
 
 /* Pure: rows from GET /info. `is_podman` changes what is said. */

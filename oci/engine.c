@@ -240,7 +240,8 @@ static bool take_ping(struct engine_call *call, int *ret, struct err *err)
 
     if (call->answer.status != 200 || !call->offered.api_newest[0])
         return false;
-    memcpy(libpod, about->libpod, sizeof(libpod)); /* told by the headers of the same answer, or an earlier one */
+    memcpy(libpod, about->libpod,
+           sizeof(libpod)); /* told by the headers of the same answer, or an earlier one */
     *about = call->offered;
     about->is_podman = is_podman;
     memcpy(about->libpod, libpod, sizeof(libpod));

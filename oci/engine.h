@@ -47,9 +47,9 @@ struct engine_about {
 };
 
 struct engine_request {
-    const char *method;       /* NULL = GET */
-    const char *path;         /* behind the version, encoded: "/containers/create?name=x"; "/libpod/..." too */
-    struct span body;         /* ptr NULL = none */
+    const char *method; /* NULL = GET */
+    const char *path;   /* behind the version, encoded: "/containers/create?name=x"; "/libpod/..." too */
+    struct span body;   /* ptr NULL = none */
     const char *content_type; /* NULL = application/json */
     const char *header;       /* one more "Name: value", or NULL */
     int64_t deadline_ms;      /* 0 = ENGINE_DEADLINE_MS; negative: none, only idle_ms */
@@ -91,7 +91,7 @@ int engine_attach(struct engine *engine, const char *path, engine_stream_fn *fn,
                   struct engine_call **ret, struct err *err);
 
 const struct engine_about *engine_about(const struct engine *engine); /* empty strings before engine_open() */
-const struct engine_kind *engine_kind(const struct engine *engine); /* likewise: Docker Engine's */
+const struct engine_kind *engine_kind(const struct engine *engine);   /* likewise: Docker Engine's */
 const struct endpoint *engine_endpoint(const struct engine *engine);
 struct loop *engine_loop(const struct engine *engine);
 

@@ -20,8 +20,9 @@ const struct engine_kind engine_kind_docker = {
 static const char *const podman_ipc[] = { "none", "private", "shareable", NULL };
 
 /* passwd and group: of a user that the image does not know. */
-static const char *const podman_files[] = { "/etc/resolv.conf", "/etc/hostname", "/etc/hosts", "/etc/passwd",
-                                            "/etc/group",       "/run/.containerenv", NULL };
+static const char *const podman_files[] = {
+    "/etc/resolv.conf", "/etc/hostname", "/etc/hosts", "/etc/passwd", "/etc/group", "/run/.containerenv", NULL
+};
 
 const struct engine_kind engine_kind_podman = {
     .name = "Podman",

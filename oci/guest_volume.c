@@ -11,8 +11,8 @@
 #define WORKSPACE_AT   "/agentbox-volumes"
 #define WORKSPACE_NAME "workspace"
 
-/* The profile lies beside the program, for engines that want its path on their own machine: it is there as long as the
- * program is, and nobody else can write there. */
+/* The profile lies beside the program, for engines that want its path on their own machine: it is there as
+ * long as the program is, and nobody else can write there. */
 static int pack_guest(const struct blueprint *b, struct buf *out, struct err *err)
 {
     const bool has_profile = b->lockdown.kind->seccomp_is_path && b->lockdown.seccomp;

@@ -245,7 +245,8 @@ static int put_security(const struct lockdown *l, struct json_writer *w, const s
     return 0;
 }
 
-static void put_volume(struct json_writer *w, const char *name, const char *target, const char *const *options)
+static void put_volume(struct json_writer *w, const char *name, const char *target,
+                       const char *const *options)
 {
     json_object(w);
     json_put_string(w, "Name", name);
@@ -290,7 +291,8 @@ static int put_binds(struct json_writer *w, const struct tree *mounts, struct er
     tree_each (mount, mounts) {
         if (tree_is_string(tree_get(mount, "Type"), "volume"))
             continue;
-        if (!tree_is_string(tree_get(mount, "Type"), "bind") || !tree_bool(tree_get(mount, "ReadOnly"), false))
+        if (!tree_is_string(tree_get(mount, "Type"), "bind") ||
+            !tree_bool(tree_get(mount, "ReadOnly"), false))
             return untranslated("Mounts", err);
         json_object(w);
         json_put_string(w, "type", "bind");
@@ -307,8 +309,8 @@ static int put_binds(struct json_writer *w, const struct tree *mounts, struct er
     return 0;
 }
 
-/* What its command line would add, or its server's settings: systemd's way of starting, variables of the host,
- * volumes of the image (they are covered like elsewhere). */
+/* What its command line would add, or its server's settings: systemd's way of starting, variables of the
+ * host, volumes of the image (they are covered like elsewhere). */
 static void put_own(struct json_writer *w)
 {
     json_put_string(w, "systemd", "false");

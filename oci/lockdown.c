@@ -160,7 +160,8 @@ void lockdown_ask(const struct lockdown *l, struct sandbox_row rows[LOCKDOWN_ROW
 }
 
 /* ", memory, pids": the names of all that failed, behind the first. */
-static void list_others(const struct sandbox_row *rows, const struct sandbox_row *first, char *ret, size_t size)
+static void list_others(const struct sandbox_row *rows, const struct sandbox_row *first, char *ret,
+                        size_t size)
 {
     size_t n = 0;
 
@@ -170,14 +171,18 @@ static void list_others(const struct sandbox_row *rows, const struct sandbox_row
             n += (size_t) snprintf(ret + n, size - n, ", %s", row->name);
 }
 
-static int refuse(const struct sandbox_row *rows, const struct sandbox_row *first, bool can_be_lowered,
-                  struct err *err)
+static int refuse(const struct lockdown *l, const struct sandbox_row *rows, const struct sandbox_row *first,
+                  bool can_be_lowered, struct err *err)
 {
     char others[ROW_TEXT * 2];
 
     list_others(rows, first, others, sizeof(others));
     err_set(err, ERR_POLICY, "the lock-down is not as asked: %s: asked '%s', found '%s'%s%s", first->name,
             first->asked, first->found, *others ? "; nor are: " : "", *others ? others + 2 : "");
+    if (!can_be_lowered && strcmp(l->spec->runtime, "default") != 0)
+        return err_hint(
+            err, "what runs under '%.60s' does not show that it is locked down: leave sandbox.runtime out",
+            l->spec->runtime);
     if (!can_be_lowered)
         return err_hint(err, "this engine cannot hold a sandbox; see `agentbox doctor`");
     return err_hint(err, "see `agentbox doctor`; to do without %s, say sandbox.lower: [%s%s]",
@@ -201,7 +206,7 @@ int lockdown_verify(const struct lockdown *l, const struct lockdown_evidence *e,
         first = first ? first : &rows[i];
         can_be_lowered = can_be_lowered && !(lockdown_table[i].flags & ROW_FIXED);
     }
-    return first ? refuse(rows, first, can_be_lowered, err) : 0;
+    return first ? refuse(l, rows, first, can_be_lowered, err) : 0;
 }
 
 int lockdown_digest(const struct lockdown *l, char *ret, struct err *err)

@@ -60,13 +60,13 @@ struct lockdown_label {
 struct lockdown {
     const struct sandbox_spec *spec;
     const struct engine_kind *kind; /* of the engine it is for */
-    const struct image *image;     /* NULL: not known (plan without an engine) */
-    const char *image_ref;         /* what the request names: the id, or the name while it is not known */
-    const char *const *guest_argv; /* NULL-terminated; the program is LOCKDOWN_GUEST */
-    const char *guest_volume;      /* mounted read-only at LOCKDOWN_GUEST_DIR */
-    const char *workspace_volume;  /* `storage: volume` only */
-    const char *seccomp;           /* the profile's JSON; NULL: the engine's default */
-    const char *seccomp_path;      /* of the same on the engine's machine, where the kind asks for it */
+    const struct image *image;      /* NULL: not known (plan without an engine) */
+    const char *image_ref;          /* what the request names: the id, or the name while it is not known */
+    const char *const *guest_argv;  /* NULL-terminated; the program is LOCKDOWN_GUEST */
+    const char *guest_volume;       /* mounted read-only at LOCKDOWN_GUEST_DIR */
+    const char *workspace_volume;   /* `storage: volume` only */
+    const char *seccomp;            /* the profile's JSON; NULL: the engine's default */
+    const char *seccomp_path;       /* of the same on the engine's machine, where the kind asks for it */
     const char *container_name;
     const struct lockdown_label *labels;
     size_t label_count;
@@ -113,9 +113,9 @@ struct lockdown_evidence {
 size_t lockdown_row_count(void);
 bool lockdown_is_strict(const struct lockdown *l); /* the profile is ours */
 bool lockdown_is_lowered(const struct lockdown *l, const char *row);
-const char *lockdown_row_name(size_t index);  /* NULL past the end */
+const char *lockdown_row_name(size_t index);     /* NULL past the end */
 const char *lockdown_row_evidence(size_t index); /* where its verification looks */
-const char *lockdown_row_probe(size_t index); /* its probe in the live tests */
+const char *lockdown_row_probe(size_t index);    /* its probe in the live tests */
 
 /* Read spec->lower, and refuse what no row lets pass: root without `user` lowered, mounts that are the
  * engine's or the kernel's own (paths as given; mount_check() looks at the disk). ERR_POLICY with a hint. */

@@ -221,8 +221,8 @@ bool lockdown_is_strict(const struct lockdown *l)
     return l->seccomp && strcmp(l->spec->seccomp, "strict") == 0;
 }
 
-/* What the kernel answers to calls of the guest that the strict profile closes; each would fail otherwise too,
- * with another number. */
+/* What the kernel answers to calls of the guest that the strict profile closes; each would fail otherwise
+ * too, with another number. */
 static bool are_closed(struct span answers)
 {
     return span_is(answers, "io_uring_setup 1\nptrace 1\nmemfd_create 1\nprocess_vm_readv 1\nopenat2 38\n"

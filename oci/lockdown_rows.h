@@ -45,7 +45,7 @@ extern const size_t lockdown_table_count;
 
 const struct tree *row_host(const struct lockdown_evidence *e, const char *name);   /* HostConfig.NAME */
 const struct tree *row_config(const struct lockdown_evidence *e, const char *name); /* Config.NAME */
-bool row_is_empty(const struct tree *t); /* absent, null, "", [], {} */
+bool row_is_empty(const struct tree *t);               /* absent, null, "", [], {} */
 bool row_is_mapped(const struct lockdown_evidence *e); /* into a user namespace other than the host's */
 bool row_say(char found[ROW_TEXT], bool is_fine, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

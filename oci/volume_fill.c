@@ -22,7 +22,7 @@ struct volume_fill {
     char id[ENGINE_ID]; /* of the helper */
     char put_at[400];   /* encoded */
     char mountpoint[512];
-    int result;         /* of the filling, while the helper is removed */
+    int result; /* of the filling, while the helper is removed */
     volume_fill_fn *fn;
     void *data;
     struct err err;
@@ -37,8 +37,8 @@ static void put_labels(struct json_writer *w, const struct lockdown_label *label
     json_object_end(w);
 }
 
-static int write_volume(const struct volume_fill_request *req, const struct engine_kind *kind, struct buf *out,
-                        struct err *err)
+static int write_volume(const struct volume_fill_request *req, const struct engine_kind *kind,
+                        struct buf *out, struct err *err)
 {
     struct json_writer w;
     char size[40];
@@ -48,7 +48,8 @@ static int write_volume(const struct volume_fill_request *req, const struct engi
     json_put_string(&w, "Name", req->volume);
     json_put_string(&w, "Driver", "local");
     if (req->size_bytes > 0) {
-        snprintf(size, sizeof(size), "%s%lld", kind->has_size_in_o ? "size=" : "", (long long) req->size_bytes);
+        snprintf(size, sizeof(size), "%s%lld", kind->has_size_in_o ? "size=" : "",
+                 (long long) req->size_bytes);
         json_key(&w, "DriverOpts");
         json_object(&w);
         json_put_string(&w, kind->has_size_in_o ? "o" : "size", size);

@@ -9,6 +9,8 @@ packages_build='gcc libc6-dev meson ninja-build pkg-config python3 musl-tools ca
  libyajl-dev libyaml-dev libarchive-dev libuv1-dev libssl-dev'
 packages_run='busybox-static'
 packages_engine='docker.io iptables'
+# The engines of other kinds that the tests start, and runtimes beside runc.
+packages_engines='podman conmon crun uidmap rootlesskit'
 packages_test='libcmocka-dev clang clang-format universal-ctags python3-jsonschema docker-registry strace tmux jq procps openssl git
  tar zstd util-linux yara'
 
@@ -18,12 +20,18 @@ packages_clang_rt() {
     [ -z "$_version" ] || echo "libclang-rt-$_version-dev"
 }
 
+# gVisor, which not every architecture has.
+packages_runsc() {
+    ! apt-cache show runsc >/dev/null 2>&1 || echo runsc
+}
+
 packages_of() {
     for _group in "$@"; do
         case $_group in
         build) echo "$packages_build" ;;
         run) echo "$packages_run" ;;
         engine) echo "$packages_engine" ;;
+        engines) echo "$packages_engines" && packages_runsc ;;
         test) echo "$packages_test" && packages_clang_rt ;;
         *) die "no package group '$_group'" ;;
         esac

@@ -84,9 +84,9 @@ int request_read(struct request *r)
     return S_ISREG(st.st_mode) ? REQUEST_MORE : S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 }
 
-/* What the verification of the lock-down reads: a closed list of places, and what its own calls are answered. Safe: reading changes nothing there,
- * the guest has no right that the commands do not have, and the host is shown nothing that it could not see
- * in a command's output. */
+/* What the verification of the lock-down reads: a closed list of places, and what its own calls are answered.
+ * Safe: reading changes nothing there, the guest has no right that the commands do not have, and the host is
+ * shown nothing that it could not see in a command's output. */
 int request_probe(struct request *r)
 {
     static const char *const folders[] = { "/proc/", "/sys/" };

@@ -50,9 +50,9 @@ void setup(struct fixture *f);
 int make_of(struct fixture *f, const char *what, int number, struct err *err);
 int make(struct fixture *f, struct err *err);
 void give_up(struct fixture *f, const char *row); /* one more */
-void start(struct fixture *f);      /* make() and sandbox_start(), until on_ready */
-void start_well(struct fixture *f); /* setup() and start(), and it is ready */
-void finish(struct fixture *f);     /* removes it */
+void start(struct fixture *f);                    /* make() and sandbox_start(), until on_ready */
+void start_well(struct fixture *f);               /* setup() and start(), and it is ready */
+void finish(struct fixture *f);                   /* removes it */
 /* Every row is verified, but for those that were given up. */
 void assert_verified(const struct fixture *f);
 void print_rows(const struct fixture *f);

@@ -287,7 +287,8 @@ static void a_lowered_volume_is_the_users(void **state)
     if (f.ready_result < 0)
         fail_msg("%s", f.err.text);
     /* Podman gives a volume to its first user, and knows no mode */
-    assert_sh(&f, "touch x && stat -c '%u %a' .", 0, live_engine()->is_podman ? "65532 755\n" : "65532 700\n");
+    assert_sh(&f, "touch x && stat -c '%u %a' .", 0,
+              live_engine()->is_podman ? "65532 755\n" : "65532 700\n");
     finish(&f);
 }
 
@@ -323,6 +324,76 @@ static void a_declared_folder_is_read_only(void **state)
     finish(&f);
     assert_int_equal(unlink(file), 0);
     assert_int_equal(rmdir(folder), 0);
+}
+
+/* ---- runtimes ---- */
+
+static void try_runtime(struct fixture *f, const char *runtime)
+{
+    setup(f);
+    f->spec.runtime = runtime;
+    start(f);
+}
+
+/* 'second' is registered by scripts/engine. Podman has one, chosen when it was started, and drops the wish in
+ * silence. */
+static void a_second_runtime_is_taken_or_refused(void **state)
+{
+    struct fixture f;
+    struct sandbox_info info;
+
+    try_runtime(&f, "second");
+    if (live_engine()->is_podman) {
+        assert_int_equal(f.ready_result, -ERR_POLICY);
+        assert_string_equal(f.err.text,
+                            "the lock-down is not as asked: runtime: asked 'second', found 'runc'");
+    } else {
+        assert_int_equal(f.ready_result, 0);
+        sandbox_info(f.sb, &info);
+        for (size_t i = 0; i < info.row_count; i++)
+            if (strcmp(info.rows[i].name, "runtime") == 0)
+                assert_string_equal(info.rows[i].found, "second");
+        assert_verified(&f);
+    }
+    finish(&f);
+}
+
+static void a_runtime_that_is_not_there_names_those_that_are(void **state)
+{
+    struct fixture f;
+
+    try_runtime(&f, "nosuch");
+    if (live_engine()->is_podman) {
+        assert_string_equal(f.err.text,
+                            "the lock-down is not as asked: runtime: asked 'nosuch', found 'runc'");
+    } else {
+        assert_int_equal(f.ready_result, -ERR_ENGINE);
+        assert_string_equal(f.err.text, "the engine has no runtime 'nosuch'");
+        assert_non_null(strstr(f.err.hint, "it has: "));
+        assert_non_null(strstr(f.err.hint, "second"));
+    }
+    finish(&f);
+}
+
+/* gVisor starts, and our guest answers from inside. Its own kernel tells too little for most rows to be seen,
+ * some of which cannot be given up: refused, until one that tells more. Where it cannot start at all the
+ * engine says why. */
+static void gvisor_is_refused_for_what_it_does_not_show(void **state)
+{
+    struct fixture f;
+
+    try_runtime(&f, "runsc");
+    if (f.ready_result == 0)
+        assert_verified(&f);
+    else if (f.ready_result == -ERR_POLICY && !live_engine()->is_podman)
+        assert_string_equal(f.err.hint, "what runs under 'runsc' does not show that it is locked down: leave "
+                                        "sandbox.runtime out");
+    else if (!live_engine()->is_podman)
+        assert_int_equal(f.ready_result, -ERR_ENGINE);
+    else
+        assert_string_equal(f.err.text,
+                            "the lock-down is not as asked: runtime: asked 'runsc', found 'runc'");
+    finish(&f);
 }
 
 /* ---- ends ---- */
@@ -414,6 +485,9 @@ int main(void)
         cmocka_unit_test(a_volume_without_a_limit_is_refused),
         cmocka_unit_test(a_lowered_volume_is_the_users),
         cmocka_unit_test(a_declared_folder_is_read_only),
+        cmocka_unit_test(a_second_runtime_is_taken_or_refused),
+        cmocka_unit_test(a_runtime_that_is_not_there_names_those_that_are),
+        cmocka_unit_test(gvisor_is_refused_for_what_it_does_not_show),
         cmocka_unit_test(a_sandbox_that_was_killed_says_so),
         cmocka_unit_test(removing_while_starting_leaves_nothing),
         cmocka_unit_test(a_sweep_takes_the_run_and_nothing_else),

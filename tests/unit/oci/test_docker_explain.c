@@ -61,13 +61,28 @@ static void a_restart_of_the_engine_is_told(void **state)
     assert_string_equal(err.text, "the sandbox was removed by somebody else");
 }
 
+static void a_missing_runtime_names_those_that_are_there(void **state)
+{
+    struct arena arena = ARENA_INIT(1 << 16);
+    const struct tree *info;
+    struct err err = { 0 };
+
+    assert_int_equal(
+        json_parse(span_of("{\"Runtimes\":{\"io.containerd.runc.v2\":{},\"runc\":{},\"runsc\":{}}}"), &arena,
+                   &info, NULL),
+        0);
+    docker_explain_runtime("kata", info, &err);
+    assert_string_equal(err.text, "the engine has no runtime 'kata'");
+    assert_string_equal(err.hint,
+                        "it has: runc, runsc; name one of them in sandbox.runtime, or leave that out");
+    docker_explain_runtime("kata", NULL, &err);
+    assert_string_equal(err.text, "the engine has no runtime 'kata'");
+    arena_done(&arena);
+}
+
 static void a_refusal_has_a_hint(void **state)
 {
     err = (struct err){ 0 };
-    err_set(&err, ERR_ENGINE, "engine refused 'POST /containers/create' with status 400: unknown runtime x");
-    docker_explain_create(&err);
-    assert_string_equal(err.hint,
-                        "sandbox.runtime must be one that the engine has; `agentbox doctor` lists them");
     err_set(&err, ERR_ENGINE, "engine refused 'POST /containers/create' with status 400: bad seccomp");
     docker_explain_create(&err);
     assert_string_equal(err.hint,
@@ -109,6 +124,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_end_has_its_words),
         cmocka_unit_test(a_restart_of_the_engine_is_told),
+        cmocka_unit_test(a_missing_runtime_names_those_that_are_there),
         cmocka_unit_test(a_refusal_has_a_hint),
         cmocka_unit_test(a_volume_without_quota_is_a_matter_of_policy),
         cmocka_unit_test(a_create_that_failed_is_the_engines_failure),

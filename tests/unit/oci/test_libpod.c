@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lock-down for Podman: every word of Docker's request has one of libpod's, what has none is an error, and
- * each writable place is a volume.
+ * The lock-down for Podman: every word of Docker's request has one of libpod's, what has none is an error,
+ * and each writable place is a volume.
  */
 #include "oci/libpod.h"
 
@@ -90,7 +90,8 @@ static void every_word_is_translated(void **state)
         "\"oom_score_adj\":500",
         "\"mask\":[\"/proc/acpi\",",
         "\"ipcns\":{\"nsmode\":\"none\"}",
-        "\"pidns\":{\"nsmode\":\"private\"},\"utsns\":{\"nsmode\":\"private\"},\"cgroupns\":{\"nsmode\":\"private\"}",
+        "\"pidns\":{\"nsmode\":\"private\"},\"utsns\":{\"nsmode\":\"private\"},\"cgroupns\":{\"nsmode\":"
+        "\"private\"}",
         "\"log_configuration\":{\"driver\":\"none\"}",
         "\"restart_policy\":\"no\",\"remove\":false,\"init\":false",
         "\"no_new_privileges\":true",
@@ -98,9 +99,11 @@ static void every_word_is_translated(void **state)
         "\"mounts\":[{\"type\":\"bind\",\"source\":\"/home/u/data\",\"destination\":\"/workspace/data\","
         "\"options\":[\"ro\",\"nosuid\",\"nodev\",\"rbind\",\"rprivate\"]}]",
         "{\"Name\":\"agentbox-guest-1\",\"Dest\":\"/.agentbox\",\"Options\":[\"ro\",",
-        "{\"Name\":\"agentbox-r1-1-tmpfs-0\",\"Dest\":\"/tmp\",\"Options\":[\"rw\",\"nosuid\",\"nodev\",\"nocopy\","
+        "{\"Name\":\"agentbox-r1-1-tmpfs-0\",\"Dest\":\"/"
+        "tmp\",\"Options\":[\"rw\",\"nosuid\",\"nodev\",\"nocopy\","
         "\"noexec\"]}",
-        "{\"Name\":\"agentbox-r1-1-tmpfs-2\",\"Dest\":\"/workspace\",\"Options\":[\"rw\",\"nosuid\",\"nodev\","
+        "{\"Name\":\"agentbox-r1-1-tmpfs-2\",\"Dest\":\"/"
+        "workspace\",\"Options\":[\"rw\",\"nosuid\",\"nodev\","
         "\"nocopy\",\"exec\"]}",
         "{\"Name\":\"agentbox-r1-1-tmpfs-3\",\"Dest\":\"/var/lib/x\"",
         "\"resource_limits\":{\"memory\":{\"limit\":218103809,\"swap\":218103809},\"cpu\":{\"quota\":50000,"
@@ -122,8 +125,9 @@ static void every_word_is_translated(void **state)
 static void what_is_lowered_is_not_asked_for(void **state)
 {
     static const char *const lower[] = { "memory", "cpus", "pids", "seccomp", "masked_paths" };
-    static const char *const parts[] = { "\"limit\"", "\"quota\"", "\"shares\"", "\"pids\"", "seccomp_profile_path",
-                                         "\"mask\"" };
+    static const char *const parts[] = {
+        "\"limit\"", "\"quota\"", "\"shares\"", "\"pids\"", "seccomp_profile_path", "\"mask\""
+    };
     struct fixture f;
 
     prepare(&f);
@@ -184,10 +188,11 @@ static void a_place_is_a_volume_with_size_inodes_and_owner(void **state)
     prepare(&f);
     assert_int_equal(spaces_count(&f.l), 4);
     assert_int_equal(spaces_write(&f.l, 2, &f.out, &f.err), 0);
-    assert_string_equal(buf_text(&f.out),
-                        "{\"Name\":\"agentbox-r1-1-tmpfs-2\",\"Driver\":\"local\",\"DriverOpts\":{\"type\":"
-                        "\"tmpfs\",\"device\":\"tmpfs\",\"o\":\"nosuid,nodev,exec,nr_blocks=8193,"
-                        "nr_inodes=16384,mode=0700,uid=65532,gid=65532\"},\"Labels\":{\"agentbox.run\":\"r1\"}}");
+    assert_string_equal(
+        buf_text(&f.out),
+        "{\"Name\":\"agentbox-r1-1-tmpfs-2\",\"Driver\":\"local\",\"DriverOpts\":{\"type\":"
+        "\"tmpfs\",\"device\":\"tmpfs\",\"o\":\"nosuid,nodev,exec,nr_blocks=8193,"
+        "nr_inodes=16384,mode=0700,uid=65532,gid=65532\"},\"Labels\":{\"agentbox.run\":\"r1\"}}");
     assert_int_equal(spaces_write(&f.l, 4, &f.out, &f.err), -ERR_INTERNAL);
     f.l.kind = &engine_kind_docker;
     assert_int_equal(spaces_count(&f.l), 0);

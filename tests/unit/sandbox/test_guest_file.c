@@ -500,8 +500,8 @@ static void figures_and_probes(void **state)
     assert_int_equal(answer_wait(g, &a), 0);
     assert_non_null(strstr(buf_text(&a.text), "SigBlk:"));
     answer_free(&a);
-    const char *const refused_paths[] = { "/etc/shadow",  "/proc/../etc/shadow", "/proc/self/root/etc/shadow",
-                                          "/root/x",      "/proc/self/cwd/x",    "/proc//self",
+    const char *const refused_paths[] = { "/etc/shadow", "/proc/../etc/shadow", "/proc/self/root/etc/shadow",
+                                          "/root/x",     "/proc/self/cwd/x",    "/proc//self",
                                           "/system/x" };
 
     for (size_t i = 0; i < sizeof(refused_paths) / sizeof(refused_paths[0]); i++) {
