@@ -22,10 +22,10 @@ bail() {
     exit 1
 }
 
-# What this engine was the only one to make.
+# What this engine was the only one to make. The words come from stdin: grep's own command line must not have them.
 traces() {
     grep "$AGENTBOX_ENGINE_DIR" /proc/self/mounts
-    grep -l -a "$AGENTBOX_ENGINE_DIR" /proc/[0-9]*/cmdline 2>/dev/null | grep -v "/proc/$$/"
+    echo "$AGENTBOX_ENGINE_DIR" | grep -l -a -F -f - /proc/[0-9]*/cmdline 2>/dev/null
     grep "$AGENTBOX_ENGINE_DIR" /etc/passwd
     ls -d "$AGENTBOX_ENGINE_DIR" 2>/dev/null
 }

@@ -65,8 +65,8 @@ static void a_missing_runtime_names_those_that_are_there(void **state)
 {
     struct arena arena = ARENA_INIT(1 << 16);
     const struct tree *info;
-    struct err err = { 0 };
 
+    err = (struct err){ 0 };
     assert_int_equal(
         json_parse(span_of("{\"Runtimes\":{\"io.containerd.runc.v2\":{},\"runc\":{},\"runsc\":{}}}"), &arena,
                    &info, NULL),
