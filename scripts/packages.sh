@@ -6,7 +6,7 @@
 # shellcheck shell=sh
 
 packages_build='gcc libc6-dev meson ninja-build pkg-config python3 musl-tools ca-certificates curl libcurl4-openssl-dev
- libyajl-dev libyaml-dev libarchive-dev libuv1-dev libssl-dev'
+ libyajl-dev libyaml-dev libarchive-dev libuv1-dev libssl-dev libpsl-dev'
 packages_run='busybox-static'
 packages_engine='docker.io iptables'
 # The engines of other kinds that the tests start, and runtimes beside runc.
@@ -61,12 +61,12 @@ packages_look() {
     for _program in cc meson ninja pkg-config python3 curl busybox; do
         have "$_program" || _lost="$_lost $_program"
     done
-    for _library in libcurl yajl yaml-0.1 libarchive libuv libcrypto; do
+    for _library in libcurl yajl yaml-0.1 libarchive libuv libcrypto libpsl; do
         pkg-config --exists "$_library" 2>/dev/null || _lost="$_lost $_library"
     done
     [ -z "$_lost" ] || die "this is not Debian or Ubuntu, so please install with your package manager:$_lost
    (wanted in all: a C compiler, musl, meson, ninja, pkg-config, python3, curl, static busybox, Docker Engine, and the
-   development files of libcurl, yajl, libyaml, libarchive, libuv, openssl; for the tests cmocka, clang, universal-ctags)"
+   development files of libcurl, yajl, libyaml, libarchive, libuv, openssl, libpsl; for the tests cmocka, clang, universal-ctags)"
 }
 
 packages_need() {

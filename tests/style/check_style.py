@@ -45,11 +45,12 @@ ARROWS = {
     "core/base": ["core/base"],
 }
 DOORS = {"curl/": "core/base/http.c", "yajl/": "core/base/json.c", "yaml.h": "manifest/yaml.c",
-         "archive": "core/base/archive.c", "uv.h": "core/base/loop.c", "openssl/": "core/base/digest.c"}
+         "archive": "core/base/archive.c", "uv.h": "core/base/loop.c", "openssl/": "core/base/digest.c",
+         "libpsl.h": "core/base/suffix.c"}
 LINUX = re.compile(r"^(linux/|asm/|sys/(epoll|eventfd|signalfd|timerfd|inotify|prctl|capability|syscall|vfs|sysmacros|"
                    r"fsuid|xattr|personality|sendfile|random)\.h)")
 PORTABLE = re.compile(r"^(assert|ctype|dirent|dlfcn|endian|errno|fcntl|fnmatch|ftw|glob|grp|iconv|inttypes|langinfo|libgen|limits|locale|"
-                      r"math|netdb|poll|pthread|pty|pwd|regex|sched|search|semaphore|setjmp|signal|spawn|stdalign|stdarg|"
+                      r"math|netdb|poll|pthread|pty|pwd|regex|resolv|sched|search|semaphore|setjmp|signal|spawn|stdalign|stdarg|"
                       r"stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|strings|syslog|termios|time|unistd|"
                       r"utime|util|wchar|wctype|arpa/inet|net/if|netinet/in|netinet/tcp|sys/file|sys/ioctl|sys/mman|sys/mount|"
                       r"sys/param|sys/resource|sys/select|sys/socket|sys/stat|sys/statvfs|sys/time|sys/times|sys/types|sys/uio|"
