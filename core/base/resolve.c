@@ -22,6 +22,7 @@
 #endif
 
 #define NAME_BYTES  256
+#define THREADS_MAX 64
 #define STACK_BYTES ((size_t) 512 << 10) /* the default of 8 MiB is for programs, not for one call */
 
 struct lookup {
@@ -40,6 +41,8 @@ struct resolve {
     resolve_fn *fn;
     void *data;
 };
+
+static atomic_int threads; /* given-up ones that have not come back included */
 
 static void lookup_release(struct lookup *l)
 {
@@ -114,6 +117,7 @@ static void *run(void *data)
 
     l->result = look_up(l);
     lookup_release(l);
+    atomic_fetch_sub(&threads, 1);
     (void) close(fd); /* the other side sees the end of file: that is all it says */
     return NULL;
 }
@@ -132,7 +136,10 @@ static int start_thread(struct lookup *l)
     (void) pthread_attr_setstacksize(&attr, STACK_BYTES);
     (void) sigfillset(&all);
     (void) pthread_sigmask(SIG_SETMASK, &all, &before);
+    atomic_fetch_add(&threads, 1);
     r = pthread_create(&thread, &attr, run, l);
+    if (r != 0)
+        atomic_fetch_sub(&threads, 1);
     (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
     (void) pthread_attr_destroy(&attr);
     return r;
@@ -188,6 +195,8 @@ int resolve_start(struct loop *loop, const char *name, resolve_fn *fn, void *dat
     struct resolve *r;
     int code;
 
+    if (atomic_load(&threads) >= THREADS_MAX)
+        return err_set(err, ERR_LIMIT, "looking up '%s': %d lookups hang already", name, THREADS_MAX);
     if (strlen(name) >= NAME_BYTES)
         return err_set(err, ERR_INVALID, "a name of %zu bytes cannot be looked up", strlen(name));
     r = calloc(1, sizeof(*r));

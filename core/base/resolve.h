@@ -32,7 +32,7 @@ struct resolve_answer {
  * the other way round. resolve_free() is due afterwards as well. */
 typedef void resolve_fn(void *data, const struct resolve_answer *answer, const struct err *err);
 
-/* The caller bounds how many run at once. */
+/* ERR_LIMIT when too many run already, those that were given up and have not come back included. */
 int resolve_start(struct loop *loop, const char *name, resolve_fn *fn, void *data, struct resolve **ret,
                   struct err *err);
 /* Give up: no callback follows. Does not wait. NULL is fine. */

@@ -84,6 +84,8 @@ static bool ends_as_number(const char *name)
     const char *last = strrchr(name, '.');
 
     last = last ? last + 1 : name;
+    if (*last == '\0')
+        return false;
     if (last[0] == '0' && last[1] == 'x')
         return last[2 + strspn(last + 2, "0123456789abcdef")] == '\0';
     return last[strspn(last, "0123456789")] == '\0';
@@ -169,15 +171,15 @@ bool host_parse(struct span text, struct egress_host *ret, const char **ret_why)
     size_t len = text.len;
 
     memset(ret, 0, sizeof(*ret));
+    if (text.len > 0 && memchr(text.ptr, '@', text.len))
+        return fail(ret_why, why_not('@'));
     if (text.len > 0 && text.ptr[0] == '[')
         return parse_bracketed(text, ret, ret_why);
     colon = text.len > 0 ? memchr(text.ptr, ':', text.len) : NULL;
     if (colon)
         len = (size_t) (colon - text.ptr);
     if (colon && memchr(colon + 1, ':', text.len - len - 1))
-        return fail(ret_why, memchr(text.ptr, '@', text.len)
-                                 ? "user names and passwords do not belong into a host"
-                                 : "an IPv6 address stands in brackets");
+        return fail(ret_why, "an IPv6 address stands in brackets");
     if (address_parse_v4(span_make(text.ptr, len), &ret->address)) {
         ret->is_address = true;
         (void) address_text(&ret->address, ret->name);

@@ -99,8 +99,10 @@ static int parse_target(struct span target, struct request_head *ret, struct req
 
 static int parse_line(struct span line, struct request_head *ret, struct request_fault *fault)
 {
-    const char *first = memchr(line.ptr, ' ', line.len), *last = memrchr(line.ptr, ' ', line.len);
+    const char *first = memchr(line.ptr, ' ', line.len), *last = line.ptr + line.len;
 
+    while (last > line.ptr && *--last != ' ')
+        ;
     if (!first || first == last)
         return fail(fault, 400, "the request line is not: method, target, version");
     ret->method = egress_method(span_make(line.ptr, (size_t) (first - line.ptr)));

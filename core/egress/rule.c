@@ -53,7 +53,7 @@ static int fail(struct err *err, struct span text, const char *why)
 
 static int check_shape(struct span text, struct err *err)
 {
-    if (text.len == 0)
+    if (text.len == 0 || !text.ptr)
         return err_set(err, ERR_INVALID, "a rule is empty");
     if (text.len > RULE_TEXT_MAX)
         return err_set(err, ERR_INVALID, "a rule has %zu bytes, at most %d", text.len, RULE_TEXT_MAX);
@@ -130,10 +130,18 @@ static int finish_network(struct span text, struct egress_rule *rule, struct are
     return finish(rule, shown, arena, err);
 }
 
+static const char *last_colon(struct span text)
+{
+    for (size_t i = text.len; i > 0; i--)
+        if (text.ptr[i - 1] == ':')
+            return text.ptr + i - 1;
+    return NULL;
+}
+
 /* Where the port begins: behind the last colon, unless that is part of an IPv6 address. */
 static int split_port(struct span text, struct span *ret_host, uint16_t *ret_port, struct err *err)
 {
-    const char *colon = memrchr(text.ptr, ':', text.len);
+    const char *colon = last_colon(text);
     bool has_brackets = text.ptr[0] == '[', is_v6;
     size_t len;
 

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* A tunnel: nothing of the client leaves before its ClientHello was seen whole and names the host of CONNECT.
+ */
+#include "core/egress/door_impl.h"
+
+#include "core/base/clock.h"
+#include "core/egress/client_hello.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+#define READS_AT_ONCE 4
+#define TLS_HANDSHAKE 0x16
+
+/* A fatal alert, so that a TLS client says "unrecognized name" instead of "connection closed". */
+static const char alert[] = { 0x15, 3, 3, 0, 2, 2, 112 };
+
+void tunnel_begin(struct door_conn *conn)
+{
+    conn_set_state(conn, CONN_HELLO, door_head_ms(conn->door));
+    (void) conn_give_text(conn, "HTTP/1.1 200 Connection established\r\n\r\n");
+}
+
+/* Whoever speaks HTTP into the tunnel is answered in it. */
+static void refuse(struct door_conn *conn, const char *why)
+{
+    if (conn->in.len > 0 && conn->in.data[0] != TLS_HANDSHAKE) {
+        conn_refuse(conn, 403, why, NULL);
+        return;
+    }
+    conn_end_ticket(conn, why, true);
+    if (!conn->is_freed && conn_give(conn, span_make(alert, sizeof(alert))))
+        conn_finish(conn);
+}
+
+static bool names(const struct client_hello *hello, const struct egress_host *host)
+{
+    if (!hello->has_name)
+        return host->is_address; /* an address cannot be a server name */
+    return strcasecmp(hello->name, host->name) == 0;
+}
+
+static void start(struct door_conn *conn)
+{
+    if (buf_add_span(&conn->up, buf_span(&conn->in)) < 0) {
+        conn_cut(conn, "no memory", false);
+        return;
+    }
+    buf_done(&conn->in);
+    conn_set_state(conn, CONN_TUNNEL, 0);
+    conn_flush_up(conn);
+}
+
+static bool incomplete(struct door_conn *conn)
+{
+    if (conn->in.len >= IN_MAX)
+        refuse(conn, "the TLS ClientHello is too long");
+    else if (conn->client_eof && conn->in.len > 0)
+        refuse(conn, "the TLS ClientHello ends in the middle");
+    else if (conn->client_eof)
+        conn_cut(conn, "", false);
+    return false;
+}
+
+bool tunnel_hello(struct door_conn *conn)
+{
+    char reason[DOOR_REASON_MAX + HOST_TEXT];
+    struct client_hello hello;
+    const char *why = "";
+    ssize_t len = client_hello_parse(buf_span(&conn->in), &hello, &why);
+
+    if (len == 0)
+        return incomplete(conn);
+    if (len < 0) {
+        refuse(conn, why);
+        return false;
+    }
+    if (names(&hello, &conn->ticket.host)) {
+        start(conn);
+        return true;
+    }
+    (void) snprintf(reason, sizeof(reason), "the TLS ClientHello %s, CONNECT named '%s'",
+                    hello.has_name ? "asks for another server" : "names no server", conn->ticket.host.name);
+    refuse(conn, reason);
+    return false;
+}
+
+size_t tunnel_feed(struct door_conn *conn, struct span bytes)
+{
+    size_t len = bytes.len;
+    ssize_t n;
+
+    if (conn->is_up_broken)
+        return len;
+    if (conn->is_blocked || conn->up.len > 0)
+        return 0;
+    if ((int64_t) len > door_left(conn->door))
+        len = (size_t) door_left(conn->door);
+    if (len == 0)
+        return 0;
+    n = outer_send(conn->outer, bytes.ptr, len);
+    conn->is_up_broken = n == OUTER_BROKEN;
+    conn->is_blocked = n == OUTER_AGAIN || (n >= 0 && (size_t) n < len);
+    if (conn->is_up_broken)
+        return bytes.len;
+    if (n > 0)
+        door_moved(conn, (size_t) n, 0);
+    return n > 0 ? (size_t) n : 0;
+}
+
+bool tunnel_step(struct door_conn *conn)
+{
+    conn_flush_up(conn);
+    if (!conn->client_eof || conn->up.len > 0)
+        return false;
+    if (!conn->has_finished) {
+        conn->has_finished = true;
+        outer_finish(conn->outer);
+    }
+    if (!conn->outer_eof || conn->out.len > 0)
+        return false;
+    conn_end_ticket(conn, "", false);
+    conn_finish(conn); /* tells the end of file and, the client having told its own, closes */
+    return false;
+}
+
+void tunnel_read(struct door_conn *conn)
+{
+    size_t size;
+    ssize_t n;
+
+    for (int i = 0; i < READS_AT_ONCE && conn->out.len == 0 && !conn->outer_eof; i++) {
+        size = conn->credit < SCRATCH_BYTES ? conn->credit : SCRATCH_BYTES;
+        if ((int64_t) size > door_left(conn->door))
+            size = (size_t) door_left(conn->door);
+        if (size == 0)
+            return;
+        n = outer_recv(conn->outer, conn->door->scratch, size);
+        if (n == OUTER_AGAIN)
+            return;
+        if (n == OUTER_BROKEN) {
+            conn_cut(conn, "the connection was reset", false);
+            return;
+        }
+        conn->outer_eof = n == 0;
+        door_moved(conn, 0, (size_t) n);
+        if (n > 0 && !conn_give(conn, span_make(conn->door->scratch, (size_t) n)))
+            return;
+    }
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* A run's door: its connections, its limits, and the two ways in which a connection gets its turn. */
+#include "core/egress/door_impl.h"
+
+#include "core/base/cleanup.h"
+#include "core/base/clock.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#define HEAD_MS_DEFAULT 10000
+#define FILES_SPARE     256 /* descriptors that the rest of the process may need */
+
+static int64_t connections_max(const struct egress_spec *spec)
+{
+    return spec->connections > 0 ? spec->connections : EGRESS_CONNECTIONS_MAX;
+}
+
+/* ---- limits ---- */
+
+int64_t door_left(const struct door *door)
+{
+    int64_t used = door->earlier_bytes + door->totals.bytes_up + door->totals.bytes_down;
+
+    if (door->spec->max_bytes == 0)
+        return INT64_MAX;
+    return used < door->spec->max_bytes ? door->spec->max_bytes - used : 0;
+}
+
+const char *door_spent(const struct door *door)
+{
+    return door_left(door) > 0 ? NULL : "the run's limit of bytes (network.max_bytes) is used up";
+}
+
+void door_moved(struct door_conn *conn, size_t up, size_t down)
+{
+    struct door *door = conn->door;
+
+    door->totals.bytes_up += (int64_t) up;
+    door->totals.bytes_down += (int64_t) down;
+    conn->ticket.up += (int64_t) up;
+    conn->ticket.down += (int64_t) down;
+    conn->moved_ms = clock_mono_ms();
+    if (door_left(door) > 0)
+        return;
+    for (struct ring *r = door->conns.next; r != &door->conns; r = r->next)
+        door_kick(RING_OWNER(r, struct door_conn, all)); /* all of them end now, not when they next move */
+}
+
+int64_t door_wait_ms(struct door *door, int64_t max_ms)
+{
+    int64_t now = clock_mono_us(), slot;
+
+    if (door->spec->rate <= 0)
+        return 0;
+    slot = door->next_slot_us;
+    if (slot < now - 1000000) /* what was not used in the last second may come at once */
+        slot = now - 1000000;
+    if (slot > now + max_ms * 1000)
+        return -1;
+    door->next_slot_us = slot + 1000000 / door->spec->rate;
+    return slot > now ? (slot - now + 999) / 1000 : 0;
+}
+
+int64_t door_head_ms(const struct door *door)
+{
+    return door->options.head_ms > 0 ? door->options.head_ms : HEAD_MS_DEFAULT;
+}
+
+/* ---- turns ---- */
+
+static void on_kick(void *data)
+{
+    struct door *door = data;
+    struct ring now;
+
+    loop_source_free(TAKE_PTR(door->kick));
+    ring_move(&door->kicked, &now);
+    while (!ring_is_alone(&now)) {
+        struct door_conn *conn = RING_OWNER(now.next, struct door_conn, kicked);
+
+        ring_remove(&conn->kicked);
+        conn_run(conn);
+    }
+}
+
+void door_kick(struct door_conn *conn)
+{
+    struct door *door = conn->door;
+
+    ring_append(&door->kicked, &conn->kicked);
+    if (!door->kick && loop_defer(door->loop, on_kick, door, &door->kick, NULL) < 0)
+        door->kick = NULL; /* no memory: the connection's timer comes back to it */
+}
+
+static void on_launch(void *data)
+{
+    struct door *door = data;
+    struct ring now;
+
+    loop_source_free(TAKE_PTR(door->launch));
+    ring_move(&door->launching, &now);
+    while (!ring_is_alone(&now)) {
+        struct door_conn *conn = RING_OWNER(now.next, struct door_conn, launching);
+
+        ring_remove(&conn->launching);
+        conn_launch(conn);
+    }
+}
+
+/* Deferred from here, because whoever makes records durable may be called after us. */
+static void on_before_wait(void *data)
+{
+    struct door *door = data;
+
+    if (ring_is_alone(&door->launching) || door->launch)
+        return;
+    if (loop_defer(door->loop, on_launch, door, &door->launch, NULL) < 0)
+        door->launch = NULL; /* no memory: tried again before the next wait */
+}
+
+void door_launch(struct door_conn *conn)
+{
+    ring_append(&conn->door->launching, &conn->launching);
+}
+
+/* ---- life ---- */
+
+/* As many files as connections, if the system lets us: its usual 1024 are too few. */
+static void raise_files(int64_t connections)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t) connections + FILES_SPARE;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= wanted)
+        return;
+    if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < wanted)
+        wanted = limit.rlim_max;
+    limit.rlim_cur = wanted;
+    (void) setrlimit(RLIMIT_NOFILE, &limit); /* without it the last connections are refused */
+}
+
+int door_new(struct loop *loop, const struct egress_spec *spec, const struct door_options *options,
+             const struct door_ops *ops, void *data, struct door **ret, struct err *err)
+{
+    struct door *door = calloc(1, sizeof(*door));
+    int r;
+
+    if (door)
+        door->scratch = malloc(SCRATCH_BYTES);
+    if (!door || !door->scratch) {
+        free(door);
+        return err_set(err, ERR_INTERNAL, "no memory for the network's door");
+    }
+    door->loop = loop;
+    door->spec = spec;
+    if (options)
+        door->options = *options;
+    door->ops = ops;
+    door->data = data;
+    ring_init(&door->conns);
+    ring_init(&door->kicked);
+    ring_init(&door->launching);
+    buf_init(&door->frame, OUT_MAX);
+    dialer_init(&door->dialer, loop, spec, &door->options);
+    r = loop_before_wait(loop, on_before_wait, door, &door->before_wait, err);
+    if (r < 0) {
+        door_free(door);
+        return r;
+    }
+    raise_files(connections_max(spec));
+    *ret = door;
+    return 0;
+}
+
+void door_free(struct door *door)
+{
+    if (!door)
+        return;
+    while (!ring_is_alone(&door->conns))
+        conn_release(RING_OWNER(door->conns.next, struct door_conn, all), "the run ended");
+    loop_source_free(door->kick);
+    loop_source_free(door->launch);
+    loop_source_free(door->before_wait);
+    buf_done(&door->frame);
+    free(door->scratch);
+    free(door);
+}
+
+void door_count(struct door *door, int64_t bytes, int64_t connections)
+{
+    door->earlier_bytes += bytes;
+    door->totals.connections += connections;
+}
+
+struct door_totals door_totals(const struct door *door)
+{
+    return door->totals;
+}
+
+static struct door_conn *conn_new(struct door *door, struct err *err)
+{
+    struct door_conn *conn = calloc(1, sizeof(*conn));
+
+    if (!conn) {
+        (void) err_set(err, ERR_INTERNAL, "no memory for a connection");
+        return NULL;
+    }
+    conn->door = door;
+    conn->born_ms = conn->moved_ms = clock_mono_ms();
+    ring_init(&conn->all);
+    ring_init(&conn->kicked);
+    ring_init(&conn->launching);
+    buf_init(&conn->in, IN_MAX);
+    buf_init(&conn->out, OUT_MAX);
+    buf_init(&conn->up, UP_MAX + IN_MAX + FRAMING_MAX);
+    buf_init(&conn->head, RESPONSE_HEAD_MAX + SCRATCH_BYTES);
+    if (loop_timer(door->loop, -1, conn_on_timer, conn, &conn->timer, err) == 0)
+        return conn;
+    free(conn);
+    return NULL;
+}
+
+int door_open(struct door *door, uint64_t tag, const struct door_conn_ops *ops, void *data,
+              struct door_conn **ret, struct err *err)
+{
+    int64_t max = connections_max(door->spec), all = door->spec->connections_all;
+    struct door_conn *conn;
+
+    if ((int64_t) door->totals.open >= 2 * max)
+        return err_set(err, ERR_LIMIT, "more than %lld connections at once", (long long) (2 * max));
+    conn = conn_new(door, err);
+    if (!conn)
+        return -ERR_INTERNAL;
+    conn->tag = tag;
+    conn->ops = ops;
+    conn->data = data;
+    conn->is_surplus = (int64_t) door->totals.open >= max || (all > 0 && door->totals.connections >= all);
+    if (!conn->is_surplus)
+        door->totals.connections++;
+    door->totals.open++;
+    ring_append(&door->conns, &conn->all);
+    conn_set_state(conn, CONN_HEAD, 0);
+    *ret = conn;
+    return 0;
+}
