@@ -10,6 +10,7 @@
 #include "core/egress/response_head.h"
 
 #define READS_AT_ONCE 4
+#define INTERIMS_MAX  16
 #define CHUNK_LAST    "0\r\n\r\n"
 
 /* ---- the request ---- */
@@ -240,6 +241,10 @@ static int take_one_head(struct door_conn *conn, size_t len)
         return -1;
     }
     conn->plain.scan = (struct head_scan){ 0 };
+    if (head.status < 200 && ++conn->plain.interims > INTERIMS_MAX) {
+        conn_refuse(conn, 502, "the server sends interim answers without end", NULL);
+        return -1;
+    }
     if (head.status < 200) {
         buf_drop(&conn->head, len);
         return 0;

@@ -63,6 +63,7 @@ struct plain {
     struct chunked up_chunks, down_chunks;
     struct head_scan scan; /* of the answer's head */
     int minor;             /* the client's */
+    int interims;          /* answers of status 1xx */
     bool up_done, down_done, has_head, must_close, expects_continue;
     bool is_spoiled; /* the origin sent more than its answer: not to be used again */
 };
