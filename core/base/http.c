@@ -28,6 +28,7 @@
 #define CONNECTIONS_KEPT    8
 #define UPLOAD_BUFFER_BYTES 16384
 #define HTTP_URL_MAX        65536
+#define HTTP_ADDRESS_MAX    64
 
 enum call_state {
     CALL_NEW,
@@ -41,6 +42,7 @@ struct http_call {
     struct http *http;
     CURL *easy;
     struct curl_slist *headers;
+    struct curl_slist *places; /* where to connect to, if that is given */
     struct loop_source *timer;
     struct http_call_ops ops;
     void *owner;
@@ -85,6 +87,7 @@ static void call_release(struct http_call *call)
         (void) close(call->fd);
     curl_easy_cleanup(call->easy);
     curl_slist_free_all(call->headers);
+    curl_slist_free_all(call->places);
     free(call->target);
     free(call->host);
     free(call->resource);
@@ -467,6 +470,19 @@ static bool set_tls(struct http_call *call, const struct http_request *req)
     return true;
 }
 
+/* For one connection: nothing of it stays in libcurl's own memory of names. */
+static bool set_address(struct http_call *call, const char *address)
+{
+    char text[HTTP_ADDRESS_MAX];
+
+    if (!address)
+        return true;
+    (void) snprintf(text, sizeof(text), strchr(address, ':') ? "::[%s]:" : "::%s:", address);
+    call->places = curl_slist_append(NULL, text);
+    return call->places && set_pointer(call->easy, CURLOPT_CONNECT_TO, call->places) &&
+           set_pointer(call->easy, CURLOPT_PROXY, "");
+}
+
 static bool set_common(struct http_call *call, const struct http_request *req)
 {
     CURL *easy = call->easy;
@@ -479,6 +495,7 @@ static bool set_common(struct http_call *call, const struct http_request *req)
            set_pointer(easy, CURLOPT_ERRORBUFFER, call->trouble) &&
            set_pointer(easy, CURLOPT_URL, req->url) &&
            set_number(easy, CURLOPT_CONNECTTIMEOUT_MS, call->connect_ms) && set_tls(call, req) &&
+           set_address(call, req->address) &&
            (!req->tls_cert || set_pointer(easy, CURLOPT_SSLCERT, req->tls_cert)) &&
            (!req->tls_key || set_pointer(easy, CURLOPT_SSLKEY, req->tls_key)) &&
            (!req->unix_path || (set_pointer(easy, CURLOPT_UNIX_SOCKET_PATH, req->unix_path) &&

@@ -34,7 +34,9 @@ struct http_stream;   /* a connection that has become a raw byte stream */
 struct http_request {
     const char *method; /* NULL = GET, or POST when there is a body */
     const char *url;
-    const char *unix_path;      /* connect to this socket instead of the URL's host; NULL = TCP */
+    const char *unix_path; /* connect to this socket instead of the URL's host; NULL = TCP */
+    const char *address;   /* connect to this address, written without brackets, instead of looking the host
+                              up, and through no proxy; TLS still asks for the URL's host; NULL = look up */
     const char *const *headers; /* "Name: value", NULL-terminated; may be NULL; copied */
     struct span body;           /* copied; a zero-length body with ptr != NULL is sent as empty body */
     const char *tls_ca, *tls_cert, *tls_key; /* files for tcp:// engines with TLS; NULL = system */
@@ -79,6 +81,10 @@ int http_fetch(struct http *http, const struct http_request *req, int *ret_statu
  * answer. http_exchange_free() is due afterwards as well; it leaves the stream alone. */
 typedef void http_upgrade_fn(void *data, struct http_stream *stream, int status, const struct err *err);
 int http_upgrade(struct http *http, const struct http_request *req, http_upgrade_fn *fn, void *data,
+                 struct http_exchange **ret, struct err *err);
+
+/* Only the connection, with TLS for https://: nothing is sent, `fn` gets the stream with status 0. */
+int http_connect(struct http *http, const struct http_request *req, http_upgrade_fn *fn, void *data,
                  struct http_exchange **ret, struct err *err);
 
 /* Non-blocking. > 0 bytes; 0 = end of stream; -ERR_TIMEOUT = nothing now (wait for the loop); other = broken.

@@ -40,6 +40,7 @@ struct upgrade {
     size_t sent, refusal_len; /* refusal_len: bytes to wait for */
     int status;
     bool is_chunked;
+    bool is_bare; /* the connection is all that was asked for */
 };
 
 struct http_stream {
@@ -389,6 +390,10 @@ static void on_connected(void *owner, const struct err *cause)
         tell_failure(u, cause);
         return;
     }
+    if (u->is_bare) {
+        tell_stream(u, 0);
+        return;
+    }
     u->state = UPGRADE_SEND;
     if (loop_watch_fd(u->loop, http_call_fd(u->call), LOOP_WRITE, on_fd, u, &u->watch, &err) < 0) {
         (void) err_wrap(&err, "connecting to '%s'", http_call_target(u->call));
@@ -425,8 +430,8 @@ static void upgrade_free(struct http_exchange *x)
     free(u);
 }
 
-int http_upgrade(struct http *http, const struct http_request *req, http_upgrade_fn *fn, void *data,
-                 struct http_exchange **ret, struct err *err)
+static int start(struct http *http, const struct http_request *req, bool is_bare, http_upgrade_fn *fn,
+                 void *data, struct http_exchange **ret, struct err *err)
 {
     static const struct http_call_ops ops = { .on_end = on_connected };
     struct upgrade *u = calloc(1, sizeof(*u));
@@ -438,11 +443,12 @@ int http_upgrade(struct http *http, const struct http_request *req, http_upgrade
     u->loop = http_loop(http);
     u->fn = fn;
     u->data = data;
+    u->is_bare = is_bare;
     u->limit_ms = req->connect_ms > 0 ? req->connect_ms : UPGRADE_MS_DEFAULT;
     buf_init(&u->out, REQUEST_MAX);
     buf_init(&u->in, HEAD_MAX + REFUSAL_MAX + READ_BYTES);
     r = http_call_new(http, req, true, &ops, u, &u->call, err);
-    if (r == 0)
+    if (r == 0 && !is_bare)
         r = http_request_write_upgrade(req, http_call_host(u->call), http_call_resource(u->call), &u->out,
                                        err);
     if (r == 0)
@@ -453,4 +459,16 @@ int http_upgrade(struct http *http, const struct http_request *req, http_upgrade
     }
     *ret = &u->exchange;
     return 0;
+}
+
+int http_upgrade(struct http *http, const struct http_request *req, http_upgrade_fn *fn, void *data,
+                 struct http_exchange **ret, struct err *err)
+{
+    return start(http, req, false, fn, data, ret, err);
+}
+
+int http_connect(struct http *http, const struct http_request *req, http_upgrade_fn *fn, void *data,
+                 struct http_exchange **ret, struct err *err)
+{
+    return start(http, req, true, fn, data, ret, err);
 }

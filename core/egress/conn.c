@@ -80,7 +80,7 @@ static void drop_outer(struct door_conn *conn)
 {
     dial_free(TAKE_PTR(conn->dial));
     outer_free(TAKE_PTR(conn->outer));
-    buf_done(&conn->up);
+    secret_wipe(&conn->up); /* may hold an injected one */
     buf_done(&conn->head);
 }
 
@@ -246,7 +246,7 @@ void conn_flush_up(struct door_conn *conn)
         buf_drop(&conn->up, (size_t) n);
     }
     if (conn->up.len == 0)
-        buf_done(&conn->up);
+        secret_wipe(&conn->up);
 }
 
 /* ---- turns ---- */

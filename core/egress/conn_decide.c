@@ -100,17 +100,14 @@ static void allow(struct door_conn *conn, const struct request_head *head, const
 
 static void decide_head(struct door_conn *conn, const struct request_head *head)
 {
-    const char *why = wrong_port(head);
-    struct match match;
+    const char *why = door_spent(conn->door);
+    struct match match = match_request(conn->door->spec, &head->host, head->host.port, head->method);
 
-    if (!why)
-        why = door_spent(conn->door);
-    if (why) {
+    if (!why && match.verdict != MATCH_ALLOWED && match.verdict != MATCH_OTHER_METHOD)
+        why = wrong_port(head);
+    if (why)
         conn_refuse(conn, 403, why, NULL);
-        return;
-    }
-    match = match_request(conn->door->spec, &head->host, head->host.port, head->method);
-    if (match.verdict == MATCH_ALLOWED)
+    else if (match.verdict == MATCH_ALLOWED)
         allow(conn, head, match.rule);
     else
         refuse_match(conn, head, &match);
@@ -209,15 +206,10 @@ static void begin(struct door_conn *conn)
         plain_begin(conn);
 }
 
-static void use_socket(struct door_conn *conn, const struct dial_result *result)
+static void use_outer(struct door_conn *conn, const struct dial_result *result)
 {
-    struct err err;
-
-    if (outer_new(conn->door->loop, result->fd, conn_on_outer, conn, &conn->outer, &err) < 0) {
-        conn_refuse(conn, 502, "no room for another connection", NULL);
-        return;
-    }
-    conn->outer_host = conn->ticket.host;
+    conn->outer = result->outer;
+    outer_listen(conn->outer, conn_on_outer, conn);
     conn->outer_address = result->address;
     begin(conn);
 }
@@ -231,7 +223,7 @@ static void on_dialed(void *data, const struct dial_result *result)
     conn->busy++;
     if (result->end == DIAL_CONNECTED) {
         dial_free(TAKE_PTR(conn->dial));
-        use_socket(conn, result);
+        use_outer(conn, result);
     } else {
         (void) snprintf(why, sizeof(why), "%s", result->why); /* it goes with the dial */
         dial_free(TAKE_PTR(conn->dial));
@@ -241,26 +233,37 @@ static void on_dialed(void *data, const struct dial_result *result)
     conn_let_go(conn);
 }
 
-static bool can_reuse(const struct door_conn *conn)
+static bool can_reuse(const struct door_conn *conn, const struct egress_host *host, bool has_tls)
 {
-    return conn->outer && conn->ticket.method != EGRESS_CONNECT &&
-           host_equal(&conn->outer_host, &conn->ticket.host) &&
-           conn->outer_host.port == conn->ticket.host.port && outer_is_quiet(conn->outer);
+    return conn->outer && conn->ticket.method != EGRESS_CONNECT && has_tls == conn->outer_has_tls &&
+           host_equal(&conn->outer_host, host) && conn->outer_host.port == host->port &&
+           outer_is_quiet(conn->outer);
+}
+
+static void dial(struct door_conn *conn, const struct egress_host *host, bool has_tls)
+{
+    struct err err;
+
+    outer_free(TAKE_PTR(conn->outer));
+    conn->outer_host = *host;
+    conn->outer_has_tls = has_tls;
+    conn_set_state(conn, CONN_DIAL, 0);
+    if (dial_start(&conn->door->dialer, host, has_tls, on_dialed, conn, &conn->dial, &err) < 0)
+        conn_refuse(conn, 502, "no room for another connection", NULL);
 }
 
 void conn_launch(struct door_conn *conn)
 {
-    struct err err;
+    struct egress_host host = conn->ticket.host;
+    bool has_tls = conn->ticket.rule->inject && conn->ticket.method != EGRESS_CONNECT;
 
     conn->busy++;
-    if (can_reuse(conn)) {
+    if (has_tls)
+        host.port = conn->ticket.rule->port;
+    if (can_reuse(conn, &host, has_tls))
         begin(conn);
-    } else {
-        outer_free(TAKE_PTR(conn->outer));
-        conn_set_state(conn, CONN_DIAL, 0);
-        if (dial_start(&conn->door->dialer, &conn->ticket.host, on_dialed, conn, &conn->dial, &err) < 0)
-            conn_refuse(conn, 502, "no room for another connection", NULL);
-    }
+    else
+        dial(conn, &host, has_tls);
     conn_run(conn);
     conn_let_go(conn);
 }

@@ -17,6 +17,8 @@
 
 int plain_prepare(struct door_conn *conn, const struct request_head *head)
 {
+    const struct door_secret *secret = door_secret(conn->door, conn->ticket.rule);
+    struct request_extra extra;
     struct plain *p = &conn->plain;
 
     memset(p, 0, sizeof(*p));
@@ -28,7 +30,13 @@ int plain_prepare(struct door_conn *conn, const struct request_head *head)
     p->up_done = head->body == BODY_NONE || (head->body == BODY_LENGTH && head->length == 0);
     buf_clear(&conn->up);
     buf_clear(&conn->head);
-    return request_head_write(head, &conn->up);
+    if (!secret)
+        return request_head_write(head, NULL, &conn->up);
+    p->redact.text = &secret->text;
+    extra = (struct request_extra){ conn->ticket.rule->inject->header, buf_span(&secret->value) };
+    if (!buf_reserve(&conn->up, UP_MAX + IN_MAX)) /* at once: a buffer that grows leaves copies of it */
+        return -ERR_INTERNAL;
+    return request_head_write(head, &extra, &conn->up);
 }
 
 void plain_begin(struct door_conn *conn)
@@ -157,6 +165,46 @@ static void fail_answer(struct door_conn *conn, const char *why)
         conn_refuse(conn, 502, why, NULL);
 }
 
+/* A piece of a body without the secret in it, valid until the next call. `is_last`: nothing of it follows. */
+static int clean(struct door_conn *conn, struct span bytes, bool is_last, struct span *ret)
+{
+    struct buf *out = &conn->door->clean;
+    int r;
+
+    *ret = bytes;
+    if (!conn->plain.redact.text)
+        return 0;
+    buf_clear(out);
+    r = redact_feed(&conn->plain.redact, bytes, out);
+    if (r == 0 && is_last)
+        r = redact_end(&conn->plain.redact, out);
+    *ret = buf_span(out);
+    return r;
+}
+
+static bool give_clean(struct door_conn *conn, struct span bytes, bool is_last)
+{
+    struct span out;
+
+    if (clean(conn, bytes, is_last, &out) == 0)
+        return conn_give(conn, out);
+    conn_cut(conn, "no memory", false);
+    return false;
+}
+
+/* One piece of a chunked answer, decoded, into the frame that goes on. */
+static int frame_piece(struct door_conn *conn, struct span data, bool is_last)
+{
+    struct buf *frame = &conn->door->frame;
+    int r = clean(conn, data, is_last, &data);
+
+    if (r == 0)
+        r = conn->plain.minor > 0 ? add_chunk(frame, data) : buf_add_span(frame, data);
+    if (r == 0 && is_last && conn->plain.minor > 0)
+        r = buf_add_text(frame, CHUNK_LAST);
+    return r;
+}
+
 static bool give_chunks(struct door_conn *conn, struct span bytes)
 {
     struct plain *p = &conn->plain;
@@ -172,12 +220,10 @@ static bool give_chunks(struct door_conn *conn, struct span bytes)
         if (n < 0)
             break;
         bytes = span_make(bytes.ptr + n, bytes.len - (size_t) n);
-        r = p->minor > 0 ? add_chunk(frame, data) : buf_add_span(frame, data);
+        r = frame_piece(conn, data, p->down_chunks.is_done);
     }
     p->down_done = p->down_chunks.is_done;
     p->is_spoiled = p->is_spoiled || bytes.len > 0;
-    if (r == 0 && p->down_done && p->minor > 0)
-        r = buf_add_text(frame, CHUNK_LAST);
     if (frame->len > 0 && !conn_give(conn, buf_span(frame)))
         return false;
     if (r == 0 && n >= 0)
@@ -204,13 +250,24 @@ static bool give_body(struct door_conn *conn, struct span bytes)
         p->down_done = true;
     }
     p->down_left -= (int64_t) bytes.len;
-    return conn_give(conn, bytes);
+    return give_clean(conn, bytes, p->down_done);
+}
+
+/* The head as text; a secret in it goes the way of one in the body. */
+static int write_head(struct door_conn *conn, const struct response_head *head, struct span *ret)
+{
+    struct buf *frame = &conn->door->frame;
+    int r;
+
+    buf_clear(frame);
+    r = response_head_write(head, conn->plain.minor, conn->plain.must_close, frame);
+    return r < 0 ? r : clean(conn, buf_span(frame), true, ret);
 }
 
 static bool give_head(struct door_conn *conn, const struct response_head *head)
 {
     struct plain *p = &conn->plain;
-    struct buf *frame = &conn->door->frame;
+    struct span text;
 
     p->has_head = true;
     p->down_kind = head->body;
@@ -219,9 +276,8 @@ static bool give_head(struct door_conn *conn, const struct response_head *head)
     p->is_spoiled = head->must_close;
     p->must_close = p->must_close || head->body == BODY_UNTIL_CLOSE;
     conn->ticket.status = head->status;
-    buf_clear(frame);
-    if (response_head_write(head, p->minor, p->must_close, frame) == 0)
-        return conn_give(conn, buf_span(frame));
+    if (write_head(conn, head, &text) == 0)
+        return conn_give(conn, text);
     conn_cut(conn, "no memory", false);
     return false;
 }
@@ -248,6 +304,11 @@ static int take_one_head(struct door_conn *conn, size_t len)
     if (head.status < 200) {
         buf_drop(&conn->head, len);
         return 0;
+    }
+    if (head.is_encoded && conn->plain.redact.text && head.body != BODY_NONE) {
+        conn_refuse(conn, 502, "the server's answer is compressed, so it cannot be searched for the secret",
+                    NULL);
+        return -1;
     }
     if (!give_head(conn, &head))
         return -1;
@@ -293,7 +354,7 @@ static void on_origin_eof(struct door_conn *conn)
 
     conn->outer_eof = true;
     if (p->has_head && p->down_kind == BODY_UNTIL_CLOSE)
-        p->down_done = true;
+        p->down_done = give_clean(conn, span_make("", 0), true);
     else
         fail_answer(conn, p->has_head ? "the server's answer was cut short"
                                       : "the server closed the connection without an answer");

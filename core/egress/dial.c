@@ -3,6 +3,7 @@
 #include "core/egress/dial.h"
 
 #include "core/base/cleanup.h"
+#include "core/base/http.h"
 #include "core/base/resolve.h"
 #include "core/egress/address.h"
 #include "core/egress/match.h"
@@ -27,11 +28,18 @@ struct dial {
     struct egress_address addresses[RESOLVE_MAX];
     size_t count, at;
     int fd;
+    bool with_tls;
+    struct http_exchange *tls;
     bool has_lookup; /* counted in dialer->lookups */
     dial_fn *fn;
     void *data;
     char why[DOOR_REASON_MAX];
 };
+
+static int64_t connect_limit(const struct door_options *o)
+{
+    return o->connect_ms > 0 ? o->connect_ms : CONNECT_MS_DEFAULT;
+}
 
 void dialer_init(struct dialer *dialer, struct loop *loop, const struct egress_spec *spec,
                  const struct door_options *options)
@@ -61,6 +69,7 @@ static void quiet(struct dial *d)
     loop_source_free(TAKE_PTR(d->deadline));
     loop_source_free(TAKE_PTR(d->attempt));
     loop_source_free(TAKE_PTR(d->watch));
+    http_exchange_free(TAKE_PTR(d->tls));
     end_lookup(d);
 }
 
@@ -73,18 +82,25 @@ fail(struct dial *d, enum dial_end end, const char *format, ...)
     va_start(ap, format);
     (void) vsnprintf(d->why, sizeof(d->why), format, ap);
     va_end(ap);
-    d->fn(d->data, &(struct dial_result){ .end = end, .fd = -1, .why = d->why });
+    d->fn(d->data, &(struct dial_result){ .end = end, .why = d->why });
 }
 
-static void succeed(struct dial *d)
+static void succeed(struct dial *d, struct http_stream *stream)
 {
+    struct outer *outer;
+    struct err err;
     int on = 1;
 
     quiet(d);
-    (void) setsockopt(d->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* slower without, nothing worse */
+    if (d->fd >= 0) /* slower without, nothing worse */
+        (void) setsockopt(d->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (outer_new(d->dialer->loop, take_fd(&d->fd), stream, &outer, &err) < 0) {
+        fail(d, DIAL_FAILED, "%.200s", err.text);
+        return;
+    }
     d->fn(d->data, &(struct dial_result){
                        .end = DIAL_CONNECTED,
-                       .fd = take_fd(&d->fd),
+                       .outer = outer,
                        .address = d->addresses[d->at],
                    });
 }
@@ -103,25 +119,26 @@ static void on_deadline(void *data)
 
 static void try_address(struct dial *d);
 
-static void next_address(struct dial *d, int errnum)
+static void next_address(struct dial *d, const char *why)
 {
     char text[ADDRESS_TEXT];
     const struct egress_address *address = &d->addresses[d->at];
 
     loop_source_free(TAKE_PTR(d->watch));
     loop_source_free(TAKE_PTR(d->attempt));
+    http_exchange_free(TAKE_PTR(d->tls));
     if (d->fd >= 0)
         (void) close(take_fd(&d->fd)); /* never connected */
     if (++d->at < d->count)
         try_address(d);
     else
         fail(d, DIAL_FAILED, "connecting to '%s' port %u (%s): %s", d->host.name, d->host.port,
-             address_text(address, text), strerror(errnum));
+             address_text(address, text), why);
 }
 
 static void on_attempt(void *data)
 {
-    next_address(data, ETIMEDOUT);
+    next_address(data, strerror(ETIMEDOUT));
 }
 
 static void on_socket(void *data, unsigned events)
@@ -133,9 +150,9 @@ static void on_socket(void *data, unsigned events)
     if (getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &errnum, &len) < 0)
         errnum = errno;
     if (errnum != 0)
-        next_address(d, errnum);
+        next_address(d, strerror(errnum));
     else
-        succeed(d);
+        succeed(d, NULL);
 }
 
 static int open_socket(int family)
@@ -168,17 +185,52 @@ static int begin_connect(const struct egress_address *address, uint16_t port, in
     return r < 0 && errno == EINPROGRESS ? 0 : r;
 }
 
+static void on_tls(void *data, struct http_stream *stream, int status, const struct err *err)
+{
+    struct dial *d = data;
+    char why[DOOR_REASON_MAX];
+
+    if (stream) {
+        succeed(d, stream);
+        return;
+    }
+    (void) snprintf(why, sizeof(why), "%.200s", err->text);
+    next_address(d, why);
+}
+
+/* The certificate is checked against the host's name, the connection goes to the vetted address. */
+static int begin_tls(struct dial *d, uint16_t port, struct err *err)
+{
+    const struct door_options *o = d->dialer->options;
+    char url[HOST_TEXT + 16], host[HOST_TEXT], address[ADDRESS_TEXT];
+    struct http_request req = {
+        .url = url,
+        .address = address_text(&d->addresses[d->at], address),
+        .tls_ca = o->tls_ca,
+        .connect_ms = connect_limit(o),
+    };
+
+    (void) snprintf(url, sizeof(url), "https://%s/", host_text(&d->host, port, host));
+    return http_connect(d->dialer->http, &req, on_tls, d, &d->tls, err);
+}
+
 static void try_address(struct dial *d)
 {
     const struct door_options *o = d->dialer->options;
     uint16_t port = o->real_port ? o->real_port(o->data, d->host.port) : d->host.port;
     struct err err;
 
-    if (begin_connect(&d->addresses[d->at], port, &d->fd) < 0) {
-        next_address(d, errno);
+    if (d->with_tls) {
+        if (begin_tls(d, port, &err) < 0) {
+            fail(d, DIAL_FAILED, "%.200s", err.text);
+            return;
+        }
+    } else if (begin_connect(&d->addresses[d->at], port, &d->fd) < 0) {
+        next_address(d, strerror(errno));
         return;
     }
-    if (loop_watch_fd(d->dialer->loop, d->fd, LOOP_WRITE, on_socket, d, &d->watch, &err) < 0 ||
+    if ((d->fd >= 0 &&
+         loop_watch_fd(d->dialer->loop, d->fd, LOOP_WRITE, on_socket, d, &d->watch, &err) < 0) ||
         (d->at + 1 < d->count &&
          loop_timer(d->dialer->loop, ATTEMPT_MS, on_attempt, d, &d->attempt, &err) < 0))
         fail(d, DIAL_FAILED, "connecting to '%s' port %u: %s", d->host.name, d->host.port, err.text);
@@ -281,10 +333,9 @@ static void on_begin(void *data)
     }
 }
 
-int dial_start(struct dialer *dialer, const struct egress_host *host, dial_fn *fn, void *data,
+int dial_start(struct dialer *dialer, const struct egress_host *host, bool with_tls, dial_fn *fn, void *data,
                struct dial **ret, struct err *err)
 {
-    int64_t limit = dialer->options->connect_ms > 0 ? dialer->options->connect_ms : CONNECT_MS_DEFAULT;
     struct dial *d = calloc(1, sizeof(*d));
     int r;
 
@@ -292,11 +343,12 @@ int dial_start(struct dialer *dialer, const struct egress_host *host, dial_fn *f
         return err_set(err, ERR_INTERNAL, "no memory for a connection");
     d->dialer = dialer;
     d->host = *host;
+    d->with_tls = with_tls;
     d->fd = -1;
     d->fn = fn;
     d->data = data;
     ring_init(&d->waiting);
-    r = loop_timer(dialer->loop, limit, on_deadline, d, &d->deadline, err);
+    r = loop_timer(dialer->loop, connect_limit(dialer->options), on_deadline, d, &d->deadline, err);
     if (r == 0)
         r = loop_timer(dialer->loop, 0, on_begin, d, &d->begin, err);
     if (r < 0) {

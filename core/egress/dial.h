@@ -14,6 +14,7 @@
 #include "core/base/loop.h"
 #include "core/egress/door.h"
 #include "core/egress/host.h"
+#include "core/egress/outer.h"
 #include "core/egress/ring.h"
 
 #define DIAL_LOOKUPS 16 /* at once; the others wait */
@@ -21,6 +22,7 @@
 /* What all dials of a door share. */
 struct dialer {
     struct loop *loop;
+    struct http *http; /* for TLS; NULL when nothing needs it */
     const struct egress_spec *spec;
     const struct door_options *options;
     struct ring waiting; /* for a lookup to end */
@@ -33,7 +35,7 @@ enum dial_end { DIAL_CONNECTED, DIAL_DENIED, DIAL_FAILED, DIAL_TIMEOUT };
 
 struct dial_result {
     enum dial_end end;
-    int fd;                        /* CONNECTED: yours */
+    struct outer *outer;           /* CONNECTED: yours */
     struct egress_address address; /* CONNECTED */
     const char *why;               /* else: one line */
 };
@@ -44,8 +46,8 @@ typedef void dial_fn(void *data, const struct dial_result *result);
 void dialer_init(struct dialer *dialer, struct loop *loop, const struct egress_spec *spec,
                  const struct door_options *options);
 
-/* To host->port. `host` is copied. */
-int dial_start(struct dialer *dialer, const struct egress_host *host, dial_fn *fn, void *data,
+/* To host->port, `with_tls` when it is us who speak that. `host` is copied. */
+int dial_start(struct dialer *dialer, const struct egress_host *host, bool with_tls, dial_fn *fn, void *data,
                struct dial **ret, struct err *err);
 void dial_free(struct dial *dial); /* NULL is fine; gives up */
 

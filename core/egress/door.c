@@ -4,11 +4,14 @@
 
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
+#include "core/base/http.h"
+#include "core/egress/rule.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>
 
 #define HEAD_MS_DEFAULT 10000
+#define SECRET_MAX      REDACT_MAX
 #define FILES_SPARE     256 /* descriptors that the rest of the process may need */
 
 static int64_t connections_max(const struct egress_spec *spec)
@@ -65,6 +68,11 @@ int64_t door_wait_ms(struct door *door, int64_t max_ms)
 int64_t door_head_ms(const struct door *door)
 {
     return door->options.head_ms > 0 ? door->options.head_ms : HEAD_MS_DEFAULT;
+}
+
+const struct door_secret *door_secret(const struct door *door, const struct egress_rule *rule)
+{
+    return rule->inject ? &door->secrets[rule - door->spec->rules] : NULL;
 }
 
 /* ---- turns ---- */
@@ -140,6 +148,49 @@ static void raise_files(int64_t connections)
     (void) setrlimit(RLIMIT_NOFILE, &limit); /* without it the last connections are refused */
 }
 
+static int resolve_secret(const struct egress_rule *rule, struct door_secret *secret, struct err *err)
+{
+    size_t prefix = rule->inject->value.prefix ? strlen(rule->inject->value.prefix) : 0;
+    int r;
+
+    buf_init(&secret->value, SECRET_MAX);
+    r = secret_resolve(&rule->inject->value, &secret->value, err);
+    if (r < 0)
+        return err_wrap(err, "the secret of the network rule '%s'", rule->text);
+    if (redact_text_init(&secret->text, span_make(secret->value.data + prefix, secret->value.len - prefix)) <
+        0)
+        return err_set(err, ERR_TOO_LARGE, "the secret of the network rule '%s' is too long", rule->text);
+    return 0;
+}
+
+static int resolve_secrets(struct door *door, struct err *err)
+{
+    const struct egress_spec *spec = door->spec;
+    int r = 0;
+
+    door->secrets = calloc(spec->rule_count + 1, sizeof(*door->secrets));
+    if (!door->secrets)
+        return err_set(err, ERR_INTERNAL, "no memory for the network's door");
+    for (size_t i = 0; r == 0 && i < spec->rule_count; i++) {
+        if (!spec->rules[i].inject)
+            continue;
+        r = resolve_secret(&spec->rules[i], &door->secrets[i], err);
+        if (r == 0 && !door->http)
+            r = http_new(door->loop, &door->http, err);
+    }
+    door->dialer.http = door->http;
+    return r;
+}
+
+static void wipe_secrets(struct door *door)
+{
+    for (size_t i = 0; door->secrets && i < door->spec->rule_count; i++) {
+        secret_wipe(&door->secrets[i].value);
+        redact_text_done(&door->secrets[i].text);
+    }
+    free(door->secrets);
+}
+
 int door_new(struct loop *loop, const struct egress_spec *spec, const struct door_options *options,
              const struct door_ops *ops, void *data, struct door **ret, struct err *err)
 {
@@ -162,8 +213,11 @@ int door_new(struct loop *loop, const struct egress_spec *spec, const struct doo
     ring_init(&door->kicked);
     ring_init(&door->launching);
     buf_init(&door->frame, OUT_MAX);
+    buf_init(&door->clean, OUT_MAX);
     dialer_init(&door->dialer, loop, spec, &door->options);
-    r = loop_before_wait(loop, on_before_wait, door, &door->before_wait, err);
+    r = resolve_secrets(door, err);
+    if (r == 0)
+        r = loop_before_wait(loop, on_before_wait, door, &door->before_wait, err);
     if (r < 0) {
         door_free(door);
         return r;
@@ -182,7 +236,10 @@ void door_free(struct door *door)
     loop_source_free(door->kick);
     loop_source_free(door->launch);
     loop_source_free(door->before_wait);
+    http_free(door->http);
+    wipe_secrets(door);
     buf_done(&door->frame);
+    buf_done(&door->clean);
     free(door->scratch);
     free(door);
 }

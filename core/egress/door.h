@@ -101,12 +101,15 @@ struct door_options {
     bool (*is_global)(void *data, const struct egress_address *address);
     /* For tests: the port to connect to in the place of the one that was asked for and decided on. */
     uint16_t (*real_port)(void *data, uint16_t port);
+    const char *tls_ca; /* for tests: a file of authorities, instead of the system's */
     void *data;
     int64_t head_ms;    /* for a whole request head, and for a ClientHello; 0 = 10 s */
     int64_t connect_ms; /* for lookup and connecting; 0 = 15 s */
 };
 
-/* `spec` and what it points to must outlive the door; `options` is copied, NULL = none. */
+/* Resolves the secrets of `inject`, which may block (a command may ask a person); ERR_NOT_FOUND and others of
+ * secret.h, with the rule in the text. `spec` and what it points to must outlive the door; `options` is
+ * copied, NULL = none. */
 int door_new(struct loop *loop, const struct egress_spec *spec, const struct door_options *options,
              const struct door_ops *ops, void *data, struct door **ret, struct err *err);
 /* Cuts everything: on_end() is called for what is open (inside this function), no door_conn_ops are. All

@@ -21,6 +21,7 @@
 #include "core/egress/door.h"
 #include "core/egress/match.h"
 #include "core/egress/outer.h"
+#include "core/egress/redact.h"
 #include "core/egress/request_head.h"
 #include "core/egress/ring.h"
 
@@ -63,6 +64,7 @@ struct plain {
     struct chunked up_chunks, down_chunks;
     struct head_scan scan; /* of the answer's head */
     int minor;             /* the client's */
+    struct redact redact;  /* of a rule that injects */
     int interims;          /* answers of status 1xx */
     bool up_done, down_done, has_head, must_close, expects_continue;
     bool is_spoiled; /* the origin sent more than its answer: not to be used again */
@@ -87,13 +89,20 @@ struct door_conn {
     size_t head_len;            /* RATE: of the request's head in `in` */
     struct request_fault fault; /* RATE: of a head that is no good; why is NULL otherwise */
     struct outer *outer;
-    struct egress_host outer_host; /* whom `outer` is connected to */
+    struct egress_host outer_host; /* whom `outer` is connected to, or will be */
+    bool outer_has_tls;
     struct egress_address outer_address;
     struct dial *dial;
     struct loop_source *timer;
     int64_t born_ms, moved_ms, phase_ms; /* phase_ms: the state's deadline; 0 = none */
     struct ticket ticket;
     struct plain plain;
+};
+
+/* What a rule injects, resolved. */
+struct door_secret {
+    struct buf value;        /* of the header */
+    struct redact_text text; /* to look for in answers: the value without its prefix */
 };
 
 struct door {
@@ -108,15 +117,20 @@ struct door {
     struct door_totals totals;
     int64_t earlier_bytes;
     uint64_t numbers;
-    int64_t next_slot_us; /* when the rate allows the next request */
-    char *scratch;        /* SCRATCH_BYTES, for one read at a time */
-    struct buf frame;     /* a piece of a chunked answer being put together */
+    int64_t next_slot_us;        /* when the rate allows the next request */
+    char *scratch;               /* SCRATCH_BYTES, for one read at a time */
+    struct buf frame;            /* a piece of an answer being put together */
+    struct buf clean;            /* the same, once the secret is out of it */
+    struct door_secret *secrets; /* as many as rules */
+    struct http *http;           /* speaks TLS for rules that inject; NULL when there are none */
 };
 
 /* ---- door.c ---- */
 
 int64_t door_left(const struct door *door); /* bytes that may still move */
 void door_moved(struct door_conn *conn, size_t up, size_t down);
+/* What the rule injects; NULL: nothing. */
+const struct door_secret *door_secret(const struct door *door, const struct egress_rule *rule);
 /* Call conn_run() soon, from the loop. */
 void door_kick(struct door_conn *conn);
 /* Call conn_launch() once what was recorded so far is durable. */

@@ -69,7 +69,7 @@ bool head_line(struct span *lines, struct span *ret)
     return true;
 }
 
-static bool is_token(struct span text)
+bool field_is_name(struct span text)
 {
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
@@ -121,7 +121,7 @@ int field_next(struct span *fields, struct field *ret, const char **ret_why)
     ret->name = span_make(line.ptr, (size_t) (colon - line.ptr));
     ret->value = trim(span_make(colon + 1, line.len - ret->name.len - 1));
     ret->line = span_make(line.ptr, line.len + 2);
-    if (!is_token(ret->name))
+    if (!field_is_name(ret->name))
         return fail(ret_why, "the name of a header holds what does not belong there");
     if (!is_value(ret->value))
         return fail(ret_why, "there is a control byte in a header");

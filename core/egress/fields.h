@@ -37,6 +37,7 @@ bool head_line(struct span *lines, struct span *ret);
  * leave it out. */
 int field_next(struct span *fields, struct field *ret, const char **ret_why);
 
+bool field_is_name(struct span text);                       /* a token */
 bool field_is(const struct field *field, const char *name); /* any case */
 
 /* The next element of a comma-separated list: false when there is none. Empty ones are skipped. */

@@ -43,15 +43,25 @@ bool hop_is_vital(struct span name)
     return false;
 }
 
+bool hop_is_ours(struct span name)
+{
+    for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+        if (span_is_nocase(name, never[i]))
+            return true;
+    return false;
+}
+
 static bool same(struct span a, struct span b)
 {
     return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-static bool passes(const struct field *field, const struct names *named)
+static bool passes(const struct field *field, const struct names *named, const char *const *without)
 {
-    for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
-        if (field_is(field, never[i]))
+    if (hop_is_ours(field->name))
+        return false;
+    for (; without && *without; without++)
+        if (field_is(field, *without))
             return false;
     for (size_t i = 0; i < named->count; i++)
         if (same(field->name, named->list[i]))
@@ -73,7 +83,7 @@ static void collect_named(struct span fields, struct names *named)
     }
 }
 
-int hop_copy(struct span fields, struct buf *out)
+int hop_copy(struct span fields, const char *const *without, struct buf *out)
 {
     struct names named = { .count = 0 };
     struct field field;
@@ -82,7 +92,7 @@ int hop_copy(struct span fields, struct buf *out)
 
     collect_named(fields, &named);
     while (r == 0 && field_next(&fields, &field, &why) > 0)
-        if (passes(&field, &named))
+        if (passes(&field, &named, without))
             r = buf_add_span(out, field.line);
     return r;
 }

@@ -22,6 +22,23 @@ bool rule_covers(const struct egress_rule *rule, const struct egress_host *host)
            strcmp(host->name + len - suffix, rule->host) == 0;
 }
 
+/* Does the rule speak of this port? Requests of rules that inject come in plain, for port 80 or the rule's
+ * own, and leave by the rule's. */
+static bool has_port(const struct egress_rule *rule, uint16_t port, uint32_t method)
+{
+    if (rule->inject && method != EGRESS_CONNECT && port == EGRESS_PORT_PLAIN)
+        return rule->port == EGRESS_PORT_TLS;
+    return rule->port == port;
+}
+
+/* Can a request of this kind go to that port? Port 80 is plain HTTP, every other one a tunnel. */
+static bool has_kind(const struct egress_rule *rule, uint32_t method)
+{
+    if (method == EGRESS_CONNECT)
+        return rule->port != EGRESS_PORT_PLAIN;
+    return rule->inject || rule->port == EGRESS_PORT_PLAIN;
+}
+
 struct match match_request(const struct egress_spec *spec, const struct egress_host *host, uint16_t port,
                            uint32_t method)
 {
@@ -32,11 +49,11 @@ struct match match_request(const struct egress_spec *spec, const struct egress_h
 
         if (!rule_covers(rule, host))
             continue;
-        if (rule->port == port && (rule->methods & method))
-            return (struct match){ MATCH_ALLOWED, rule };
-        if (rule->port == port && found.verdict != MATCH_OTHER_METHOD)
+        if (has_port(rule, port, method) && has_kind(rule, method)) {
+            if (rule->methods & method)
+                return (struct match){ MATCH_ALLOWED, rule };
             found = (struct match){ MATCH_OTHER_METHOD, rule };
-        else if (found.verdict == MATCH_NONE)
+        } else if (found.verdict == MATCH_NONE)
             found = (struct match){ MATCH_OTHER_PORT, rule };
     }
     return found;

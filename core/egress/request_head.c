@@ -255,8 +255,19 @@ static int write_framing(const struct request_head *head, struct buf *out)
     return buf_add_text(out, "\r\n");
 }
 
-int request_head_write(const struct request_head *head, struct buf *out)
+static int write_extra(const struct request_extra *extra, struct buf *out)
 {
+    int r = buf_printf(out, "%s: ", extra->name);
+
+    if (r == 0)
+        r = buf_add_span(out, extra->value);
+    return r < 0 ? r : buf_add_text(out, "\r\nAccept-Encoding: identity\r\n");
+}
+
+int request_head_write(const struct request_head *head, const struct request_extra *extra, struct buf *out)
+{
+    const char *const without[] = { extra ? extra->name : NULL, "Accept-Encoding", "Range", "If-Range",
+                                    NULL };
     uint16_t port = head->host.port == EGRESS_PORT_PLAIN ? 0 : head->host.port;
     char host[HOST_TEXT];
     int r;
@@ -264,8 +275,8 @@ int request_head_write(const struct request_head *head, struct buf *out)
     r = buf_printf(out, "%s %s" SPAN_FMT " HTTP/1.1\r\nHost: %s\r\n", egress_method_name(head->method),
                    head->needs_slash ? "/" : "", SPAN_ARG(head->path), host_text(&head->host, port, host));
     if (r == 0)
-        r = hop_copy(head->fields, out);
-    if (r == 0)
-        r = write_framing(head, out);
-    return r;
+        r = hop_copy(head->fields, without, out);
+    if (r == 0 && extra)
+        r = write_extra(extra, out);
+    return r < 0 ? r : write_framing(head, out);
 }

@@ -42,8 +42,16 @@ struct request_fault {
  * failure, for the record. */
 int request_head_parse(struct span head, struct request_head *ret, struct request_fault *fault);
 
+/* What is added to a request on the way out. */
+struct request_extra {
+    const char *name;
+    struct span value;
+};
+
 /* The head that goes out, written anew from what was understood: origin form, our own Host, no field that is
- * meant for a proxy or named by Connection. 0 or -ERR_TOO_LARGE / -ERR_INTERNAL. */
-int request_head_write(const struct request_head *head, struct buf *out);
+ * meant for a proxy or named by Connection. With `extra` (may be NULL) its header is the only one of that
+ * name, and the answer is asked for whole and uncompressed, so that it can be searched for the value. 0 or
+ * -ERR_TOO_LARGE / -ERR_INTERNAL. */
+int request_head_write(const struct request_head *head, const struct request_extra *extra, struct buf *out);
 
 #endif

@@ -66,6 +66,8 @@ static int take_field(const struct field *field, struct seen *seen, struct respo
         return fail(ret_why, "the server's answer has too many headers");
     if (field_is(field, "Content-Length"))
         return take_length(field->value, seen, ret, ret_why);
+    if (field_is(field, "Content-Encoding") && !span_is_nocase(field->value, "identity"))
+        ret->is_encoded = true;
     if (field_is(field, "Connection"))
         take_connection(field->value, seen);
     else if (field_is(field, "Transfer-Encoding") &&
@@ -121,7 +123,7 @@ int response_head_write(const struct response_head *head, int minor, bool will_c
     int r = buf_printf(out, "HTTP/1.1 %d " SPAN_FMT "\r\n", head->status, SPAN_ARG(head->reason));
 
     if (r == 0)
-        r = hop_copy(head->fields, out);
+        r = hop_copy(head->fields, NULL, out);
     if (r == 0 && head->body == BODY_CHUNKED && minor > 0)
         r = buf_add_text(out, "Transfer-Encoding: chunked\r\n");
     if (r == 0 && head->length >= 0 && head->body != BODY_CHUNKED && head->status >= 200 &&

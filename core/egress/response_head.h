@@ -17,6 +17,7 @@ struct response_head {
     struct span fields;
     enum body_kind body; /* for the request that was asked */
     int64_t length;      /* BODY_LENGTH; also the length a HEAD tells, -1: none told */
+    bool is_encoded;     /* compressed: it cannot be searched */
     bool must_close;     /* the origin will close, or nobody could tell where the body ends */
 };
 

@@ -5,6 +5,8 @@
 #include "core/base/suffix.h"
 #include "core/base/units.h"
 #include "core/egress/address.h"
+#include "core/egress/fields.h"
+#include "core/egress/hop.h"
 #include "core/egress/host.h"
 
 #include <stdio.h>
@@ -247,13 +249,29 @@ int egress_rule_parse(struct span text, struct arena *arena, struct egress_rule 
     return r;
 }
 
+static int check_inject(const struct egress_rule *rule, struct err *err)
+{
+    struct span name = span_of(rule->inject->header);
+
+    if (rule->port == EGRESS_PORT_PLAIN) {
+        (void) err_set(err, ERR_INVALID, "'%s': a secret is not sent through plain HTTP", rule->text);
+        return err_hint(err, "leave the port out: requests to http://host/ then go out as TLS to port 443");
+    }
+    if (!field_is_name(name) || hop_is_ours(name))
+        return err_set(err, ERR_INVALID, "'%s': '%s' is no header that can be injected", rule->text,
+                       rule->inject->header);
+    return 0;
+}
+
 int egress_rule_check(const struct egress_rule *rule, struct err *err)
 {
     uint32_t plain = EGRESS_METHODS_ALL & ~(uint32_t) EGRESS_CONNECT;
 
-    if (rule->port == EGRESS_PORT_PLAIN && (rule->methods & plain) == 0)
+    if (rule->inject && check_inject(rule, err) < 0)
+        return -ERR_INVALID;
+    if ((rule->port == EGRESS_PORT_PLAIN || rule->inject) && (rule->methods & plain) == 0)
         return err_set(err, ERR_INVALID, "'%s': no method of plain HTTP is allowed", rule->text);
-    if (rule->port != EGRESS_PORT_PLAIN && !(rule->methods & EGRESS_CONNECT)) {
+    if (rule->port != EGRESS_PORT_PLAIN && !rule->inject && !(rule->methods & EGRESS_CONNECT)) {
         (void) err_set(err, ERR_INVALID, "'%s': methods cannot be restricted inside of TLS", rule->text);
         return err_hint(err, "leave `methods` out, or allow plain HTTP only (port 80)");
     }

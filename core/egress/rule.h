@@ -22,12 +22,14 @@
 #include "core/egress/spec.h"
 
 /* The text of a rule, e.g. of a manifest. Strings go into `arena`. Capitals are taken as lower case. methods
- * is EGRESS_METHODS_ALL and `where` NULL; set them, then egress_rule_check(). ERR_INVALID with a text that
- * says what is wrong with it ("'*.org' ...") and a hint what to write instead; ERR_TOO_LARGE: the arena. */
+ * is EGRESS_METHODS_ALL, `where` and `inject` NULL; set them, then egress_rule_check(). ERR_INVALID with a
+ * text that says what is wrong with it ("'*.org' ...") and a hint what to write instead; ERR_TOO_LARGE: the
+ * arena. */
 int egress_rule_parse(struct span text, struct arena *arena, struct egress_rule *ret, struct err *err);
 
-/* What a rule's parts must be to each other: `methods` can be enforced for plain HTTP only, since nobody sees
- * into TLS; a restriction that could not hold is refused instead of ignored. ERR_INVALID. */
+/* What a rule's parts must be to each other: `methods` can be enforced for plain HTTP only, `inject`
+ * included, since nobody sees into TLS; a restriction that could not hold is refused instead of ignored.
+ * `inject` is for TLS, with a header that is one and decides nothing about the message. ERR_INVALID. */
 int egress_rule_check(const struct egress_rule *rule, struct err *err);
 
 /* "GET" in capitals to EGRESS_GET; 0: there is no such method. */

@@ -10,6 +10,8 @@
 #ifndef EGRESS_SPEC_H
 #define EGRESS_SPEC_H
 
+#include "core/base/secret.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,6 +44,18 @@ enum egress_match {
 #define EGRESS_PORT_TLS   443 /* of a rule that names none */
 #define EGRESS_PORT_PLAIN 80  /* plain HTTP, request by request; every other port is a tunnel of TLS */
 
+/* A header that the harness adds to the requests of a rule, so that the sandbox uses a service without
+ * holding its key. Requests come as plain HTTP ("http://host/") and go out as TLS to the rule's port; what
+ * comes back has the secret replaced by as many asterisks. Tunnels to the host are what they are: nothing is
+ * added. */
+struct egress_inject {
+    const char *header;      /* "Authorization": takes the place of what the client sent by that name */
+    struct secret_ref value; /* resolved by door_new(), in the harness only */
+    const char *variable;    /* the environment of commands has it with EGRESS_PLACEHOLDER; NULL = none */
+};
+
+#define EGRESS_PLACEHOLDER "agentbox-placeholder"
+
 struct egress_rule {
     enum egress_match match;
     const char *text; /* the rule in its one normal form, port always shown: "*.wikipedia.org:443" */
@@ -52,6 +66,7 @@ struct egress_rule {
     uint32_t methods;  /* EGRESS_*, EGRESS_METHODS_ALL when the manifest restricts none */
     const char *where; /* place in the manifest for messages and records ("network.allow[1]"); set by the
                           caller of egress_rule_parse(), may be NULL */
+    const struct egress_inject *inject; /* NULL: nothing; set by the caller too */
 };
 
 struct egress_spec {

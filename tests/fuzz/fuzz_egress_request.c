@@ -44,7 +44,7 @@ static void check_out(const struct request_head *head)
     int hosts = 0, framings = 0;
     char host[HOST_TEXT];
 
-    assert(request_head_write(head, &out) == 0);
+    assert(request_head_write(head, NULL, &out) == 0);
     assert(scan_in_steps(buf_span(&out), out.len) == (ssize_t) out.len);
     rest = span_make(out.data, out.len - 2);
     assert(head_line(&rest, &line) && line.len > 9 && memcmp(line.ptr + line.len - 9, " HTTP/1.1", 9) == 0);

@@ -89,7 +89,7 @@ void world_init(struct world *w)
     arena_init(&w->arena, 1 << 20);
     buf_init(&w->log, 4 << 20);
     w->spec.rules = w->rules;
-    w->options = (struct door_options){ resolve, is_global, real_port, w, 0, 0 };
+    w->options = (struct door_options){ resolve, is_global, real_port, NULL, w, 0, 0 };
 }
 
 void world_rule(struct world *w, const char *text, uint32_t methods)
