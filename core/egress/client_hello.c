@@ -111,7 +111,6 @@ static int read_message(struct reader r, struct client_hello *ret, const char **
     struct reader id, ciphers, compression, extensions;
     size_t version;
 
-    memset(ret, 0, sizeof(*ret));
     if (!number(&r, 2, &version) || version >> 8 != 3 || !skip(&r, RANDOM_BYTES))
         return fail(ret_why, malformed);
     if (!vector(&r, 1, &id) || id.left > SESSION_ID_MAX || !vector(&r, 2, &ciphers) || ciphers.left < 2 ||
@@ -171,13 +170,16 @@ ssize_t client_hello_parse(struct span bytes, struct client_hello *ret, const ch
     size_t at = 0, size;
 
     m.len = m.wanted = 0;
+    memset(ret, 0, sizeof(*ret));
     while (at < bytes.len) {
+        ret->wanted = at + RECORD_HEADER;
         if (check_record(p + at, bytes.len - at, ret_why) < 0)
             return -1;
         if (bytes.len - at < RECORD_HEADER)
             return 0;
         size = (size_t) p[at + 3] << 8 | p[at + 4];
         at += RECORD_HEADER;
+        ret->wanted = at + size;
         if (take_payload(&m, p + at, size < bytes.len - at ? size : bytes.len - at, ret_why) < 0)
             return -1;
         if (size > bytes.len - at)
@@ -190,5 +192,6 @@ ssize_t client_hello_parse(struct span bytes, struct client_hello *ret, const ch
             return -1;
         return (ssize_t) at;
     }
+    ret->wanted = at + RECORD_HEADER;
     return 0;
 }

@@ -20,6 +20,7 @@
 #define CLIENT_HELLO_MAX 16384 /* bytes, record headers included; large ones have about 2,000 */
 
 struct client_hello {
+    size_t wanted; /* after "need more": with fewer bytes than this the answer is the same */
     bool has_name;
     char name[256]; /* server_name as sent, terminated; holds no NUL */
 };

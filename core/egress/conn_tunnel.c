@@ -17,6 +17,7 @@ static const char alert[] = { 0x15, 3, 3, 0, 2, 2, 112 };
 
 void tunnel_begin(struct door_conn *conn)
 {
+    conn->hello_wanted = 1;
     conn_set_state(conn, CONN_HELLO, door_head_ms(conn->door));
     (void) conn_give_text(conn, "HTTP/1.1 200 Connection established\r\n\r\n");
 }
@@ -67,8 +68,12 @@ bool tunnel_hello(struct door_conn *conn)
     char reason[DOOR_REASON_MAX + HOST_TEXT];
     struct client_hello hello;
     const char *why = "";
-    ssize_t len = client_hello_parse(buf_span(&conn->in), &hello, &why);
+    ssize_t len;
 
+    if (conn->in.len < conn->hello_wanted && !conn->client_eof)
+        return false; /* who sends it byte by byte does not make us read it again for each */
+    len = client_hello_parse(buf_span(&conn->in), &hello, &why);
+    conn->hello_wanted = hello.wanted < IN_MAX ? hello.wanted : IN_MAX;
     if (len == 0)
         return incomplete(conn);
     if (len < 0) {

@@ -82,6 +82,9 @@ fail(struct dial *d, enum dial_end end, const char *format, ...)
     va_start(ap, format);
     (void) vsnprintf(d->why, sizeof(d->why), format, ap);
     va_end(ap);
+    for (char *c = d->why; *c; c++) /* words of the system may be of any language */
+        if (*c < ' ' || *c > '~')
+            *c = '?';
     d->fn(d->data, &(struct dial_result){ .end = end, .why = d->why });
 }
 

@@ -86,6 +86,7 @@ struct door_conn {
     size_t credit;
     struct buf in, out, up, head; /* `head`: of the answer */
     struct head_scan scan;
+    size_t hello_wanted;        /* HELLO: bytes before another look is worth it */
     size_t head_len;            /* RATE: of the request's head in `in` */
     struct request_fault fault; /* RATE: of a head that is no good; why is NULL otherwise */
     struct outer *outer;

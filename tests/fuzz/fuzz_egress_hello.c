@@ -13,7 +13,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ssize_t len = client_hello_parse(bytes, &hello, &why);
 
     assert(len >= 0 || why);
-    if (len <= 0)
+    if (len == 0) {
+        assert(hello.wanted > bytes.len);
+        return 0;
+    }
+    if (len < 0)
         return 0;
     assert((size_t) len <= bytes.len && (!hello.has_name || strlen(hello.name) > 0));
     assert(client_hello_parse(span_make(bytes.ptr, (size_t) len), &again, &why) == len);

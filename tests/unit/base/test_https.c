@@ -624,6 +624,65 @@ static void test_stream_is_verified(void **state)
     assert_int_equal(count_seen, 0);
 }
 
+static void echo(struct server *srv)
+{
+    char block[64];
+    struct tls t;
+    int n;
+
+    if (tls_take(srv, &t))
+        while ((n = SSL_read(t.ssl, block, sizeof(block))) > 0)
+            tls_say_bytes(&t, block, (size_t) n);
+    tls_close(&t);
+}
+
+/* A name that nobody can look up, at an address that is given, past a proxy that is not there: verified as
+ * the name. Nothing is sent but what the owner of the stream sends. */
+static void test_connection_to_a_given_address(void **state)
+{
+    struct client *c = *state;
+    struct http_request req = trusting();
+    struct raw raw = { .got = BUF_INIT(64) };
+    struct server srv;
+
+    tls_options.cert = "named";
+    serve(&srv, echo, "server.test");
+    req.url = url;
+    req.address = "127.0.0.1";
+    setenv("HTTPS_PROXY", "http://127.0.0.1:9", 1);
+    assert_int_equal(http_connect(c->http, &req, on_open, &raw, &raw.x, NULL), 0);
+    assert_int_equal(loop_run(c->loop, &raw.is_done, NULL), 0);
+    unsetenv("HTTPS_PROXY");
+    assert_non_null(raw.stream);
+    assert_int_equal(raw.status, 0);
+    assert_int_equal(http_stream_write(raw.stream, "ping", 4, NULL), 4);
+    read_until(c, &raw, 4);
+    assert_string_equal(buf_text(&raw.got), "ping");
+    http_stream_free(raw.stream);
+    http_exchange_free(raw.x);
+    server_end(&srv);
+    buf_done(&raw.got);
+}
+
+static void test_connection_to_a_given_address_is_verified(void **state)
+{
+    struct client *c = *state;
+    struct http_request req = trusting();
+    struct raw raw = { 0 };
+    struct server srv;
+
+    serve(&srv, say_hello_and_count, "server.test"); /* which its certificate does not know */
+    req.url = url;
+    req.address = "127.0.0.1";
+    assert_int_equal(http_connect(c->http, &req, on_open, &raw, &raw.x, NULL), 0);
+    assert_int_equal(loop_run(c->loop, &raw.is_done, NULL), 0);
+    assert_int_equal(raw.code, ERR_PROTOCOL);
+    assert_null(raw.stream);
+    http_exchange_free(raw.x);
+    server_end(&srv);
+    assert_int_equal(count_seen, 0);
+}
+
 static int make_files(void **state)
 {
     signal(SIGPIPE, SIG_IGN); /* libssl writes without MSG_NOSIGNAL */
@@ -660,6 +719,8 @@ static const struct CMUnitTest tests[] = {
     CASE(test_ends_of_bodies),
     CASE(test_stream),
     CASE(test_stream_is_verified),
+    CASE(test_connection_to_a_given_address),
+    CASE(test_connection_to_a_given_address_is_verified),
 };
 
 int main(void)

@@ -80,6 +80,7 @@ static void check(const struct sample *s, size_t size)
     for (size_t len = 0; len < bytes.len; len++) { /* never before it is whole */
         n = client_hello_parse(span_make(bytes.data, len), &got, &why);
         assert_int_equal(n, 0);
+        assert_true(got.wanted > len && got.wanted <= bytes.len);
     }
     n = client_hello_parse(buf_span(&bytes), &got, &why);
     if (s->why ? n != -1 || strcmp(why, s->why) != 0 : n != (ssize_t) bytes.len)
