@@ -287,13 +287,19 @@ static void test_rate_turns_away(void **state)
 struct journal {
     struct world *w;
     size_t durable; /* bytes of the log that were flushed */
+    int64_t up;     /* bytes that had left by then */
 };
 
 static struct journal journal;
 
 static void flush(void *data)
 {
+    int64_t up = door_totals(journal.w->door).bytes_up;
+
+    if (strstr(buf_text(&journal.w->log) + journal.durable, "allow "))
+        assert_int_equal(up, journal.up); /* nothing left since the record was made */
     journal.durable = journal.w->log.len;
+    journal.up = up;
 }
 
 static size_t resolve_when_durable(void *data, const char *name, struct egress_address *ret, size_t max)
@@ -313,16 +319,18 @@ static void test_records_are_durable_before_anything_leaves(void **state)
 
     server_tcp(&srv, serve_many);
     begin(&w, &srv);
-    journal = (struct journal){ &w, 0 };
+    journal = (struct journal){ &w, 0, 0 };
     w.options.resolve = resolve_when_durable;
     world_start(&w);
     /* registered after the door, so its turn comes last */
     assert_int_equal(loop_before_wait(w.loop, flush, NULL, &last, NULL), 0);
-    for (int i = 0; i < 3; i++) {
-        inside_exchange(&c, &w, span_of(GET));
-        assert_non_null(strstr(buf_text(&c.got), "\r\n\r\nok"));
-        inside_done(&c);
+    inside_init(&c, &w, 65536);
+    for (int i = 0; i < 3; i++) { /* the later ones go through a connection that is there already */
+        buf_clear(&c.got);
+        inside_say(&c, GET);
+        inside_wait_text(&c, "\r\n\r\nok");
     }
+    inside_done(&c);
     loop_source_free(last);
     world_done(&w);
     many_end(&srv);

@@ -458,16 +458,49 @@ static void test_credit(void **state)
     server_tcp(&srv, say_hundred);
     begin(&w, &srv);
     open_raw(&c, &w, 0);
-    door_conn_credit(c.conn, strlen(ESTABLISHED) + 10);
+    inside_credit(&c, strlen(ESTABLISHED) + 10);
     inside_wait_bytes(&c, strlen(ESTABLISHED) + 10);
     for (int i = 0; i < 9; i++) {
         assert_int_equal(c.got.len, strlen(ESTABLISHED) + 10 + 10 * (size_t) i);
-        door_conn_credit(c.conn, 10);
+        inside_credit(&c, 10);
         inside_wait_bytes(&c, strlen(ESTABLISHED) + 20 + 10 * (size_t) i);
     }
     assert_int_equal(c.got.len, strlen(ESTABLISHED) + 100);
     inside_done(&c);
     assert_non_null(strstr(buf_text(&w.log), "at 127.0.0.1 the client went away\n"));
+    world_done(&w);
+    server_end(&srv);
+}
+
+static void flood(struct server *srv)
+{
+    static char bytes[1 << 16];
+    int fd = take(srv);
+
+    while (send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL) > 0)
+        continue;
+    close(fd);
+}
+
+/* Both ways together, to the byte. */
+static void test_max_bytes(void **state)
+{
+    struct server srv;
+    struct world w;
+    struct inside c;
+    struct door_totals totals;
+
+    server_tcp(&srv, flood);
+    begin(&w, &srv);
+    w.spec.max_bytes = 1000000;
+    open_raw(&c, &w, 65536);
+    inside_wait_closed(&c);
+    totals = door_totals(w.door);
+    assert_int_equal(totals.bytes_up, raw_hello.len);
+    assert_int_equal(totals.bytes_up + totals.bytes_down, 1000000);
+    assert_non_null(
+        strstr(buf_text(&w.log), "denied CONNECT ok.example.org:443 0 at 127.0.0.1 the run's limit of "));
+    inside_done(&c);
     world_done(&w);
     server_end(&srv);
 }
@@ -594,6 +627,7 @@ int main(void)
         cmocka_unit_test(test_half_closed_by_the_server),
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_credit),
+        cmocka_unit_test(test_max_bytes),
         cmocka_unit_test(test_free_inside_a_callback),
         cmocka_unit_test(test_door_free_cuts),
         cmocka_unit_test(test_late_hello),

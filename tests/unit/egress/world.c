@@ -129,19 +129,27 @@ void world_until(struct world *w, bool (*is_true)(void *data), void *data)
 
 /* ---- inside ---- */
 
+void inside_credit(struct inside *c, size_t bytes)
+{
+    c->granted += bytes;
+    door_conn_credit(c->conn, bytes);
+}
+
 static void on_bytes(void *data, struct span bytes)
 {
     struct inside *c = data;
 
     c->w->has_event = true;
     assert_true(bytes.len > 0);
+    c->received += bytes.len;
+    assert_true(c->received <= c->granted);
     assert_int_equal(buf_add_span(&c->got, bytes), 0);
     if (c->frees_on_bytes) {
         door_conn_free(c->conn);
         c->conn = NULL;
         c->is_closed = true;
     } else if (c->credit_step > 0) {
-        door_conn_credit(c->conn, bytes.len);
+        inside_credit(c, bytes.len);
     }
 }
 
@@ -196,7 +204,7 @@ void inside_init(struct inside *c, struct world *w, size_t credit)
     buf_init(&c->got, GOT_MAX);
     buf_init(&c->unsent, GOT_MAX);
     assert_int_equal(door_open(w->door, 7, &ops, c, &c->conn, NULL), 0);
-    door_conn_credit(c->conn, credit);
+    inside_credit(c, credit);
 }
 
 void inside_done(struct inside *c)

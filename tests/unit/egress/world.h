@@ -48,13 +48,15 @@ struct inside {
     struct door_conn *conn;
     struct buf got, unsent;
     bool is_eof, is_closed, wants_eof, frees_on_bytes;
-    size_t credit_step; /* given again for what was got; 0: none is */
-    size_t wanted;      /* of inside_wait_bytes() */
-    const char *text;   /* of inside_wait_text() */
+    size_t credit_step;       /* given again for what was got; 0: none is */
+    size_t granted, received; /* never more than was granted */
+    size_t wanted;            /* of inside_wait_bytes() */
+    const char *text;         /* of inside_wait_text() */
 };
 
 void inside_init(struct inside *c, struct world *w, size_t credit);
 void inside_done(struct inside *c);
+void inside_credit(struct inside *c, size_t bytes);
 void inside_send(struct inside *c, struct span bytes);
 void inside_say(struct inside *c, const char *text);
 void inside_eof(struct inside *c); /* after all that was sent */
