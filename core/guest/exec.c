@@ -151,6 +151,7 @@ static void slot_run(struct exec *e, const struct spawn *sp)
 {
     e->state = EXEC_RUNNING;
     e->keeper = sp->keeper;
+    stray_set_command(sp->keeper, e->id);
     e->ctl = sp->ctl;
     e->in = sp->in;
     e->out[0].fd = sp->out;

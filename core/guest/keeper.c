@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -226,6 +227,7 @@ _Noreturn void keeper_run(struct keeper_job *job)
     sigset_t set;
 
     (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void) setrlimit(RLIMIT_NOFILE, job->files);
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         fail(job, FRAME_STEP_FORK);
     (void) sigemptyset(&set);

@@ -27,6 +27,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct rlimit;
+
 struct keeper_job {
     char **argv;             /* argv[0] is replaced by the alternative when that is taken */
     const char *alternative; /* "" = none */
@@ -40,6 +42,7 @@ struct keeper_job {
     int out, err;
     int drain[2]; /* the guest's ends of stdout and stderr; -1 */
     bool is_tty;
+    const struct rlimit *files; /* limit of open files */
 };
 
 enum keeper_news { KEEPER_EXITED = 1, KEEPER_FAILED };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/guest/link.h"
 
+#include "core/guest/conn.h"
 #include "core/guest/exec.h"
 #include "core/guest/out.h"
 #include "core/guest/request.h"
@@ -67,6 +68,8 @@ static void credit(uint64_t stream, struct frame_in in)
         return;
     if (stream < FRAME_STREAM_FILES)
         exec_credit(stream, fd, bytes);
+    else if (stream >= FRAME_STREAM_CONNS)
+        conn_credit(stream, bytes);
     else
         request_credit(stream, bytes);
 }
@@ -75,9 +78,8 @@ static void request(uint8_t type, uint64_t stream, struct frame_in in, int64_t n
 {
     struct frame_exit x;
 
-    if ((type == FRAME_EXEC) !=
-        (stream < FRAME_STREAM_FILES)) /* its answer could be mistaken for another's */
-        return;
+    if ((type == FRAME_EXEC) != (stream < FRAME_STREAM_FILES) || stream >= FRAME_STREAM_CONNS)
+        return; /* its answer could be mistaken for another's */
     if (type != FRAME_EXEC)
         request_start(type, stream, in);
     else if (!exec_start(stream, in, &x, now_us))
@@ -114,6 +116,8 @@ static void data(const struct frame *f)
 {
     if (f->stream < FRAME_STREAM_FILES)
         exec_input(f->stream, f->payload, f->len, f->flags & FRAME_END);
+    else if (f->stream >= FRAME_STREAM_CONNS)
+        conn_data(f->stream, f->payload, f->len, f->flags & FRAME_END);
     else
         request_data(f->stream, f->payload, f->len, f->flags & FRAME_END);
 }
@@ -147,7 +151,10 @@ static void control(const struct frame *f)
         credit(f->stream, (struct frame_in){ f->payload, f->len, false });
         break;
     case FRAME_CANCEL:
-        request_cancel(f->stream);
+        if (f->stream >= FRAME_STREAM_CONNS)
+            conn_cancel(f->stream);
+        else
+            request_cancel(f->stream);
         break;
     case FRAME_DATA:
         data(f);
@@ -174,15 +181,16 @@ static void control(const struct frame *f)
 
 static bool is_request(uint8_t type)
 {
-    return type == FRAME_EXEC || (type >= FRAME_STAT && type <= FRAME_SET);
+    return type == FRAME_EXEC || type == FRAME_LISTEN || (type >= FRAME_STAT && type <= FRAME_SET);
 }
 
-/* A new host: what the old one had asked for about files ends, commands go on. */
+/* A new host: what the old one had asked for about files ends, so do connections; commands go on. */
 static void greet(const uint8_t *nonce)
 {
     out_reset(nonce);
     exec_detach();
     request_reset();
+    conn_reset();
     parts_reset();
     is_heard = is_pong_due = false;
     is_hello_due = true;
@@ -274,6 +282,7 @@ bool link_produce(void)
 
         has_spoken = pong_produce();
         has_spoken |= exec_produce();
+        has_spoken |= conn_produce();
         t = request_produce();
         has_spoken |= t == REQUEST_SPOKE;
         is_busy = t != REQUEST_IDLE;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * agentbox-guest: PID 1 of a sandbox. Speaks core/sandbox/frame.h over stdin and
- * stdout, runs commands, serves files beneath one folder.
+ * stdout, runs commands, serves files beneath one folder, carries connections out.
  *
  * The rules of this folder:
  *   - Signals are blocked before anything else. Of all signals only SIGCHLD means
@@ -17,6 +17,7 @@
  */
 #include "core/guest/beneath.h"
 #include "core/guest/cgroup.h"
+#include "core/guest/conn.h"
 #include "core/guest/exec.h"
 #include "core/guest/limits.h"
 #include "core/guest/link.h"
@@ -163,7 +164,9 @@ static void build_digest(char ret[FRAME_BUILD + 1])
 
 static void introduce(const struct options *o)
 {
-    struct frame_hello me = { .version = FRAME_VERSION, .orphan_ms = o->orphan_ms };
+    struct frame_hello me = { .version = FRAME_VERSION,
+                              .features = FRAME_FEATURE_LISTEN,
+                              .orphan_ms = o->orphan_ms };
 
     if (getrandom(&me.boot, sizeof(me.boot), 0) != (ssize_t) sizeof(me.boot))
         refuse_to_start("random number", strerror(errno));
@@ -211,7 +214,7 @@ static void orphan_check(int64_t now_us, uint32_t orphan_ms, int64_t *wake_us)
 /* One turn: say what there is to say, wait, look who has something for us. */
 static void turn(int signal_fd, uint32_t orphan_ms)
 {
-    static struct pollfd fds[3 + EXEC_FDS];
+    static struct pollfd fds[3 + EXEC_FDS + CONN_FDS];
     static int64_t deaf_until_us;
     int64_t now_us = clock_us(), wake_us = INT64_MAX;
 
@@ -229,13 +232,16 @@ static void turn(int signal_fd, uint32_t orphan_ms)
     fds[1] = (struct pollfd){ .fd = deaf_until_us > now_us ? -1 : STDIN_FILENO, .events = POLLIN };
     fds[2] = (struct pollfd){ .fd = out_is_pending() ? STDOUT_FILENO : -1, .events = POLLOUT };
     int count = exec_poll(fds + 3, now_us, &wake_us);
+    struct pollfd *conn_fds = fds + 3 + count;
+    int conns = conn_poll(conn_fds, now_us, &wake_us);
 
-    if (poll(fds, (nfds_t) count + 3, is_busy ? 0 : timeout_ms(now_us, wake_us)) <= 0)
+    if (poll(fds, (nfds_t) (count + conns) + 3, is_busy ? 0 : timeout_ms(now_us, wake_us)) <= 0)
         return;
     now_us = clock_us();
     if (fds[0].revents)
         signals_read(signal_fd);
     exec_ready(fds + 3, count, now_us);
+    conn_ready(conn_fds, conns, now_us);
     if (fds[1].revents && !link_read(now_us))
         deaf_until_us = now_us + DEAF_US;
 }

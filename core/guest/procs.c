@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -59,32 +60,77 @@ static bool stat_parse(const char *text, struct proc *ret)
     return true;
 }
 
-static void add(const char *name)
+/* -1: not a number. */
+static long number_of(const char *name)
 {
-    char path[32], text[512];
     char *end;
-    long pid = strtol(name, &end, 10);
+    long n = strtol(name, &end, 10);
 
-    if (*end || pid <= 0 || strlen(name) > 10)
-        return;
-    if (proc_count == PROCS_MAX || (proc_count > 0 && procs[proc_count - 1].pid >= pid)) {
-        is_partial = true; /* full; or not in order, which the kernel does not do */
-        return;
-    }
-    (void) stpcpy(stpcpy(path, name), "/stat");
+    return *end || strlen(name) > 10 || name[0] < '0' || name[0] > '9' ? -1 : n;
+}
+
+int procs_open_of(pid_t pid, const char *name)
+{
+    char path[64];
+
+    if (pid == 0)
+        (void) snprintf(path, sizeof(path), "self/%.40s", name);
+    else
+        (void) snprintf(path, sizeof(path), "%ld/%.40s", (long) pid, name);
     int fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
 
+    return fd < 0 ? -errno : fd;
+}
+
+static bool add(void *data, const char *name)
+{
+    char text[512];
+    long pid = number_of(name);
+
+    (void) data;
+    if (proc_count == PROCS_MAX || (proc_count > 0 && procs[proc_count - 1].pid >= pid)) {
+        is_partial = true; /* full; or not in order, which the kernel does not do */
+        return true;
+    }
+    int fd = procs_open_of((pid_t) pid, "stat");
+
     if (fd < 0)
-        return; /* gone */
+        return true; /* gone */
     ssize_t n = read(fd, text, sizeof(text) - 1);
 
     (void) close(fd);
     if (n <= 0)
-        return;
+        return true;
     text[n] = 0;
     procs[proc_count] = (struct proc){ .pid = (pid_t) pid };
     if (stat_parse(text, &procs[proc_count]))
         proc_count++;
+    return true;
+}
+
+/* Not on the stack, and not one for all: a look at processes looks into their folders. */
+static bool names_read(int fd, char *buf, size_t size, procs_name_fn *fn, void *data)
+{
+    for (;;) {
+        long n = syscall(SYS_getdents64, fd, buf, size);
+
+        if (n <= 0)
+            return n == 0;
+        for (long at = 0; at < n;) {
+            const struct dirent_raw *d = (const void *) (buf + at);
+
+            if (number_of(d->name) >= 0 && !fn(data, d->name))
+                return false;
+            at += d->len;
+        }
+    }
+}
+
+bool procs_names(int fd, procs_name_fn *fn, void *data)
+{
+    static char buf[8192] __attribute__((aligned(8)));
+
+    return names_read(fd, buf, sizeof(buf), fn, data);
 }
 
 static void look(void)
@@ -93,20 +139,8 @@ static void look(void)
 
     proc_count = 0;
     is_partial = lseek(proc_fd, 0, SEEK_SET) < 0;
-    for (;;) {
-        long n = syscall(SYS_getdents64, proc_fd, buf, sizeof(buf));
-
-        if (n < 0)
-            is_partial = true;
-        if (n <= 0)
-            return;
-        for (long at = 0; at < n;) {
-            const struct dirent_raw *d = (const void *) (buf + at);
-
-            add(d->name);
-            at += d->len;
-        }
-    }
+    if (!names_read(proc_fd, buf, sizeof(buf), add, NULL))
+        is_partial = true;
 }
 
 static struct proc *find(pid_t pid)
@@ -152,6 +186,30 @@ static void mark(pid_t top, bool (*spare)(pid_t pid))
                 procs[i].is_marked = has_changed = true;
         }
     } while (has_changed);
+}
+
+void procs_each(bool (*fn)(void *data, pid_t pid), void *data)
+{
+    bool goes_on = proc_fd >= 0;
+
+    if (goes_on)
+        look();
+    for (int i = 0; i < proc_count && goes_on; i++) {
+        if (!procs[i].is_dead)
+            goes_on = fn(data, procs[i].pid);
+    }
+}
+
+pid_t procs_top(pid_t pid, bool (*is_top)(pid_t pid))
+{
+    const struct proc *p = find(pid);
+
+    for (int i = 0; p && i < PROCS_MAX; i++) { /* numbers that were used again could make a circle */
+        if (is_top(p->pid))
+            return p->pid;
+        p = find(p->parent);
+    }
+    return 0;
 }
 
 int procs_kill_beneath(pid_t top, bool (*spare)(pid_t pid))

@@ -26,4 +26,17 @@ int procs_count_beneath(pid_t top, bool (*spare)(pid_t pid));
  * Only where we are PID 1. */
 void procs_hold(bool hold);
 
+/* ---- looking, for whoever wants to know whose something is ---- */
+
+/* A file or folder of /proc/PID, or of our own (0): descriptor or -errno. */
+int procs_open_of(pid_t pid, const char *name);
+/* The numbers that a folder of /proc has as names, in the kernel's order, until `fn` returns false. False:
+ * not all of it could be read. */
+typedef bool procs_name_fn(void *data, const char *name);
+bool procs_names(int fd, procs_name_fn *fn, void *data);
+/* One look at all processes: those that live, until `fn` returns false. */
+void procs_each(bool (*fn)(void *data, pid_t pid), void *data);
+/* As of that look: the first for which `is_top` is true, from `pid` up through its parents; 0: none. */
+pid_t procs_top(pid_t pid, bool (*is_top)(pid_t pid));
+
 #endif

@@ -2,6 +2,7 @@
 #include "core/guest/request.h"
 
 #include "core/guest/beneath.h"
+#include "core/guest/conn.h"
 #include "core/guest/out.h"
 #include "core/guest/request_table.h"
 #include "core/guest/scan.h"
@@ -14,6 +15,15 @@
 
 /* Some more than a host may use, for commands that had to be refused. */
 enum { SLOTS = FRAME_REQUESTS + 16 };
+
+/* The number is a port. What may come of it is for conn.h to say. */
+static int request_listen(struct request *r)
+{
+    int result = conn_listen(r->number);
+
+    frame_put(&r->out, r->number, 4);
+    return result < 0 ? result : REQUEST_FINISHED;
+}
 
 /* The closed list. Row order means nothing. */
 struct kind {
@@ -37,6 +47,7 @@ static const struct kind kinds[] = {
     { FRAME_LINK, 0, 0, 2, false, false, false, request_link, NULL, 0 },
     { FRAME_SET, 4, 8, 1, false, false, false, request_set, NULL, 0 },
     { FRAME_RENAME, 0, 0, 2, false, false, false, request_rename, NULL, 0 },
+    { FRAME_LISTEN, 4, 0, 0, false, false, false, request_listen, NULL, 0 },
     { FRAME_STATS, 0, 0, 0, false, false, false, request_stats, NULL, 0 },
     { FRAME_LIST, 1, 0, 1, true, true, false, NULL, request_list_step, FRAME_ENTRIES },
     { FRAME_SCAN, 1, 0, 0, true, false, false, NULL, request_scan_step, FRAME_ENTRIES },
@@ -102,6 +113,7 @@ static uint8_t code_of(int errnum)
     case ENOTEMPTY:
     case EISDIR:
     case EBUSY:
+    case EADDRINUSE:
         return FRAME_CONFLICT;
     case EINVAL:
     case ELOOP:

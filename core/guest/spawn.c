@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <termios.h>
@@ -17,6 +19,7 @@
 
 static int root_fd = -1;
 static char **base_env;
+static struct rlimit files; /* as we were started, and as commands have it */
 
 /* /proc/self/oom_score_adj: what it says of us, and what children inherit. Raising it is allowed, and so is
  * going back to what the engine gave us. */
@@ -32,6 +35,19 @@ void spawn_init(int fd, char **env)
 {
     root_fd = fd;
     base_env = env;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        files = (struct rlimit){ 256, 256 };
+}
+
+int spawn_raise_files(int count)
+{
+    struct rlimit now = files;
+
+    if (now.rlim_cur < (rlim_t) count)
+        now.rlim_cur = now.rlim_max < (rlim_t) count ? now.rlim_max : (rlim_t) count;
+    if (setrlimit(RLIMIT_NOFILE, &now) < 0)
+        now = files;
+    return now.rlim_cur > INT_MAX ? INT_MAX : (int) now.rlim_cur;
 }
 
 void spawn_score_open(void)
@@ -218,6 +234,7 @@ static pid_t keeper_fork(const struct frame_exec *x, const int ends[6], int ctl)
         .out = is_tty ? ends[3] : ends[4],
         .err = is_tty ? ends[3] : ends[5],
         .drain = { is_tty ? ends[0] : ends[1], ends[2] },
+        .files = &files,
         .is_tty = is_tty,
     };
     pid_t pid;

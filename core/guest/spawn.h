@@ -21,6 +21,10 @@ void spawn_init(int root_fd, char **env); /* env: the container's own, inherited
 void spawn_score_open(void);
 bool spawn_start(const struct frame_exec *x, struct spawn *ret, uint8_t *ret_step, uint32_t *ret_errnum);
 
+/* Our own limit of open files, at least `count` if it may be; commands keep the one we were started with. The
+ * limit that is now. */
+int spawn_raise_files(int count);
+
 /* One keeper in reserve, for the next command that wants neither input nor terminal. Commands can kill it, as
  * any keeper: then the next one is started without. */
 void spawn_reserve(void);     /* when there is nothing else to do; nothing happens if there is one */

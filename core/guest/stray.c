@@ -2,6 +2,7 @@
 #include "core/guest/stray.h"
 
 #include "core/guest/procs.h"
+#include "core/sandbox/frame.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -14,6 +15,7 @@ enum { KEEPERS_MAX = 512 };
 enum { HOLD_LOOKS = 4 }; /* after so many looks that found something, the next ones hold what they look at */
 
 static pid_t keepers[KEEPERS_MAX];
+static uint64_t commands[KEEPERS_MAX];
 static int keeper_count;
 static int looks_due; /* two looks in a row without a finding end it */
 static int looks_in_a_row;
@@ -25,6 +27,7 @@ bool stray_has_room(void)
 
 void stray_add_keeper(pid_t pid)
 {
+    commands[keeper_count] = FRAME_COMMAND_UNKNOWN;
     keepers[keeper_count++] = pid;
 }
 
@@ -42,6 +45,35 @@ bool stray_is_keeper(pid_t pid)
     return keeper_find(pid) >= 0;
 }
 
+void stray_set_command(pid_t keeper, uint64_t command)
+{
+    int i = keeper_find(keeper);
+
+    if (i >= 0)
+        commands[i] = command;
+}
+
+uint64_t stray_command_of(pid_t keeper)
+{
+    int i = keeper_find(keeper);
+
+    return i < 0 ? FRAME_COMMAND_UNKNOWN : commands[i];
+}
+
+uint64_t stray_only_command(void)
+{
+    uint64_t only = FRAME_COMMAND_UNKNOWN;
+
+    for (int i = 0; i < keeper_count; i++) {
+        if (commands[i] == FRAME_COMMAND_UNKNOWN)
+            continue;
+        if (only != FRAME_COMMAND_UNKNOWN)
+            return FRAME_COMMAND_UNKNOWN;
+        only = commands[i];
+    }
+    return only;
+}
+
 pid_t stray_reap(void)
 {
     for (;;) {
@@ -55,8 +87,10 @@ pid_t stray_reap(void)
             (void) kill(pid, SIGCONT);
             continue;
         }
-        if (i >= 0)
+        if (i >= 0) {
             keepers[i] = keepers[--keeper_count];
+            commands[i] = commands[keeper_count];
+        }
         if (i < 0 || !WIFEXITED(status)) /* it did not end because nobody was left beneath it */
             looks_due = 2;
         return pid;

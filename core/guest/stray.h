@@ -7,11 +7,17 @@
 #define GUEST_STRAY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 bool stray_has_room(void); /* for one more keeper */
 void stray_add_keeper(pid_t pid);
 bool stray_is_keeper(pid_t pid);
+
+/* Which command a keeper is for: known as long as it lives, longer than the command's slot. */
+void stray_set_command(pid_t keeper, uint64_t command);
+uint64_t stray_command_of(pid_t keeper); /* FRAME_COMMAND_UNKNOWN */
+uint64_t stray_only_command(void); /* of the one that has any; FRAME_COMMAND_UNKNOWN: none, or several */
 
 /* Reap one child: its pid, 0 when none is left to reap. A keeper is forgotten. */
 pid_t stray_reap(void);

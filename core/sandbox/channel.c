@@ -74,6 +74,7 @@ static void destroy(struct channel *ch)
         while (lists[i]->first)
             call_free(lists[i]->first);
     }
+    conn_free_all(ch);
     loop_source_free(ch->soon);
     loop_source_free(ch->pulse);
     buf_done(&ch->out);
@@ -136,7 +137,8 @@ static void turn(void *data)
         ch->wants_output = false;
         ch->ops->on_output(ch->data);
     }
-    if (!ch->is_freed && call_tell_room(ch) && call_tell_ended(ch) && ch->is_broken && !ch->is_told) {
+    if (!ch->is_freed && call_tell_room(ch) && conn_tell_room(ch) && call_tell_ended(ch) && ch->is_broken &&
+        !ch->is_told && conn_tell_lost(ch)) {
         ch->is_told = true;
         ch->ops->on_broken(ch->data, &ch->why);
     }
@@ -312,6 +314,8 @@ static int frame_serve(struct channel *ch, const struct frame *f, struct err *er
         return 0;
     if (f->type == FRAME_PONG)
         return pong(ch, f->stream, err);
+    if (f->stream >= FRAME_STREAM_CONNS)
+        return conn_frame(ch, f, err);
     return call_frame(ch, f, err);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The host's end of the conversation with the guest: commands, files, scans,
- * statistics, over one byte stream (frames: frame.h). Everything from inside is
+ * statistics, connections, over one byte stream (frames: frame.h). Everything from inside is
  * hostile: the decoder is pure and fuzzed, every count and length has a ceiling,
  * and a guest that breaks the protocol ends the channel with ERR_PROTOCOL.
  *
@@ -271,5 +271,49 @@ int channel_scan(struct channel *ch, unsigned flags, const struct scan_ops *ops,
 typedef void channel_sum_fn(void *data, int result, const uint8_t sum[32], const struct err *err);
 int channel_checksum(struct channel *ch, const char *path, channel_sum_fn *fn, void *data,
                      struct channel_call **ret, struct err *err);
+
+/* ---- connections ----
+ *
+ * What processes of the sandbox open to the guest's listener on 127.0.0.1, which is not there before
+ * channel_listen(). Each is a struct channel_conn from on_open() until on_closed(), its owner's
+ * channel_conn_cut(), or the end of the channel, before which on_closed() comes for all of them. Callbacks
+ * come from inside channel_feed() or from the loop, and may call anything but channel_conn_accept(), which
+ * belongs into on_open().
+ *
+ * Towards the process: ask channel_conn_grant() how much may be written, write at most that, ask again; when
+ * it says 0, on_room() says when to ask again. Towards the owner: at most CHANNEL_CONN_WINDOW bytes come
+ * before it gives back what it has dealt with. */
+
+struct channel_conn;
+enum { CHANNEL_CONN_WINDOW = 64 * 1024, CHANNEL_CONNS = 1000 };
+#define CHANNEL_COMMAND_UNKNOWN UINT64_MAX
+
+struct conn_ops {
+    void (*on_data)(void *data, struct span bytes);
+    void (*on_end)(void *data); /* the process sends nothing more; it may still read */
+    void (*on_room)(void *data);
+    void (*on_closed)(void *data); /* over, also by a reset; it is gone when this returns */
+};
+
+struct listen_ops {
+    /* Connections come from now on, or why not (ERR_CONFLICT: somebody inside has the port). */
+    void (*on_listening)(void *data, int result, const struct err *err);
+    /* `command`: the id of the command whose process it is, as far as the guest can tell and the sandbox
+     * does not lie about it; CHANNEL_COMMAND_UNKNOWN. What is not accepted in here is cut. */
+    void (*on_open)(void *data, struct channel_conn *conn, uint64_t command);
+};
+
+/* Once a channel. Nothing comes any more after channel_listen_stop(), which cuts all connections without a
+ * word. */
+int channel_listen(struct channel *ch, uint16_t port, const struct listen_ops *ops, void *data,
+                   struct err *err);
+void channel_listen_stop(struct channel *ch);
+
+void channel_conn_accept(struct channel_conn *conn, const struct conn_ops *ops, void *data);
+size_t channel_conn_grant(struct channel_conn *conn); /* so many bytes more than it said before */
+void channel_conn_write(struct channel_conn *conn, struct span bytes); /* at most what was granted */
+void channel_conn_end(struct channel_conn *conn);                      /* nothing more will be written */
+void channel_conn_dealt(struct channel_conn *conn, size_t len); /* so much of on_data() has been dealt with */
+void channel_conn_cut(struct channel_conn *conn); /* the process sees a reset; no callback follows */
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * Inside of the channel, shared by channel.c (bytes, frames, life), channel_call.c
  * (the open requests) and the kinds of requests: channel_exec.c, channel_file.c,
- * channel_info.c. Nobody else includes this.
+ * channel_info.c; and the connections: channel_conn.c. Nobody else includes this.
  *
  * A call is WAITING until HELLO came, a slot of the guest is free and the
  * output is not crowded; OPEN until its DONE or EXIT; ENDED when the
@@ -19,7 +19,8 @@
 
 enum {
     CHANNEL_OUT_SOFT = 512 * 1024,        /* beyond it nobody adds contents of files or input */
-    CHANNEL_OUT_MAX = 8 * 1024 * 1024,    /* credits and requests still come; never reached by ours */
+    CHANNEL_OUT_MAX = 48 * 1024 * 1024,   /* credits and requests still come; never reached by ours */
+    CHANNEL_CONN_AHEAD = 32 * 1024,       /* granted to one connection and not yet written */
     CHANNEL_INPUT_MAX = 16 * 1024 * 1024, /* `input` of one command */
     CHANNEL_WRITE_MAX = 64 * 1024,        /* exec_write() waiting for credit */
     CHANNEL_PATH_SHOWN = 256,
@@ -53,6 +54,7 @@ union call_to {
     const struct file_write_ops *write;
     const struct scan_ops *scan;
     const struct exec_ops *exec;
+    const struct listen_ops *listen;
 };
 
 struct channel_call {
@@ -131,6 +133,14 @@ struct channel {
     uint64_t ping_sent, ping_heard;
     int ping_ticks; /* beats of the pulse since the oldest ping that was not answered */
 
+    const struct listen_ops *listen; /* NULL: not asked for */
+    void *listen_data;
+    bool is_listening;           /* the guest said so: connections may come */
+    bool wants_grants;           /* a connection was granted less than it could have */
+    struct channel_conn **conns; /* CHANNEL_CONNS places, by stream; NULL before channel_listen() */
+    uint64_t *conn_streams;      /* the last number of each place */
+    size_t conn_turn;            /* who is granted something next */
+
     struct buf log;
 };
 
@@ -177,6 +187,13 @@ void call_give_back(struct channel_call *call, int which, size_t len);
 int call_frame(struct channel *ch, const struct frame *f, struct err *err);
 
 int call_offence(struct err *err, const char *what); /* -ERR_PROTOCOL */
+
+/* ---- channel_conn.c ---- */
+
+int conn_frame(struct channel *ch, const struct frame *f, struct err *err);
+bool conn_tell_room(struct channel *ch); /* false: channel freed */
+bool conn_tell_lost(struct channel *ch);
+void conn_free_all(struct channel *ch);
 
 /* May the owner be called? */
 static inline bool call_is_wanted(const struct channel_call *call)

@@ -398,6 +398,21 @@ void frame_done_encode(struct frame_out *out, const struct frame_done *d)
     frame_put_bytes(out, d->text, d->text_len);
 }
 
+bool frame_open_decode(struct frame_in in, struct frame_open *ret)
+{
+    ret->command = frame_get(&in, 8);
+    ret->window = (uint32_t) frame_get(&in, 4);
+    return !in.is_bad && in.len == 0 && ret->window >= FRAME_WINDOW_CONN_MIN &&
+           ret->window <= FRAME_WINDOW_CONN_MAX &&
+           (ret->command < FRAME_STREAM_FILES || ret->command == FRAME_COMMAND_UNKNOWN);
+}
+
+void frame_open_encode(struct frame_out *out, const struct frame_open *o)
+{
+    frame_put(out, o->command, 8);
+    frame_put(out, o->window, 4);
+}
+
 static bool build_decode(struct frame_in *in, char ret[FRAME_BUILD + 1])
 {
     const uint8_t *p = frame_get_bytes(in, FRAME_BUILD);

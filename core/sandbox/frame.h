@@ -51,7 +51,7 @@
  * The host chooses the stream number of each request. Commands have the number
  * their owner gave them (below FRAME_STREAM_FILES), unique in the life of the
  * sandbox, known across hosts; everything else has a number of its own from
- * FRAME_STREAM_FILES up, unique for one connection.
+ * FRAME_STREAM_FILES up (and below FRAME_STREAM_CONNS), unique for one host.
  * A request is one frame, or several in a row with FRAME_MORE on all but the
  * last, together at most FRAME_REQUEST_MAX. At most FRAME_REQUESTS of
  * them and FRAME_EXECS commands may be open; a host that ignores this is not answered.
@@ -76,6 +76,9 @@
  *   STATS                         DONE stats
  *   SCAN flags                    ENTRIES* DONE count
  *   CHECKSUM path                 DONE sum
+ *   LISTEN port                   DONE port
+ *   (a connection, see below)     OPEN command window
+ *   DATA* FRAME_END, CREDIT       DATA* FRAME_END, CREDIT, DONE
  *
  * Strings end with NUL and come last; numbers are u32 for modes, u64 for times and lengths, else u8.
  *   LINK path existing            another name for a file
@@ -101,13 +104,31 @@
  * at only when a command failed. When leftovers of earlier commands hold most of the processes that may be,
  * and the limit is met, they are killed, so that there is always room for a command (FRAME_HIT_SWEPT).
  *
+ * CONNECTIONS
+ *
+ * Nothing listens in a sandbox before LISTEN. Then the guest accepts connections on 127.0.0.1, of whatever
+ * runs inside, at most FRAME_CONNS at once: others wait in the kernel's queue. Each is a stream of its own,
+ * whose number the guest chooses: FRAME_STREAM_CONNS + n * FRAME_CONNS + place. A place is taken again only
+ * after DONE, with a greater n. OPEN says which command the process at the other end belongs to
+ * (FRAME_COMMAND_UNKNOWN when that cannot be told, and never to be relied on: processes can hand
+ * descriptors on), and how much the host may send before it gets credit.
+ *
+ * Both sides send DATA, and say with FRAME_END that no more will come (half close); when both have, and all
+ * is delivered, the guest says DONE. It says so at once when the process resets its connection (FRAME_IO), or
+ * the host CANCELs (FRAME_CANCELED, and the process sees a reset). There is exactly one DONE for each OPEN;
+ * what the host sent before it came is thrown away.
+ *
+ * A new host finds no connection: those of the old one are reset when it comes, and new ones wait until it
+ * says LISTEN. The port stays ours meanwhile.
+ *
  * CREDIT
  *
  * The payloads of DATA, INPUT (without its number), HOLE, OUTPUT and ENTRIES count against a window of their
  * stream (stdout and stderr each have their own): FRAME_WINDOW payload bytes, FRAME_WINDOW_OUTPUT from a
- * command, FRAME_WINDOW_STDIN towards one. The receiver gives back what it has dealt with. Nobody sends more
- * than the window, so each side's memory is bounded, one noisy command cannot starve the rest, and a command
- * whose output nobody takes blocks in its own write(2).
+ * command, FRAME_WINDOW_STDIN towards one, FRAME_WINDOW_CONN from a connection, and towards it what its OPEN
+ * says. The receiver gives back what it has dealt with. Nobody sends more than the window, so each side's
+ * memory is bounded, one noisy command cannot starve the rest, and a command whose output nobody takes blocks
+ * in its own write(2).
  *
  * LIFE
  *
@@ -143,11 +164,18 @@ enum {
     FRAME_BUILD = 64, /* hex digits */
     FRAME_SUM = 32,   /* SHA-256 */
     FRAME_HOLE_MIN = 64 * 1024,
+    FRAME_CONNS = 1000,
+    FRAME_WINDOW_CONN = 64 * 1024,
+    FRAME_WINDOW_CONN_MIN = 4 * 1024, /* of an OPEN */
+    FRAME_WINDOW_CONN_MAX = 256 * 1024,
 };
 
-#define FRAME_PROBE_CALLS  "/calls" /* PROBE of this tells what calls are answered that a filter may close */
-#define FRAME_STREAM_FILES (UINT64_C(1) << 62)
-#define FRAME_STREAM_END   (UINT64_C(1) << 63)
+#define FRAME_PROBE_CALLS     "/calls" /* PROBE of this tells what calls are answered that a filter may close */
+#define FRAME_STREAM_FILES    (UINT64_C(1) << 62)
+#define FRAME_STREAM_CONNS    (UINT64_C(3) << 61)
+#define FRAME_STREAM_END      (UINT64_C(1) << 63)
+
+#define FRAME_COMMAND_UNKNOWN UINT64_MAX
 
 extern const uint8_t frame_mark[FRAME_MARK];
 
@@ -183,12 +211,15 @@ enum frame_type {
     FRAME_SET, /* the last request */
     FRAME_HOLE,
     FRAME_INPUT,
+    FRAME_LISTEN,
+    FRAME_OPEN,
     FRAME_TYPES
 };
 
 enum { FRAME_MORE = 1, FRAME_END = 2, FRAME_FLAGS = 3 };
 
-/* Features: bits of HELLO. None is defined beyond version 3. */
+/* Features: bits of HELLO. LISTEN: knows it, and its connections. */
+#define FRAME_FEATURE_LISTEN UINT64_C(1)
 
 struct frame {
     uint8_t type;
@@ -372,6 +403,15 @@ struct frame_done {
 
 bool frame_done_decode(struct frame_in *in, struct frame_done *ret); /* the rest of `in` is the result */
 void frame_done_encode(struct frame_out *out, const struct frame_done *d);
+
+/* OPEN */
+struct frame_open {
+    uint64_t command; /* FRAME_COMMAND_UNKNOWN: nobody knows whose it is */
+    uint32_t window;  /* FRAME_WINDOW_CONN_MIN ... FRAME_WINDOW_CONN_MAX */
+};
+
+bool frame_open_decode(struct frame_in in, struct frame_open *ret);
+void frame_open_encode(struct frame_out *out, const struct frame_open *o);
 
 /* State of a command in HELLO: bits. */
 enum { FRAME_EXEC_RUNNING = 0, FRAME_EXEC_ENDED = 1, FRAME_EXEC_READS = 2 /* its input is not closed */ };
