@@ -25,7 +25,10 @@ static void serve(const struct frame *f)
 {
     struct frame_in in = { f->payload, f->len, false };
     struct frame_hello hello;
+    struct frame_open o;
 
+    if (frame_open_decode(in, &o))
+        assert(o.window >= FRAME_WINDOW_CONN_MIN && o.window <= FRAME_WINDOW_CONN_MAX);
     exec_walk(f);
     (void) frame_hello_decode(in, false, &hello);
     (void) frame_get(&in, 4);

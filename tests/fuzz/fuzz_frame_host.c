@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Bytes from a guest into a channel that has one request of each kind open. The first byte says whether HELLO
- * comes from us. */
+/* Bytes from a guest into a channel that has one request of each kind open and listens. The first byte says
+ * whether HELLO comes from us. */
 #include "core/sandbox/channel.h"
 #include "core/sandbox/frame.h"
 #include "tests/fuzz/fuzz.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int answers, requests;
+static int answers, requests, open;
 static bool is_told;
 
 static void on_nothing(void *data)
@@ -109,6 +109,60 @@ static void on_command_exit(void *data, const struct exec_result *result)
     answers++;
 }
 
+/* ---- connections: each says back what it hears, and is cut at the letter 'c' ---- */
+
+static void echo(void *data, struct span bytes)
+{
+    struct channel_conn *conn = *(struct channel_conn **) data;
+    size_t room = channel_conn_grant(conn);
+
+    assert(bytes.len > 0 && bytes.len <= CHANNEL_CONN_WINDOW && room <= FRAME_WINDOW_CONN_MAX);
+    channel_conn_write(conn, span_make(bytes.ptr, bytes.len < room ? bytes.len : room));
+    channel_conn_dealt(conn, bytes.len);
+    if (bytes.ptr[0] != 'c')
+        return;
+    channel_conn_cut(conn);
+    free(data);
+    open--;
+}
+
+static void on_end(void *data)
+{
+    channel_conn_end(*(struct channel_conn **) data);
+}
+
+static void on_closed(void *data)
+{
+    free(data);
+    open--;
+}
+
+static void on_open(void *data, struct channel_conn *conn, uint64_t command)
+{
+    static const struct conn_ops ops = { echo, on_end, on_nothing, on_closed };
+    struct channel_conn **own = malloc(sizeof(*own));
+
+    (void) data;
+    assert(own && (command < FRAME_STREAM_FILES || command == CHANNEL_COMMAND_UNKNOWN));
+    *own = conn;
+    channel_conn_accept(conn, &ops, own);
+    open++;
+    assert(open <= CHANNEL_CONNS);
+}
+
+static void on_listening(void *data, int result, const struct err *err)
+{
+    on_done(data, result, err);
+}
+
+static void listen_too(struct channel *ch)
+{
+    static const struct listen_ops ops = { on_listening, on_open };
+
+    if (channel_listen(ch, 3128, &ops, NULL, NULL) == 0)
+        requests++;
+}
+
 static void request_all(struct channel *ch)
 {
     static const char *const argv[] = { "x", NULL };
@@ -141,6 +195,7 @@ static void request_all(struct channel *ch)
 static void greet(struct channel *ch, struct span sent)
 {
     struct frame_hello h = { .version = FRAME_VERSION,
+                             .features = FRAME_FEATURE_LISTEN,
                              .execs = 2,
                              .exec_id = { 2, 3 },
                              .exec_state = { FRAME_EXEC_READS, FRAME_EXEC_ENDED } };
@@ -181,8 +236,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (channel_new(loop, &ops, NULL, &ch, NULL) < 0)
         abort();
     request_all(ch);
-    if (data[0] & 1)
+    if (data[0] & 1) {
         greet(ch, channel_pending(ch));
+        listen_too(ch);
+    }
     for (size_t at = 1, step = (data[0] >> 1) + 1U; at < size; at += step)
         channel_feed(ch, span_make(data + at, size - at < step ? size - at : step));
     release_all(ch);
@@ -190,7 +247,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* the loop tells everybody, exactly once, and the owner last */
     if (loop_run(loop, &is_told, NULL) < 0)
         abort();
-    assert(answers == requests);
+    assert(answers == requests && open == 0);
     channel_free(ch);
     return 0;
 }
