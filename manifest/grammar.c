@@ -7,6 +7,7 @@
 
 #include "manifest/entry.h"
 #include "manifest/kinds.h"
+#include "manifest/network.h"
 #include "manifest/rules.h"
 #include "manifest/scan.h"
 
@@ -37,7 +38,6 @@
 
 static const char *const off_false[] = { "false", NULL };
 static const char *const off_zero[] = { "0", NULL };
-static const char *const off_none[] = { "none", NULL };
 
 /* --- params --- */
 
@@ -650,7 +650,14 @@ static const struct field rows[] = {
       .offset = TOP(sandbox),
       .flags = FIELD_REQUIRED,
       .sub = &sandbox_table },
-    OFF("network", off_none, "none: nothing leaves the sandbox. Allowed hosts are not supported yet."),
+    { .name = "network",
+      .kind = FIELD_CUSTOM,
+      .offset = TOP(network),
+      .sub = &manifest_network_table,
+      .decode = kind_network_decode,
+      .schema = kind_network_schema,
+      .help = "none: nothing leaves the sandbox, and nothing listens in it; or what may.",
+      .example = "{\"allow\": [\"*.wikipedia.org\"]}" },
     { .name = "limits", .kind = FIELD_TABLE, .offset = TOP(limits), .sub = &limit_table },
     { .name = "checkpoint", .kind = FIELD_TABLE, .offset = TOP(checkpoint), .sub = &checkpoint_table },
     LATER("checks", "Commands that must succeed after the final message."),

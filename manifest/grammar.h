@@ -7,7 +7,7 @@
  *
  * What is meant to work one day has a row too and is refused with
  * "not supported yet"; a value that only says that it is off (agents_md: false,
- * file_tree: false, warm: 0, network: none) is accepted.
+ * file_tree: false, warm: 0) is accepted.
  *
  * Everything here is pure: no file is looked at (manifest/load.h does).
  */
@@ -139,6 +139,19 @@ struct manifest_sandbox {
     struct manifest_scan scan;
 };
 
+struct manifest_rule {
+    const char *host; /* as written */
+    const char *const *methods;
+    size_t method_count;
+    struct egress_rule rule;
+};
+
+struct manifest_network {
+    struct manifest_rule *rules;
+    size_t rule_count; /* 0: none */
+    int64_t max_bytes, connections, max_connections, rate, lifetime_ms, idle_ms;
+};
+
 struct manifest_checkpoint {
     int every, on_interrupt; /* enum run_checkpoint_every, enum run_on_interrupt */
     int64_t keep;
@@ -155,6 +168,7 @@ struct manifest {
     struct manifest_output *outputs;
     size_t output_count;
     struct manifest_sandbox sandbox;
+    struct manifest_network network;
     struct run_limits limits;
     struct manifest_checkpoint checkpoint;
 };

@@ -4,6 +4,7 @@
 
 #include "core/base/units.h"
 #include "core/base/utf8.h"
+#include "manifest/network.h"
 #include "manifest/scan.h"
 #include "manifest/yaml.h"
 
@@ -599,6 +600,8 @@ static const struct kind {
     { kind_mode_decode, encode_mode, "permissions" },
     { kind_version_decode, encode_version, "1" },
     { scan_decode, scan_encode, "word or map" },
+    { kind_network_decode, network_encode, "none, or a map, see below" },
+    { kind_rules_decode, network_encode_rules, "list of text or maps, see below" },
     { kind_off_decode, NULL, "" },
 };
 

@@ -5,6 +5,7 @@
 #include "core/base/cleanup.h"
 #include "manifest/decode.h"
 #include "manifest/host.h"
+#include "manifest/network.h"
 #include "manifest/path.h"
 #include "manifest/resolve.h"
 #include "manifest/rules.h"
@@ -329,15 +330,43 @@ static bool fill_mounts(struct loader *l)
     return mounts;
 }
 
+/* How programs find the way out. The image cannot change them, since the container's variables stand above
+ * the image's. The manifest can: there is no other way out, so whoever does so only takes something away. */
+static const struct sandbox_env proxy_env[] = {
+    { "HTTP_PROXY", SANDBOX_PROXY_URL },
+    { "http_proxy", SANDBOX_PROXY_URL },
+    { "HTTPS_PROXY", SANDBOX_PROXY_URL },
+    { "https_proxy", SANDBOX_PROXY_URL },
+    { "ALL_PROXY", SANDBOX_PROXY_URL },
+    { "all_proxy", SANDBOX_PROXY_URL },
+    { "NO_PROXY", "localhost,127.0.0.1,::1" },
+    { "no_proxy", "localhost,127.0.0.1,::1" },
+    { "NODE_USE_ENV_PROXY", "1" }, /* Node's own fetch looks at the others only then */
+};
+
+#define PROXY_COUNT (sizeof(proxy_env) / sizeof(proxy_env[0]))
+
+static bool is_given(const struct manifest_pairs *pairs, const char *name)
+{
+    for (size_t i = 0; i < pairs->count; i++)
+        if (strcmp(pairs->items[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 static bool fill_environment(struct loader *l)
 {
     const struct manifest_pairs *from = &l->m->workspace.environment;
-    struct sandbox_env *env = arena_alloc(l->arena, (from->count + 1) * sizeof(*env));
+    struct sandbox_env *env = arena_alloc(l->arena, (from->count + PROXY_COUNT + 1) * sizeof(*env));
+    size_t count = 0;
 
     for (size_t i = 0; env && i < from->count; i++)
-        env[i] = (struct sandbox_env){ from->items[i].name, from->items[i].value };
+        env[count++] = (struct sandbox_env){ from->items[i].name, from->items[i].value };
+    for (size_t i = 0; env && l->m->network.rule_count > 0 && i < PROXY_COUNT; i++)
+        if (!is_given(from, proxy_env[i].name))
+            env[count++] = proxy_env[i];
     l->spec->sandbox.env = env;
-    l->spec->sandbox.env_count = from->count;
+    l->spec->sandbox.env_count = count;
     return env;
 }
 
@@ -499,7 +528,8 @@ static int load_all(struct loader *l, struct err *err)
     r = problems(l->diags, err);
     if (r < 0)
         return r;
-    if (!fill_model(l) || !fill_sandbox(l) || !fill_entries(l) || !fill_rest(l))
+    if (!fill_model(l) || !fill_sandbox(l) || !fill_entries(l) || !fill_rest(l) ||
+        !network_fill(&l->m->network, l->arena, &l->spec->network))
         return err_set(err, ERR_INTERNAL, "no memory for the manifest");
     return make_resolved(l, err);
 }

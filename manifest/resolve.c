@@ -62,8 +62,6 @@ static bool has_member(const struct table *table, const void *base)
     return false;
 }
 
-static void write_table(struct json_writer *w, const struct table *table, const void *base);
-
 static void write_strings(struct json_writer *w, const struct field *field, const void *base)
 {
     const char *const *items = *(const char *const *const *) at(base, field->offset);
@@ -85,7 +83,7 @@ static void write_tables(struct json_writer *w, const struct field *field, const
 
         if (is_map)
             json_key(w, *(const char *const *) at(item, field->sub->key_offset));
-        write_table(w, field->sub, item);
+        resolve_table(w, field->sub, item);
     }
     (is_map ? json_object_end : json_array_end)(w);
 }
@@ -127,7 +125,7 @@ static void write_value(struct json_writer *w, const struct field *field, const 
         write_strings(w, field, base);
         return;
     case FIELD_TABLE:
-        write_table(w, field->sub, slot);
+        resolve_table(w, field->sub, slot);
         return;
     case FIELD_TABLES:
     case FIELD_MAP:
@@ -148,7 +146,7 @@ static void write_value(struct json_writer *w, const struct field *field, const 
     }
 }
 
-static void write_table(struct json_writer *w, const struct table *table, const void *base)
+void resolve_table(struct json_writer *w, const struct table *table, const void *base)
 {
     json_object(w);
     for (size_t i = 0; i < table->count; i++) {
@@ -235,7 +233,7 @@ int resolve_write(const struct manifest *m, struct buf *out)
 
     json_begin(&w, &json);
     w.is_pretty = true;
-    write_table(&w, &manifest_table, m);
+    resolve_table(&w, &manifest_table, m);
     r = json_end(&w, NULL);
     if (r == 0)
         r = add_as_yaml(out, buf_span(&json));

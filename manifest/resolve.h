@@ -16,4 +16,7 @@
 /* Append to `out`. -ERR_TOO_LARGE when it does not fit. */
 int resolve_write(const struct manifest *m, struct buf *out);
 
+/* One table alone: what it holds, as an object. */
+void resolve_table(struct json_writer *w, const struct table *table, const void *base);
+
 #endif

@@ -8,6 +8,7 @@
 #define RUN_SPEC_H
 
 #include "core/base/arena.h"
+#include "core/egress/spec.h"
 #include "core/model/spec.h"
 #include "core/sandbox/spec.h"
 
@@ -69,6 +70,7 @@ struct run_spec {
     size_t tool_count;
 
     struct sandbox_spec sandbox;
+    struct egress_spec network; /* no rule: nothing may leave */
     const struct run_entry *entries;
     size_t entry_count;
     const struct run_output *outputs;

@@ -37,6 +37,12 @@ struct sandbox_scan {
         *hidden; /* variables of our environment that it does not get: NULL-terminated; may be NULL */
 };
 
+/* Where the guest listens for connections that want out, once it is asked to; rarely used by anything else
+ * that an agent starts. And so many it can carry at once. */
+#define SANDBOX_PROXY_PORT      3128
+#define SANDBOX_PROXY_URL       "http://127.0.0.1:3128"
+#define SANDBOX_CONNECTIONS_MAX 1000
+
 struct sandbox_spec {
     const char *image; /* name, name:tag, name@sha256:..., or an image id */
     enum sandbox_pull pull;

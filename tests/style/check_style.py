@@ -33,7 +33,7 @@ SPECS = ["core/run/spec.h", "core/model/spec.h", "core/sandbox/spec.h", "core/to
          "core/store/spec.h"]
 ARROWS = {
     "cmd": ["cmd", "manifest", "oci", "core"],
-    "manifest": ["manifest", "core/base"] + SPECS,
+    "manifest": ["manifest", "core/base", "core/egress/rule.h"] + SPECS,
     "oci": ["oci", "core/base", "core/sandbox"],
     "core/run": ["core/run", "core/tool", "core/model", "core/sandbox", "core/egress", "core/store", "core/base"],
     "core/tool": ["core/tool", "core/sandbox", "core/base"],
