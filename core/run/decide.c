@@ -135,7 +135,7 @@ static bool must_end(const struct run_state *s, const struct run_spec *spec, str
 
 /* ---- after a resume ---- */
 
-static bool go_on(const struct run_state *s, struct run_action *a)
+static bool go_on(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
 {
     bool is_void = s->must_roll_back && s->phase == RUN_TURN_OPEN && run_state_rollback_unsays(s);
 
@@ -148,6 +148,8 @@ static bool go_on(const struct run_state *s, struct run_action *a)
         a->turn = run_state_rollback_turn(s);
         return true;
     }
+    if (s->has_unsaid_left && spec->checkpoints.on_interrupt != RUN_INTERRUPT_RERUN)
+        return finish(a, RUN_FAILED, "egress", ERR_ENGINE);
     return false;
 }
 
@@ -224,13 +226,19 @@ static bool handle_lost(const struct run_state *s, const struct run_spec *spec, 
     if (call->begin_order ||
         !can_begin(s, spec)) /* not rolled back: the sandbox is about to say why it went */
         return false;
-    if (call->losses <= 1 || (on == RUN_INTERRUPT_RERUN && call->losses < LOSSES_MAX)) {
+    if ((call->losses <= 1 && !call->has_left) || (on == RUN_INTERRUPT_RERUN && call->losses < LOSSES_MAX)) {
         a->kind = RUN_START_CALL;
         a->is_rerun = true;
         return true;
     }
     if (on == RUN_INTERRUPT_FAIL)
         return finish_settled(s, spec, a, RUN_FAILED, "call_lost", ERR_ENGINE);
+    if (call->has_left)
+        return refuse(
+            a, "interrupted",
+            "This call was interrupted: its sandbox ended before what it did was kept. The workspace is "
+            "as it was before the call. But it had connections to the outside, and what was sent there "
+            "cannot be undone: find out what has been done before you do it again.");
     return refuse(
         a, "interrupted",
         "This call was interrupted: its sandbox ended while it ran, twice. The workspace is as it was before "
@@ -334,7 +342,7 @@ struct run_action run_decide(const struct run_state *s, const struct run_spec *s
     struct run_action a = { .kind = RUN_WAIT, .wake_ms = -1 };
     const struct run_limits *l = &spec->limits;
 
-    if (s->end != RUN_ACTIVE || must_end(s, spec, &a) || go_on(s, &a))
+    if (s->end != RUN_ACTIVE || must_end(s, spec, &a) || go_on(s, spec, &a))
         return a;
     if (has_final_answer(s) && conclude(s, spec, &a))
         return a;
@@ -391,6 +399,17 @@ static void agent_err(const struct run_state *s, const struct run_action *f, str
     }
 }
 
+static void unsaid_err(const struct run_action *f, struct err *ret)
+{
+    (void) err_set(
+        ret, f->code,
+        "the sandbox is lost, and with it calls that had connections to the outside: to begin anew would "
+        "do again what cannot be undone");
+    (void) err_hint(
+        ret, "see `agentbox egress` for what left; with checkpoint.every: call the run could go on from "
+             "before them, with checkpoint.on_interrupt: rerun it begins anew all the same");
+}
+
 void run_finish_err(const struct run_state *s, const struct run_action *f, struct err *ret)
 {
     if (f->end == RUN_LIMIT)
@@ -409,8 +428,11 @@ void run_finish_err(const struct run_state *s, const struct run_action *f, struc
         from_failure(&s->workspace_failure, f->code, "filling the workspace: ", ret);
     else if (strcmp(f->reason, "checkpoint") == 0)
         from_failure(&s->checkpoint_failure, f->code, "keeping a checkpoint: ", ret);
+    else if (strcmp(f->reason, "egress") == 0)
+        unsaid_err(f, ret);
     else if (strcmp(f->reason, "call_lost") == 0)
-        (void) err_set(ret, f->code, "a call was interrupted again: its sandbox ended while it ran");
+        (void) err_set(ret, f->code,
+                       "a call was interrupted, and may not be run again: its sandbox ended while it ran");
     else
         from_failure(&s->output_failure, f->code, "", ret);
 }

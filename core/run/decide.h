@@ -20,8 +20,10 @@
  * it is sent again;
  * - a sandbox that may still be there is attached to; when that fails, or there is none, conversation and
  * workspace roll back to the last checkpoint, and a new sandbox is made;
- * - a call whose effects were lost runs again, once: nothing can have left a sandbox without network. When it
- * is lost a second time, checkpoint.on_interrupt says what to do.
+ * - a call whose effects were lost runs again, once, when nothing can have left the sandbox since it began:
+ * no connection, or only requests that were GET or HEAD by our own record. Else, and when it is lost a second
+ * time, checkpoint.on_interrupt says what to do. When it left in calls that are no more in the conversation
+ * (checkpoint.every: off), nobody could be told: the run ends, unless on_interrupt is rerun.
  *
  * What ends a run
  *   done         a final message, and the outputs are at their places

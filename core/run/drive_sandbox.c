@@ -151,22 +151,24 @@ static void on_ready(void *data, int result, const struct err *err)
         return;
     }
     record_ready(run);
+    drive_egress_open(run);
     if (is_attach)
         drive_calls_adopt(run);
 }
 
-static void lose(struct run *run, const struct err *err)
+void drive_sandbox_lose(struct run *run, const struct err *err)
 {
     if (run->is_over || run->state.sandbox != RUN_PART_READY)
         return;
     run->lost_at_ms = 0;
+    drive_egress_cut(run);
     drive_calls_lost(run);
     drive_record_failure(run, RECORD_SANDBOX_LOST, err);
 }
 
 static void on_lost(void *data, const struct err *err)
 {
-    lose(data, err);
+    drive_sandbox_lose(data, err);
 }
 
 void drive_sandbox_suspect(struct run *run)
@@ -180,7 +182,7 @@ void drive_sandbox_give_up(struct run *run)
     struct err err = { 0 };
 
     (void) err_set(&err, ERR_ENGINE, "the guest does not answer any more");
-    lose(run, &err);
+    drive_sandbox_lose(run, &err);
     run->lost_at_ms = 0;
 }
 

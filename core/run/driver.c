@@ -73,6 +73,7 @@ void run_queue(struct run *run, enum effect_kind kind, int64_t number)
 
 void drive_cancel(struct run *run)
 {
+    drive_egress_cancel(run);
     drive_model_cancel(run);
     drive_calls_cancel(run);
     drive_workspace_cancel(run);
@@ -307,6 +308,7 @@ static void step(struct run *run)
         drive_sandbox_give_up(run);
     if (run->slow_at_ms && run_elapsed(run) >= run->slow_at_ms)
         drive_workspace_give_up(run);
+    drive_egress_sum(run);
     while (!run->is_over && !run->broken.code) {
         now_ms = run_elapsed(run);
         a = run_decide(&run->state, run->spec, now_ms);
@@ -409,7 +411,7 @@ static void tell(struct run *run)
  * it is written, so that it outlives us. Nothing is told of before it is durable. */
 static bool is_due(const struct run *run)
 {
-    return run->effect_count || (run->sync_at_ms && run_elapsed(run) >= run->sync_at_ms);
+    return run->effect_count || run->wants_sync || (run->sync_at_ms && run_elapsed(run) >= run->sync_at_ms);
 }
 
 static bool has_work(const struct run *run)
@@ -424,6 +426,7 @@ static void make_durable(struct run *run)
     if (run->broken.code)
         return;
     run->sync_at_ms = 0;
+    run->wants_sync = false;
     if (journal_sync(run->journal, &err) < 0)
         run_break(run, &err);
 }

@@ -2,7 +2,7 @@
 /*
  * Inside of the driver, shared by its files: driver.c (decide-record-act, the end),
  * driver_life.c (made, started, resumed, freed), drive_model.c (requests), drive_calls.c (tool calls),
- * drive_sandbox.c (sandbox), drive_workspace.c (inputs, checkpoints, outputs).
+ * drive_sandbox.c (sandbox), drive_workspace.c (inputs, checkpoints, outputs), drive_egress.c (the way out).
  *
  * The rule between them: an act_*() records an intent and queues an effect, nothing
  * more; an effect_*() starts something outside and is called only after the intent is
@@ -13,6 +13,7 @@
 #define RUN_DRIVER_IMPL_H
 
 #include "core/base/buf.h"
+#include "core/egress/door.h"
 #include "core/run/checkpoint_restore.h"
 #include "core/run/checkpoint_take.h"
 #include "core/run/decide.h"
@@ -46,6 +47,11 @@ struct live_call {
     void *on_declared_data;
     struct live_stream streams[STREAMS_MAX];
     size_t stream_count;
+};
+
+struct egress_links { /* oldest first */
+    struct egress_link *first, *last;
+    size_t count;
 };
 
 enum effect_kind {
@@ -109,6 +115,13 @@ struct run {
     struct tool_host host;
     struct live_call *calls;
 
+    /* the way out */
+    struct door *door; /* NULL: closed */
+    struct egress_links links;
+    int64_t egress_before;                     /* numbers that earlier processes gave out */
+    struct record_egress_total egress_earlier; /* what they let through */
+    bool wants_sync;                           /* something waits for its record to be durable */
+
     /* sandbox */
     struct workspace_fill *fill;
     struct checkpoint_view kept; /* what the last checkpoint has of the workspace, for this channel */
@@ -165,6 +178,7 @@ void effect_start_sandbox(struct run *run);
 void effect_attach(struct run *run);
 void effect_proceed(struct run *run);
 bool drive_sandbox_keeps(const struct run *run, enum run_end_state end); /* is the container left? */
+void drive_sandbox_lose(struct run *run, const struct err *err);         /* it is of no use any more */
 /* Something ended with the sandbox: it has LOST_WAIT_MS to say why. */
 void drive_sandbox_suspect(struct run *run);
 void drive_sandbox_give_up(struct run *run); /* wait no longer */
@@ -173,6 +187,14 @@ void drive_sandbox_remove(struct run *run);  /* ends with EFFECT_REMOVED */
 void drive_record_failure(struct run *run, enum record_type type, const struct err *why);
 /* The sandbox object for this attempt, made if need be. */
 int drive_sandbox_make(struct run *run, int64_t attempt, struct err *err);
+
+/* drive_egress.c */
+/* Before anything starts: the secrets of rules are read, which may fail. Nothing without rules. */
+int drive_egress_init(struct run *run, struct err *err);
+void drive_egress_open(struct run *run);   /* the sandbox is ready: let out what may */
+void drive_egress_sum(struct run *run);    /* before waiting: record how much left, when it is much */
+void drive_egress_cut(struct run *run);    /* the sandbox is gone, and with it all connections */
+void drive_egress_cancel(struct run *run); /* the end */
 
 /* drive_workspace.c */
 void act_fill_workspace(struct run *run);

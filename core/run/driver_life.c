@@ -90,6 +90,8 @@ int run_new(struct loop *loop, struct http *http, const struct run_spec *spec, s
     if (r == 0)
         r = make_sandbox(run, err);
     if (r == 0)
+        r = drive_egress_init(run, err);
+    if (r == 0)
         r = drive_model_init(run, http, lacks_task(&run->state), err);
     if (r < 0)
         run_free(run);

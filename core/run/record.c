@@ -320,6 +320,47 @@ static const struct row output_row[] = {
     REC_TEXT(output, message),
 };
 
+static const struct row egress_allow_row[] = {
+    { "number", INT, AT(egress, number), 0, NEEDED },
+    REC_SPARSE(egress, call),
+    REC_NEED(egress, method),
+    REC_NEED(egress, host),
+    REC_INT(egress, port),
+    REC_TEXT(egress, rule),
+};
+
+static const struct row egress_deny_row[] = {
+    { "number", INT, AT(egress, number), 0, NEEDED },
+    REC_SPARSE(egress, call),
+    REC_TEXT(egress, method),
+    REC_TEXT(egress, host),
+    REC_SPARSE(egress, port),
+    REC_TEXT(egress, rule),
+    REC_NEED(egress, reason),
+    REC_TEXT(egress, allow),
+};
+
+static const struct row egress_end_row[] = {
+    { "number", INT, AT(egress, number), 0, NEEDED },
+    REC_SPARSE(egress, call),
+    REC_TEXT(egress, method),
+    REC_NEED(egress, host),
+    REC_INT(egress, port),
+    REC_TEXT(egress, rule),
+    REC_TEXT(egress, address),
+    REC_SPARSE(egress, status),
+    REC_INT(egress, bytes_up),
+    REC_INT(egress, bytes_down),
+    REC_INT(egress, duration_ms),
+    REC_FLAG(egress, "denied", is_denied),
+    REC_TEXT(egress, reason),
+};
+
+static const struct row egress_total_row[] = {
+    REC_INT(egress_total, connections), REC_INT(egress_total, allowed),    REC_INT(egress_total, denied),
+    REC_INT(egress_total, bytes_up),    REC_INT(egress_total, bytes_down),
+};
+
 static const struct row interrupt_row[] = {
     REC_INT(interrupt, signum),
     REC_TEXT(interrupt, signal),
@@ -379,6 +420,10 @@ static const struct {
     [RECORD_CHECKPOINT_DONE] = { "checkpoint.done", ROWS(checkpoint, checkpoint_row) },
     [RECORD_CHECKPOINT_FAILED] = { "checkpoint.failed", ROWS(failure, failure_row) },
     [RECORD_INPUT_DONE] = { "input.done", ROWS(input, input_row) },
+    [RECORD_EGRESS_ALLOW] = { "egress.allow", ROWS(egress, egress_allow_row) },
+    [RECORD_EGRESS_DENY] = { "egress.deny", ROWS(egress, egress_deny_row) },
+    [RECORD_EGRESS_END] = { "egress.end", ROWS(egress, egress_end_row) },
+    [RECORD_EGRESS_TOTAL] = { "egress.total", ROWS(egress_total, egress_total_row) },
 };
 
 const char *record_type_name(enum record_type type)

@@ -34,6 +34,10 @@
 #define RECORD_INLINE_MAX 65536 /* bytes of one blob that stay in the line */
 #define RECORD_LIST_MAX   256   /* elements of a list in a record */
 
+/* Of one run: nothing leaves without a record, and records must not fill the disk. */
+#define RECORD_EGRESS_ALLOWS_MAX 50000
+#define RECORD_EGRESS_DENIES_MAX 1000 /* later ones are only counted */
+
 /* What the words in the journal mean to a run; names in record_type_name(). */
 enum record_type {
     RECORD_UNKNOWN,         /* of a newer version: kept by its name, changes nothing */
@@ -71,6 +75,10 @@ enum record_type {
     RECORD_CHECKPOINT_DONE,
     RECORD_CHECKPOINT_FAILED,
     RECORD_INPUT_DONE, /* one entry of the manifest is in the workspace */
+    RECORD_EGRESS_ALLOW, /* intent: this request, or tunnel, leaves the sandbox */
+    RECORD_EGRESS_DENY,
+    RECORD_EGRESS_END,   /* of one that was allowed */
+    RECORD_EGRESS_TOTAL, /* what left in the whole run so far */
     RECORD_TYPES
 };
 
@@ -315,6 +323,28 @@ struct record_output {
     const char *code, *message; /* output.failed */
 };
 
+/* egress.allow, egress.deny, egress.end. */
+struct record_egress {
+    int64_t number;     /* from 1, of a request that wanted out; the end has that of its begin */
+    int64_t call;       /* of the tool call whose process it is, as far as the sandbox shows; 0 = unknown */
+    const char *method; /* CONNECT: a tunnel */
+    const char *host;
+    int64_t port;
+    const char *rule;    /* that allowed it, in its normal form */
+    const char *reason;  /* deny: why not; end: why it was cut */
+    const char *allow;   /* deny: what network.allow would have to have */
+    const char *address; /* end: connected to */
+    int64_t status;      /* end: of the answer to a plain request; 0 = none */
+    int64_t bytes_up, bytes_down, duration_ms;
+    bool is_denied; /* end: refused after all, before anything was sent that the sandbox wanted to say */
+};
+
+/* Sums over the run, of all its processes. */
+struct record_egress_total {
+    int64_t connections, allowed, denied; /* denied: those without a record too */
+    int64_t bytes_up, bytes_down;
+};
+
 struct record_interrupt {
     int64_t signum;
     const char *signal; /* "SIGINT" */
@@ -358,6 +388,8 @@ struct record {
         struct record_limit_hit limit_hit;
         struct record_outputs outputs; /* outputs.begin, outputs.end */
         struct record_output output;   /* output.done, output.failed */
+        struct record_egress egress;   /* egress.allow, egress.deny, egress.end */
+        struct record_egress_total egress_total;
         struct record_interrupt interrupt;
         struct record_run_end run_end;
         struct record_run_resume run_resume;

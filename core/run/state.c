@@ -78,6 +78,7 @@ void run_state_done(struct run_state *s)
     state_failure_done(&s->output_failure);
     state_failure_done(&s->end_failure);
     state_failure_done(&s->checkpoint_failure);
+    free(s->egress.open);
     free(s->sets);
     free(s->sessions);
     free(s->guest_boot);
@@ -280,6 +281,10 @@ static state_apply_fn *const appliers[RECORD_TYPES] = {
     [RECORD_CHECKPOINT_DONE] = apply_checkpoint_done,
     [RECORD_CHECKPOINT_FAILED] = apply_checkpoint_failed,
     [RECORD_INPUT_DONE] = apply_unknown, /* nothing is decided by it */
+    [RECORD_EGRESS_ALLOW] = apply_egress_allow,
+    [RECORD_EGRESS_DENY] = apply_egress_deny,
+    [RECORD_EGRESS_END] = apply_egress_end,
+    [RECORD_EGRESS_TOTAL] = apply_egress_total,
 };
 
 int run_apply(struct run_state *s, const struct record *rec, struct err *err)

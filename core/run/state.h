@@ -16,7 +16,8 @@
  *
  * A call that began after the last checkpoint is not covered by it: should the sandbox go, its effects are
  * gone too. So what is needed to go back to that turn is kept (struct run_held) until a checkpoint covers it.
- * rollback takes the conversation there, and the calls that are not covered become RUN_CALL_LOST.
+ * rollback takes the conversation there, and the calls that are not covered become RUN_CALL_LOST. Those of
+ * them during which something may have left the sandbox are marked: they cannot be undone.
  */
 #ifndef RUN_STATE_H
 #define RUN_STATE_H
@@ -69,6 +70,7 @@ struct run_call { /* of the current turn */
     int64_t begin_order;   /* its last call.begin was the run's Nth; 0 = never began */
     int64_t runs;          /* so often it began */
     int64_t losses;        /* so often its effects went with a sandbox that we did not end ourselves */
+    bool has_left;         /* since it began the last time, something may have left that cannot be undone */
     char same[DIGEST_HEX]; /* fingerprint; "" = none */
     struct run_item
         intent; /* what it had said to be about to do since its last call.begin; no bytes: nothing */
@@ -88,6 +90,18 @@ struct run_held {
 struct run_session { /* a command that outlived its call */
     int64_t number;
     int64_t exec_id;
+};
+
+/* What went out of the sandbox. Of requests that are known to be GET or HEAD it is taken that they change
+ * nothing where they go; of everything else, what is inside of a tunnel included, that they do. */
+struct run_egress {
+    int64_t numbers;                 /* given out */
+    int64_t allowed, denied;         /* with a record */
+    int64_t ended_up, ended_down;    /* bytes of those that have ended */
+    struct record_egress_total told; /* the last sums that were recorded */
+    int64_t *open;                   /* numbers of those that may change something and have not ended */
+    size_t open_count, open_cap;
+    bool has_left; /* something may have, since the first call that is in no checkpoint began */
 };
 
 enum run_part {
@@ -184,6 +198,9 @@ struct run_state {
     int64_t taken, same;    /* checkpoints that stored something; that found nothing new */
     struct run_failure checkpoint_failure;
 
+    struct run_egress egress;
+    bool has_unsaid_left; /* a rollback took calls out of the conversation that have left something */
+
     /* end */
     int64_t interrupt; /* signal number */
     char *limit;       /* name of the limit that was hit */
@@ -205,6 +222,9 @@ int run_apply(struct run_state *s, const struct record *rec, struct err *err);
 bool run_state_is_uncovered(const struct run_state *s, const struct run_call *call);
 /* Is there a container to be attached to, were the run resumed now? */
 bool run_state_can_attach(const struct run_state *s);
+/* Bytes and connections that count against the limits of egress, when another process goes on. */
+int64_t run_state_egress_bytes(const struct run_state *s);
+int64_t run_state_egress_connections(const struct run_state *s);
 /* The turn that a rollback leads to; 0 = the beginning. */
 int64_t run_state_rollback_turn(const struct run_state *s);
 /* Does a rollback change the conversation? If not, a request that is under way may stay. */

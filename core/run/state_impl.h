@@ -2,8 +2,8 @@
 /*
  * Inside of the state, shared by its files: state.c (what it owns, which record goes where,
  * the ends), state_parts.c (sandbox, workspace, outputs, checkpoints), state_turn.c (requests, items, calls),
- * state_resume.c (going on in another process, going back). An apply_*() gets a record of its type and
- * changes the state, or refuses the record and changes nothing.
+ * state_egress.c (what left), state_resume.c (going on in another process, going back). An apply_*() gets a
+ * record of its type and changes the state, or refuses the record and changes nothing.
  */
 #ifndef RUN_STATE_IMPL_H
 #define RUN_STATE_IMPL_H
@@ -41,6 +41,12 @@ state_apply_fn apply_sandbox_start, apply_sandbox_intent, apply_sandbox_scan, ap
 state_apply_fn apply_input_item, apply_request_begin, apply_request_item, apply_request_end,
     apply_request_failed, apply_call_begin, apply_call_intent, apply_call_end, apply_call_lost;
 state_apply_fn apply_run_resume, apply_rollback;
+state_apply_fn apply_egress_allow, apply_egress_deny, apply_egress_end, apply_egress_total;
+
+/* ---- state_egress.c ---- */
+
+void state_egress_cut(struct run_state *s); /* nothing is open any more */
+bool state_egress_is_open(const struct run_state *s);
 
 void state_forget_previous(struct run_state *s);
 

@@ -77,6 +77,7 @@ int apply_sandbox_gone(struct run_state *s, const struct record *rec, struct err
 
     if (!fits)
         return state_misplaced(rec, err);
+    state_egress_cut(s);
     if (is_lost && s->is_attaching)
         lose_attached(s);
     else
@@ -159,6 +160,8 @@ static bool is_brought(const struct run_state *s)
 static void cover(struct run_state *s, int64_t begins)
 {
     s->covered_begins = begins;
+    if (begins == s->begins)
+        s->egress.has_left = false;
     for (size_t i = 0; i < s->held.call_count; i++)
         if (run_state_is_uncovered(s, &s->held.calls[i]))
             return;

@@ -69,6 +69,7 @@ static void stop_parts(struct run_state *s)
         s->is_request_lost = true;
     else if (s->phase == RUN_TURN_FAILED)
         s->phase = RUN_TURN_VOID;
+    state_egress_cut(s);
     s->outputs = RUN_PART_NONE; /* collected once more: the end tells of them, and that costs little */
     s->keeping = RUN_PART_NONE;
 }
@@ -185,6 +186,18 @@ static void lose_effects(struct run_state *s)
     }
 }
 
+/* Something left during calls that no checkpoint has. Those that stay in the conversation are answered for
+ * one by one; when none of them is, it left in calls that are said no more. */
+static void account_for_egress(struct run_state *s)
+{
+    bool is_said = false;
+
+    for (size_t i = 0; i < s->call_count; i++)
+        is_said = is_said || (s->calls[i].phase == RUN_CALL_LOST && s->calls[i].has_left);
+    s->has_unsaid_left = s->has_unsaid_left || (s->egress.has_left && !is_said);
+    s->egress.has_left = false;
+}
+
 int apply_rollback(struct run_state *s, const struct record *rec, struct err *err)
 {
     const struct record_rollback *e = &rec->rollback;
@@ -198,6 +211,7 @@ int apply_rollback(struct run_state *s, const struct record *rec, struct err *er
     else if (s->held.turn)
         return_to_held(s);
     lose_effects(s);
+    account_for_egress(s);
     s->covered_begins = s->begins;
     s->must_roll_back = false;
     s->has_ended_sandbox = false;

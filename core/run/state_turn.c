@@ -374,6 +374,8 @@ int apply_call_begin(struct run_state *s, const struct record *rec, struct err *
         s->calls_begun = state_add(s->calls_begun, 1);
     s->begins = state_add(s->begins, 1);
     call->phase = RUN_CALL_RUNNING;
+    call->has_left = state_egress_is_open(s); /* a tunnel that is there may serve it too */
+    s->egress.has_left = s->egress.has_left || call->has_left;
     call->begin_order = s->begins;
     call->runs = state_add(call->runs, 1);
     call->exec_id = rec->call_begin.exec_id;

@@ -389,6 +389,50 @@ void channel_exec_release(struct channel *ch, uint64_t id)
     the_rig->releases++;
 }
 
+/* ---- the way out: nothing here goes there (tests/live/test_egress.py does) ---- */
+
+int channel_listen(struct channel *ch, uint16_t port, const struct listen_ops *ops, void *data,
+                   struct err *err)
+{
+    fail();
+    return 0;
+}
+
+void channel_listen_stop(struct channel *ch)
+{
+}
+
+void channel_conn_accept(struct channel_conn *conn, const struct conn_ops *ops, void *data)
+{
+    fail();
+}
+
+size_t channel_conn_grant(struct channel_conn *conn)
+{
+    fail();
+    return 0;
+}
+
+void channel_conn_write(struct channel_conn *conn, struct span bytes)
+{
+    fail();
+}
+
+void channel_conn_end(struct channel_conn *conn)
+{
+    fail();
+}
+
+void channel_conn_dealt(struct channel_conn *conn, size_t len)
+{
+    fail();
+}
+
+void channel_conn_cut(struct channel_conn *conn)
+{
+    fail();
+}
+
 /* ---- checkpoints: a store that counts, and a workspace that is as far as the calls that ended ---- */
 
 struct checkpoint_store {

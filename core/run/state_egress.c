@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* The fold of what left the sandbox. */
+#include "core/run/state_impl.h"
+
+#include <string.h>
+
+static bool is_harmless(const char *method)
+{
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
+/* Whose it is does not matter: processes of one call can act for another. */
+static void mark(struct run_state *s, struct run_call *calls, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (run_state_is_uncovered(s, &calls[i]))
+            calls[i].has_left = true;
+}
+
+int apply_egress_allow(struct run_state *s, const struct record *rec, struct err *err)
+{
+    struct run_egress *e = &s->egress;
+    void *list = e->open;
+    int r = 0;
+
+    if (rec->egress.number <= e->numbers)
+        return state_misplaced(rec, err);
+    if (!is_harmless(rec->egress.method)) {
+        r = state_reserve(&list, &e->open_cap, e->open_count, sizeof(*e->open), err);
+        e->open = list;
+        if (r < 0)
+            return r;
+        e->open[e->open_count++] = rec->egress.number;
+        mark(s, s->calls, s->call_count);
+        mark(s, s->held.calls, s->held.call_count);
+        e->has_left = e->has_left || s->begins > s->covered_begins;
+    }
+    e->numbers = rec->egress.number;
+    e->allowed = state_add(e->allowed, 1);
+    return 0;
+}
+
+int apply_egress_deny(struct run_state *s, const struct record *rec, struct err *err)
+{
+    struct run_egress *e = &s->egress;
+
+    if (rec->egress.number <= e->numbers)
+        return state_misplaced(rec, err);
+    e->numbers = rec->egress.number;
+    e->denied = state_add(e->denied, 1);
+    return 0;
+}
+
+int apply_egress_end(struct run_state *s, const struct record *rec, struct err *err)
+{
+    struct run_egress *e = &s->egress;
+
+    if (rec->egress.number > e->numbers)
+        return state_misplaced(rec, err);
+    for (size_t i = 0; i < e->open_count; i++)
+        if (e->open[i] == rec->egress.number)
+            e->open[i--] = e->open[--e->open_count];
+    e->ended_up = state_add(e->ended_up, rec->egress.bytes_up);
+    e->ended_down = state_add(e->ended_down, rec->egress.bytes_down);
+    return 0;
+}
+
+int apply_egress_total(struct run_state *s, const struct record *rec, struct err *err)
+{
+    s->egress.told = rec->egress_total;
+    return 0;
+}
+
+void state_egress_cut(struct run_state *s)
+{
+    s->egress.open_count = 0;
+}
+
+bool state_egress_is_open(const struct run_state *s)
+{
+    return s->egress.open_count > 0;
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+int64_t run_state_egress_bytes(const struct run_state *s)
+{
+    const struct run_egress *e = &s->egress;
+
+    return larger(state_add(e->ended_up, e->ended_down), state_add(e->told.bytes_up, e->told.bytes_down));
+}
+
+int64_t run_state_egress_connections(const struct run_state *s)
+{
+    return larger(s->egress.allowed, s->egress.told.connections);
+}
