@@ -593,9 +593,10 @@ static const struct field checkpoint_rows[] = {
       .offset = CHECKPOINT(on_interrupt),
       .names = on_interrupt_names,
       .fallback = "\"report\"",
-      .help = "A call that lost its sandbox is run again, once. When that one is lost too: report: the model "
-              "is told; "
-              "rerun: it is tried a few times more; fail: the run ends." },
+      .help =
+          "A call that lost its sandbox is run again, once, unless something may have left the sandbox since "
+          "it began. Then, and when its sandbox is lost again: report: the model is told; rerun: it is tried "
+          "a few times more; fail: the run ends." },
 };
 
 static const struct table checkpoint_table = {

@@ -139,10 +139,16 @@ struct manifest_sandbox {
     struct manifest_scan scan;
 };
 
+struct manifest_inject {
+    const char *header, *variable;
+    struct manifest_secret value;
+};
+
 struct manifest_rule {
     const char *host; /* as written */
     const char *const *methods;
     size_t method_count;
+    struct manifest_inject inject; /* header NULL: none */
     struct egress_rule rule;
 };
 

@@ -117,7 +117,7 @@ void kind_secret_schema(struct json_writer *w, const struct field *field)
     table_schema(&manifest_secret_table, false, w);
 }
 
-static bool write_secret(struct json_writer *w, const struct manifest_secret *s)
+bool kind_secret_write(struct json_writer *w, const struct manifest_secret *s)
 {
     if (!s->from_env && !s->from_file && !s->from_command)
         return false;
@@ -143,7 +143,7 @@ static bool write_secret(struct json_writer *w, const struct manifest_secret *s)
 
 static bool encode_secret(struct json_writer *w, const struct field *field, const void *base)
 {
-    return write_secret(w, slot_of(base, field));
+    return kind_secret_write(w, slot_of(base, field));
 }
 
 /* --- maps of texts --- */
@@ -289,7 +289,7 @@ static bool encode_pairs(struct json_writer *w, const struct field *field, const
         if (pairs->items[i].value)
             json_string(w, pairs->items[i].value);
         else
-            (void) write_secret(w, &pairs->items[i].secret);
+            (void) kind_secret_write(w, &pairs->items[i].secret);
     }
     json_object_end(w);
     return true;

@@ -60,6 +60,9 @@ kind_schema_fn kind_mode_schema;
 typedef bool kind_encode_fn(struct json_writer *w, const struct field *field, const void *base);
 kind_encode_fn *kind_find(const struct field *field);
 
+/* The same for one secret. */
+bool kind_secret_write(struct json_writer *w, const struct manifest_secret *s);
+
 /* What a value of this row is, in a word or two, for the reference. */
 const char *kind_word(const struct field *field);
 

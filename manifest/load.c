@@ -138,6 +138,8 @@ static void load_model(struct loader *l)
 {
     struct manifest_model *model = &l->m->model;
 
+    for (size_t i = 0; i < l->m->network.rule_count; i++)
+        load_secret(l, &l->m->network.rules[i].inject.value);
     load_secret(l, &model->api_key);
     for (size_t i = 0; i < model->headers.count; i++)
         load_secret(l, &model->headers.items[i].secret);
@@ -354,10 +356,19 @@ static bool is_given(const struct manifest_pairs *pairs, const char *name)
     return false;
 }
 
+static bool is_set(const struct sandbox_env *env, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(env[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 static bool fill_environment(struct loader *l)
 {
     const struct manifest_pairs *from = &l->m->workspace.environment;
-    struct sandbox_env *env = arena_alloc(l->arena, (from->count + PROXY_COUNT + 1) * sizeof(*env));
+    struct sandbox_env *env =
+        arena_alloc(l->arena, (from->count + PROXY_COUNT + l->m->network.rule_count + 1) * sizeof(*env));
     size_t count = 0;
 
     for (size_t i = 0; env && i < from->count; i++)
@@ -365,6 +376,12 @@ static bool fill_environment(struct loader *l)
     for (size_t i = 0; env && l->m->network.rule_count > 0 && i < PROXY_COUNT; i++)
         if (!is_given(from, proxy_env[i].name))
             env[count++] = proxy_env[i];
+    for (size_t i = 0; env && i < l->m->network.rule_count; i++) {
+        const char *name = l->m->network.rules[i].inject.variable;
+
+        if (name && !is_given(from, name) && !is_set(env, count, name))
+            env[count++] = (struct sandbox_env){ name, EGRESS_PLACEHOLDER };
+    }
     l->spec->sandbox.env = env;
     l->spec->sandbox.env_count = count;
     return env;
@@ -529,7 +546,7 @@ static int load_all(struct loader *l, struct err *err)
     if (r < 0)
         return r;
     if (!fill_model(l) || !fill_sandbox(l) || !fill_entries(l) || !fill_rest(l) ||
-        !network_fill(&l->m->network, l->arena, &l->spec->network))
+        !network_fill(&l->m->network, secret_ref, l->arena, &l->spec->network))
         return err_set(err, ERR_INTERNAL, "no memory for the manifest");
     return make_resolved(l, err);
 }

@@ -6,6 +6,7 @@
 #include "core/sandbox/spec.h"
 #include "manifest/resolve.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 #define RULE(member)    offsetof(struct manifest_rule, member)
@@ -15,6 +16,69 @@
 #define SIZE_MAX_BYTES  (INT64_C(1) << 50)
 
 /* --- one rule --- */
+
+#define INJECT(member) offsetof(struct manifest_inject, member)
+
+static bool is_variable(const char *text)
+{
+    bool is_good = *text && !(*text >= '0' && *text <= '9');
+
+    for (; *text; text++)
+        is_good = is_good && (isalnum((unsigned char) *text) || *text == '_');
+    return is_good;
+}
+
+/* Programs that insist on a key find a placeholder where the key would be. */
+static void check_injected(struct table_ctx *ctx, const struct tree *value, void *out)
+{
+    struct manifest_inject *in = out;
+
+    if (!in->variable && in->value.from_env)
+        in->variable = in->value.from_env;
+    else if (in->variable && !is_variable(in->variable))
+        table_problem(ctx, tree_get(value, "variable"), "letters, digits and '_', not beginning with a digit",
+                      "not the name of a variable");
+}
+
+static const struct field inject_rows[] = {
+    { .name = "header",
+      .kind = FIELD_STRING,
+      .offset = INJECT(header),
+      .flags = FIELD_REQUIRED,
+      .min = 1,
+      .max = 128,
+      .help = "Its name; what the client sends by that name is replaced.",
+      .example = "\"Authorization\"" },
+    { .name = "value",
+      .kind = FIELD_CUSTOM,
+      .offset = INJECT(value),
+      .flags = FIELD_REQUIRED,
+      .decode = kind_secret_decode,
+      .schema = kind_secret_schema,
+      .help = "The secret; it never enters the sandbox.",
+      .example = "{\"from_env\": \"GITHUB_TOKEN\", \"prefix\": \"Bearer \"}" },
+    { .name = "variable",
+      .kind = FIELD_STRING,
+      .offset = INJECT(variable),
+      .min = 1,
+      .max = 128,
+      .help = "Variable of the commands that has a placeholder, for programs that insist on a key; that of "
+              "`value.from_env` when not given.",
+      .example = "\"GITHUB_TOKEN\"" },
+    { .name = "intercept",
+      .kind = FIELD_TREE,
+      .flags = FIELD_LATER,
+      .help = "For clients that only speak HTTPS." },
+};
+
+static const struct table inject_table = {
+    .name = "inject",
+    .fields = inject_rows,
+    .count = FIELD_COUNT_OF(inject_rows),
+    .size = sizeof(struct manifest_inject),
+    .help = "A header that the harness adds, so that the sandbox uses a service without holding its key.",
+    .check = check_injected,
+};
 
 static const struct field rule_rows[] = {
     { .name = "host",
@@ -36,9 +100,12 @@ static const struct field rule_rows[] = {
       .help = "Only these methods; for plain HTTP (port 80), since nobody sees into TLS.",
       .example = "[\"GET\", \"HEAD\"]" },
     { .name = "inject",
-      .kind = FIELD_TREE,
-      .flags = FIELD_LATER,
-      .help = "A header with a secret, added on the way out." },
+      .kind = FIELD_TABLE,
+      .offset = RULE(inject),
+      .sub = &inject_table,
+      .help = "A header with a secret, added on the way out: the sandbox asks for `http://host/`, the "
+              "harness speaks "
+              "TLS to the host, adds the header, and replaces the secret in what comes back." },
 };
 
 static const struct table rule_table = {
@@ -76,6 +143,21 @@ static bool read_methods(struct table_ctx *ctx, const struct tree *value, struct
     return true;
 }
 
+/* Its value is filled in when it is known where files are. */
+static bool read_inject(struct table_ctx *ctx, struct manifest_rule *out)
+{
+    struct egress_inject *inject;
+
+    if (!out->inject.header)
+        return true;
+    inject = arena_alloc(ctx->arena, sizeof(*inject));
+    if (!inject)
+        return false;
+    *inject = (struct egress_inject){ .header = out->inject.header, .variable = out->inject.variable };
+    out->rule.inject = inject;
+    return true;
+}
+
 /* The text of a rule, wherever it stands, through the one function that makes rules. */
 static bool read_rule(struct table_ctx *ctx, const struct tree *value, struct manifest_rule *out)
 {
@@ -94,7 +176,7 @@ static bool read_rule(struct table_ctx *ctx, const struct tree *value, struct ma
     }
     if (egress_rule_parse(text->text, ctx->arena, &out->rule, &err) < 0)
         return refuse(ctx, text, &err);
-    if (!read_methods(ctx, value, out))
+    if (!read_methods(ctx, value, out) || !read_inject(ctx, out))
         return false;
     return egress_rule_check(&out->rule, &err) == 0 || refuse(ctx, value, &err);
 }
@@ -174,6 +256,18 @@ static void encode_methods(struct json_writer *w, uint32_t methods)
     json_array_end(w);
 }
 
+static void encode_inject(struct json_writer *w, const struct manifest_inject *in)
+{
+    json_key(w, "inject");
+    json_object(w);
+    json_put_string(w, "header", in->header);
+    json_key(w, "value");
+    (void) kind_secret_write(w, &in->value);
+    if (in->variable)
+        json_put_string(w, "variable", in->variable);
+    json_object_end(w);
+}
+
 /* In their normal form. */
 bool network_encode_rules(struct json_writer *w, const struct field *field, const void *base)
 {
@@ -185,13 +279,16 @@ bool network_encode_rules(struct json_writer *w, const struct field *field, cons
     for (size_t i = 0; i < n->rule_count; i++) {
         const struct egress_rule *rule = &n->rules[i].rule;
 
-        if (rule->methods == EGRESS_METHODS_ALL) {
+        if (rule->methods == EGRESS_METHODS_ALL && !rule->inject) {
             json_string(w, rule->text);
             continue;
         }
         json_object(w);
         json_put_string(w, "host", rule->text);
-        encode_methods(w, rule->methods);
+        if (rule->methods != EGRESS_METHODS_ALL)
+            encode_methods(w, rule->methods);
+        if (rule->inject)
+            encode_inject(w, &n->rules[i].inject);
         json_object_end(w);
     }
     json_array_end(w);
@@ -306,14 +403,26 @@ bool network_encode(struct json_writer *w, const struct field *field, const void
     return n->rule_count > 0;
 }
 
-bool network_fill(const struct manifest_network *from, struct arena *arena, struct egress_spec *ret)
+bool network_fill(const struct manifest_network *from, secret_ref_fn *secret, struct arena *arena,
+                  struct egress_spec *ret)
 {
     struct egress_rule *rules = arena_alloc(arena, (from->rule_count + 1) * sizeof(*rules));
 
     if (!rules)
         return false;
-    for (size_t i = 0; i < from->rule_count; i++)
+    for (size_t i = 0; i < from->rule_count; i++) {
+        struct egress_inject *inject;
+
         rules[i] = from->rules[i].rule;
+        if (!rules[i].inject)
+            continue;
+        inject = arena_alloc(arena, sizeof(*inject));
+        if (!inject)
+            return false;
+        *inject = *rules[i].inject;
+        inject->value = secret(&from->rules[i].inject.value);
+        rules[i].inject = inject;
+    }
     *ret = (struct egress_spec){
         .rules = rules,
         .rule_count = from->rule_count,

@@ -186,6 +186,17 @@ static void check_sandbox(const struct untrusted *u)
         refuse(u, command, "sandbox.scan", "run a program of the host", "a preset is fine: scan: trivy");
 }
 
+/* What is in the workspace could be sent there, a key be injected for them, and they may be hosts of our own
+ * network. */
+static void check_network(const struct untrusted *u)
+{
+    const struct tree *allow = node_of(u, "network", "allow");
+
+    if (is_written(allow) && allow->child)
+        refuse(u, allow, "network.allow", "choose hosts that may be reached",
+               "allow them yourself: --set network.allow=[HOST]");
+}
+
 size_t untrusted_check(const struct untrusted *u)
 {
     const size_t before = u->diags->count + u->diags->dropped;
@@ -195,6 +206,7 @@ size_t untrusted_check(const struct untrusted *u)
     check_entries(u);
     check_outputs(u);
     check_sandbox(u);
+    check_network(u);
     secrets_each(u->decoded->root, check_secret, (void *) (uintptr_t) u); /* only read */
     return u->diags->count + u->diags->dropped - before;
 }

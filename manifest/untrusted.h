@@ -13,6 +13,7 @@
  *   - variables: from_env but OPENAI_API_KEY as model.api_key, which goes to the model's server alone; and
  *     ${NAME} (expand.h);
  *   - the server: base_url, and headers and extra, which go there beside the key;
+ *   - the way out: hosts in network.allow, with or without a secret for them;
  *   - the wall: lower, engine, runtime, seccomp, keep.
  */
 #ifndef MANIFEST_UNTRUSTED_H

@@ -42,7 +42,7 @@ static void one_line_a_key(void **state)
                                             "| key | value | default | meaning |\n|---|---|---|---|\n"));
     assert_non_null(strstr(buf_text(&text),
                            "\n| `pids` | number, 8 to 4194304 | `256` | Processes and threads at once. |\n"));
-    assert_non_null(strstr(buf_text(&text), "\n| `network` | none |  | none: nothing leaves the sandbox."));
+    assert_non_null(strstr(buf_text(&text), "\n| `network` | none, or a map, see below |  | none: nothing "));
     assert_non_null(strstr(buf_text(&text), "\n### `workspace.entries.NAME`\n"));
     assert_non_null(strstr(buf_text(&text), "\n### `outputs[]`\n"));
     assert_non_null(strstr(buf_text(&text), "\nNot supported yet: `checks`, `matrix`.\n"));

@@ -39,6 +39,13 @@ static const struct tree *inner(const struct field *field, const struct tree *no
 {
     if (field->kind == FIELD_TABLES)
         return tree_get(node, "items");
+    if (field->kind == FIELD_CUSTOM) { /* a word or text, or else the table; of a list, its items */
+        const struct tree *item;
+
+        node = tree_at(tree_get(node, "allOf"), 0);
+        item = tree_get(node, "items");
+        return tree_at(tree_get(item ? item : node, "anyOf"), 1);
+    }
     return field->kind == FIELD_MAP ? tree_get(node, "additionalProperties") : node;
 }
 
