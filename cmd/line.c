@@ -196,6 +196,51 @@ static void line_failure(struct buf *out, const char *what, const struct record_
     buf_add_char(out, '\n');
 }
 
+static void put_place(struct buf *out, const struct record_egress *r, const struct term *term)
+{
+    tone_foreign(out, term, r->method ? r->method : "", 40);
+    buf_add_text(out, r->method ? " " : "");
+    tone_foreign(out, term, r->host ? r->host : "no valid host", 20);
+    if (r->port > 0)
+        buf_printf(out, ":%lld", (long long) r->port);
+}
+
+static void line_deny(struct buf *out, const struct record_egress *r, const struct term *term)
+{
+    tone_set(out, term, TONE_BAD);
+    buf_add_text(out, "        denied: ");
+    put_place(out, r, term);
+    tone_set(out, term, TONE_PLAIN);
+    buf_add_text(out, ": ");
+    tone_foreign(out, term, r->reason, 20);
+    if (r->call > 0)
+        buf_printf(out, " (call %lld)", (long long) r->call);
+    buf_add_char(out, '\n');
+}
+
+static void line_left(struct buf *out, const struct record_egress *r, const struct term *term)
+{
+    char up[32], down[32], time[32];
+
+    if (r->is_denied) {
+        line_deny(out, r, term);
+        return;
+    }
+    tone_set(out, term, TONE_DIM);
+    buf_add_text(out, "        out: ");
+    put_place(out, r, term);
+    buf_printf(out, ", %s up, %s down, %s", units_format_size(up, r->bytes_up),
+               units_format_size(down, r->bytes_down), units_format_duration(time, r->duration_ms));
+    tone_set(out, term, TONE_PLAIN);
+    if (r->reason) {
+        buf_add_text(out, ": ");
+        tone_foreign(out, term, r->reason, 20);
+    }
+    if (r->call > 0)
+        buf_printf(out, " (call %lld)", (long long) r->call);
+    buf_add_char(out, '\n');
+}
+
 static void line_output(struct buf *out, const struct record_output *r, const struct term *term)
 {
     char size[32];
@@ -258,6 +303,12 @@ int line_record(struct buf *out, const struct record *record, const struct term 
     case RECORD_CALL_LOST:
         buf_printf(out, "        call %lld was running when the sandbox was lost\n",
                    (long long) record->call_lost.call);
+        break;
+    case RECORD_EGRESS_DENY:
+        line_deny(out, &record->egress, term);
+        break;
+    case RECORD_EGRESS_END:
+        line_left(out, &record->egress, term);
         break;
     case RECORD_WORKSPACE_READY:
         line_workspace(out, &record->workspace);

@@ -30,6 +30,7 @@ enum {
     ON_HELP = 1 << 18,
     ON_ATTEST = 1 << 19,
     ON_SCAN = 1 << 20,
+    ON_EGRESS = 1 << 21,
     ON_EVERY = ~0,
     ON_MANIFEST = ON_RUN | ON_VALIDATE | ON_PLAN | ON_SCAN,
     ON_RUNNING = ON_RUN | ON_RESUME | ON_FORK,            /* a run goes on under our eyes */
@@ -54,6 +55,9 @@ static const char note_diff[] =
     RUN_IS POINT_IS "\nWithout a point: the last checkpoint. One RUN: from its beginning to there.";
 static const char note_export[] =
     RUN_IS POINT_IS "\nDIR must be new or empty; '-' writes an archive to stdout.";
+static const char note_egress[] = RUN_IS
+    "\nBy host: requests (a tunnel counts as one), bytes on the outer connections, and the tool calls whose\n"
+    "processes they were, as far as the sandbox shows ('?': not known). --json has every request.";
 static const char note_verify[] =
     RUN_IS "\nChecked are the journal's chain, the manifest, and every object and checkpoint by its digest.\n"
            "With --attestation also that FILE says what the run says, byte for byte, and that the outputs\n"
@@ -86,6 +90,8 @@ static const struct verb verbs[] = {
     { "ls", ON_LS, "", "list runs, newest first", NULL, 0, 0, false, verb_ls },
     { "show", ON_SHOW, "RUN", "one run: state, numbers, outputs, calls", note_run, 1, 1, false, verb_show },
     { "logs", ON_LOGS, "RUN", "what happened in a run, step by step", note_run, 1, 1, false, verb_logs },
+    { "egress", ON_EGRESS, "RUN", "what left the sandbox of a run, and what was denied", note_egress, 1, 1,
+      false, verb_egress },
     { "diff", ON_DIFF, "RUN[@POINT] [RUN[@POINT]]", "what changed in the workspace between two points",
       note_diff, 1, 2, false, verb_diff },
     { "export", ON_EXPORT, "RUN[@POINT] DIR|FILE.tar[.zst]",

@@ -28,6 +28,7 @@ struct progress {
     int64_t tokens, cost_micros;
     bool is_cost_unknown;
     char doing[96];
+    char denied[128]; /* the last place that was */
     unsigned frame;
     bool is_drawn;
 };
@@ -143,8 +144,20 @@ static void note_doing(struct progress *p, const struct record *record)
     }
 }
 
+/* Not the same as the last one. */
+static bool is_new_denial(struct progress *p, const struct record_egress *r)
+{
+    char place[sizeof(p->denied)];
+    bool is_new;
+
+    snprintf(place, sizeof(place), "%s:%lld", r->host ? r->host : "", (long long) r->port);
+    is_new = strcmp(place, p->denied) != 0;
+    memcpy(p->denied, place, sizeof(place));
+    return is_new;
+}
+
 /* The end is told by the summary; checkpoints come with every other call and are for `logs`. */
-static bool is_worth_a_line(const struct record *record)
+static bool is_worth_a_line(struct progress *p, const struct record *record)
 {
     switch ((int) record->type) {
     case RECORD_RUN_RESUME: /* progress_go_on() has told it */
@@ -153,6 +166,10 @@ static bool is_worth_a_line(const struct record *record)
         return false;
     case RECORD_CHECKPOINT_DONE:
         return record->checkpoint.unkept > 0;
+    case RECORD_EGRESS_DENY: /* some programs try for ever */
+        return is_new_denial(p, &record->egress);
+    case RECORD_EGRESS_END:
+        return record->egress.is_denied && is_new_denial(p, &record->egress);
     case RECORD_ROLLBACK: /* to where a fork was put */
         return record->rollback.calls + record->rollback.turns_undone + record->rollback.turn > 0;
     default:
@@ -169,7 +186,7 @@ void progress_record(struct progress *p, const struct record *record, const stru
     p->cost_micros = state->cost_micros;
     p->is_cost_unknown = state->is_cost_unknown;
     note_doing(p, record);
-    if (is_worth_a_line(record))
+    if (is_worth_a_line(p, record))
         line_record(&line, record, &p->term);
     if (line.len > 0) {
         erase(p);

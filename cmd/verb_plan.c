@@ -6,6 +6,7 @@
 #include "cmd/term.h"
 #include "cmd/verbs.h"
 #include "core/base/units.h"
+#include "core/egress/rule.h"
 #include "core/tool/tool.h"
 
 #include <string.h>
@@ -122,6 +123,44 @@ static void text_limits(struct buf *out, const struct run_limits *l)
     buf_done(&text);
 }
 
+static void text_rule(struct buf *out, const struct egress_rule *rule, bool is_first)
+{
+    struct buf text = BUF_INIT(4096);
+
+    buf_add_text(&text, rule->text);
+    for (uint32_t bit = 1; rule->methods != EGRESS_METHODS_ALL && bit < EGRESS_METHODS_ALL; bit <<= 1)
+        if (rule->methods & bit)
+            buf_printf(&text, " %s", egress_method_name(bit));
+    if (rule->inject)
+        buf_printf(&text, "  (asked for as http://, with header %s)", rule->inject->header);
+    else if (rule->port == EGRESS_PORT_PLAIN)
+        buf_add_text(&text, "  (plain HTTP)");
+    line(out, is_first ? "network" : "", buf_text(&text));
+    buf_done(&text);
+}
+
+static void text_network(struct buf *out, const struct egress_spec *n)
+{
+    struct buf text = BUF_INIT(4096);
+    char number[32];
+
+    if (!n->rule_count) {
+        line(out, "network", "none");
+        return;
+    }
+    for (size_t i = 0; i < n->rule_count; i++)
+        text_rule(out, &n->rules[i], i == 0);
+    buf_printf(&text, "at most %s", units_format_size(number, n->max_bytes));
+    buf_printf(&text, ", %lld connections at once", (long long) n->connections);
+    if (n->connections_all > 0)
+        buf_printf(&text, ", %lld in all", (long long) n->connections_all);
+    buf_printf(&text, ", %lld requests a second", (long long) n->rate);
+    buf_printf(&text, ", each cut after %s", units_format_duration(number, n->lifetime_ms));
+    buf_printf(&text, ", idle after %s", units_format_duration(number, n->idle_ms));
+    line(out, "", buf_text(&text));
+    buf_done(&text);
+}
+
 static void text_checkpoints(struct buf *out, const struct run_checkpoints *c)
 {
     static const char *const when[] = { [RUN_CHECKPOINT_CALL] = "after each call that changed the workspace",
@@ -213,6 +252,7 @@ static int plan_text(const struct run_spec *spec, struct span sandbox, struct bu
     text_tools(out, spec);
     line(out, "engine", tree_string(tree_get(tree, "engine"), "none found now"));
     text_files(out, spec);
+    text_network(out, &spec->network);
     text_limits(out, &spec->limits);
     text_checkpoints(out, &spec->checkpoints);
     if (r == 0)

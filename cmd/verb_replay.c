@@ -53,9 +53,10 @@ static int make_spec(const struct replaying *r, struct run_spec **ret, struct er
 {
     char answers[64], path[REPLAY_PATH_SIZE], turns[64], name[NAME_MAX_LEN + 8];
     const char *sets[16] = {
-        answers, turns, name, "model.record=", "outputs=", "sandbox.keep=never", "checkpoint.every=off"
+        answers,       turns, name, "model.record=", "outputs=", "sandbox.keep=never", "checkpoint.every=off",
+        "network=none" /* what went out then must not go out again */
     };
-    size_t count = 7;
+    size_t count = 8;
 
     replay_path(r->fd, path);
     snprintf(answers, sizeof(answers), "model.replay=%s", path);

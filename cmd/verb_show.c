@@ -51,7 +51,37 @@ struct history {
     bool is_put;    /* a fork that has not been begun: what comes next is its beginning and no resume */
     uint64_t ready; /* record of the last sandbox that became ready */
     int64_t resumes, rollbacks, checkpoints, checkpoint_bytes, unkept;
+    struct record_egress_total left, told; /* counted here; as the run counted it, which may be more */
 };
+
+static void take_egress(struct history *h, const struct record *rec)
+{
+    if (rec->type == RECORD_EGRESS_TOTAL)
+        h->told = rec->egress_total;
+    else if (rec->type == RECORD_EGRESS_ALLOW)
+        h->left.allowed++;
+    else if (rec->type == RECORD_EGRESS_DENY)
+        h->left.denied++;
+    else if (rec->type == RECORD_EGRESS_END) {
+        h->left.bytes_up += rec->egress.bytes_up;
+        h->left.bytes_down += rec->egress.bytes_down;
+    }
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static struct record_egress_total egress_of(const struct history *h)
+{
+    return (struct record_egress_total){
+        .allowed = larger(h->left.allowed, h->told.allowed),
+        .denied = larger(h->left.denied, h->told.denied),
+        .bytes_up = larger(h->left.bytes_up, h->told.bytes_up),
+        .bytes_down = larger(h->left.bytes_down, h->told.bytes_down),
+    };
+}
 
 static void take_history(void *data, const struct record *rec)
 {
@@ -83,6 +113,7 @@ static void take_history(void *data, const struct record *rec)
         h->unkept = rec->checkpoint.unkept;
         break;
     default:
+        take_egress(h, rec);
         break;
     }
 }
@@ -91,12 +122,21 @@ static void take_history(void *data, const struct record *rec)
 
 static void json_history(struct json_writer *w, const struct history *h)
 {
+    struct record_egress_total left = egress_of(h);
+
     json_put_string(w, "parent", h->parent[0] ? h->parent : NULL);
     json_put_int(w, "resumes", h->resumes);
     json_put_int(w, "rollbacks", h->rollbacks);
     json_put_int(w, "checkpoints", h->checkpoints);
     json_put_int(w, "checkpoint_bytes", h->checkpoint_bytes);
     json_put_int(w, "unkept", h->unkept);
+    json_key(w, "egress");
+    json_object(w);
+    json_put_int(w, "allowed", left.allowed);
+    json_put_int(w, "denied", left.denied);
+    json_put_int(w, "bytes_up", left.bytes_up);
+    json_put_int(w, "bytes_down", left.bytes_down);
+    json_object_end(w);
 }
 
 /* What the lists are made with. */
@@ -290,6 +330,20 @@ static void text_call(void *data, const struct record *rec)
     buf_done(&line);
 }
 
+static void text_egress(struct buf *out, const struct history *h)
+{
+    struct record_egress_total left = egress_of(h);
+    struct buf line = BUF_INIT(4096);
+    char up[32], down[32];
+
+    if (left.allowed + left.denied > 0)
+        buf_printf(&line, "%lld request%s allowed, %lld denied, %s up, %s down: `agentbox egress` has them",
+                   (long long) left.allowed, left.allowed == 1 ? "" : "s", (long long) left.denied,
+                   units_format_size(up, left.bytes_up), units_format_size(down, left.bytes_down));
+    text_line(out, "egress", buf_text(&line));
+    buf_done(&line);
+}
+
 /* Only what there was: most runs have none of it. */
 static void text_history(struct buf *out, const struct history *h)
 {
@@ -340,6 +394,7 @@ static int show_text(struct run_folder *folder, const struct run_view *v, const 
                units_format_count(tokens, v->tokens), has_cost ? ", " : "",
                has_cost ? units_format_money(cost, v->cost_micros) : "");
     text_history(out, history);
+    text_egress(out, history);
     text_line(out, "container", v->container_name);
     text_line(out, "folder", folder->path);
     if (v->state != RUN_VIEW_DAMAGED) {

@@ -19,6 +19,7 @@ int verb_schema(const struct options *opts, struct err *err);
 int verb_ls(const struct options *opts, struct err *err);
 int verb_show(const struct options *opts, struct err *err);
 int verb_logs(const struct options *opts, struct err *err);
+int verb_egress(const struct options *opts, struct err *err);
 int verb_diff(const struct options *opts, struct err *err);
 int verb_export(const struct options *opts, struct err *err);
 int verb_outputs(const struct options *opts, struct err *err);

@@ -106,6 +106,33 @@ static void test_checkpoints(void **state)
                 "checkpoint: no room\n");
 }
 
+static void test_what_left(void **state)
+{
+    struct record_egress e = {
+        .method = "CONNECT", .host = "evil.org", .port = 443, .reason = "not allowed"
+    };
+
+    expect_line((struct record){ .type = RECORD_EGRESS_DENY, .egress = e },
+                "        denied: CONNECT evil.org:443: not allowed\n");
+    e.call = 3;
+    expect_line((struct record){ .type = RECORD_EGRESS_DENY, .egress = e },
+                "        denied: CONNECT evil.org:443: not allowed (call 3)\n");
+    expect_line((struct record){ .type = RECORD_EGRESS_DENY, .egress = { .reason = "\x1b[2J" } },
+                "        denied: no valid host: \\x1b[2J\n");
+    e.is_denied = true;
+    expect_line((struct record){ .type = RECORD_EGRESS_END, .egress = e },
+                "        denied: CONNECT evil.org:443: not allowed (call 3)\n");
+    expect_line((struct record){ .type = RECORD_EGRESS_END,
+                                 .egress = { .method = "GET",
+                                             .host = "a.org",
+                                             .port = 80,
+                                             .bytes_up = 100,
+                                             .bytes_down = 2048,
+                                             .duration_ms = 12 } },
+                "        out: GET a.org:80, 100 B up, 2 KiB down, 12 ms\n");
+    expect_line((struct record){ .type = RECORD_EGRESS_ALLOW, .egress = e }, "");
+}
+
 static void test_request_item(void **state)
 {
     struct record rec = { .type = RECORD_REQUEST_ITEM,
@@ -346,6 +373,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_workspace_ready),
     cmocka_unit_test(test_going_on),
     cmocka_unit_test(test_checkpoints),
+    cmocka_unit_test(test_what_left),
     cmocka_unit_test(test_request_item),
     cmocka_unit_test(test_request_failed),
     cmocka_unit_test(test_call_end),
