@@ -403,7 +403,8 @@ bool network_encode(struct json_writer *w, const struct field *field, const void
     return n->rule_count > 0;
 }
 
-bool network_fill(const struct manifest_network *from, secret_ref_fn *secret, struct arena *arena,
+bool network_fill(const struct manifest_network *from,
+                  struct secret_ref (*secret)(const struct manifest_secret *s), struct arena *arena,
                   struct egress_spec *ret)
 {
     struct egress_rule *rules = arena_alloc(arena, (from->rule_count + 1) * sizeof(*rules));

@@ -22,8 +22,8 @@ kind_schema_fn kind_rules_schema;
 kind_encode_fn network_encode_rules;
 
 /* The same for a run. Strings stay where they are, arrays go to `arena`. False: no memory. */
-typedef struct secret_ref secret_ref_fn(const struct manifest_secret *s);
-bool network_fill(const struct manifest_network *from, secret_ref_fn *secret, struct arena *arena,
+bool network_fill(const struct manifest_network *from,
+                  struct secret_ref (*secret)(const struct manifest_secret *s), struct arena *arena,
                   struct egress_spec *ret);
 
 #endif

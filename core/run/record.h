@@ -74,7 +74,7 @@ enum record_type {
     RECORD_CHECKPOINT_BEGIN, /* intent: keep the workspace */
     RECORD_CHECKPOINT_DONE,
     RECORD_CHECKPOINT_FAILED,
-    RECORD_INPUT_DONE, /* one entry of the manifest is in the workspace */
+    RECORD_INPUT_DONE,   /* one entry of the manifest is in the workspace */
     RECORD_EGRESS_ALLOW, /* intent: this request, or tunnel, leaves the sandbox */
     RECORD_EGRESS_DENY,
     RECORD_EGRESS_END,   /* of one that was allowed */
