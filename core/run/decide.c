@@ -76,7 +76,8 @@ static bool is_amid_calls(const struct run_state *s)
 static bool is_uncovered(const struct run_state *s, const struct run_spec *spec)
 {
     return spec->checkpoints.every != RUN_CHECKPOINT_OFF && s->sandbox == RUN_PART_READY &&
-           s->workspace == RUN_PART_READY && (!s->has_checkpoint || s->begins > s->covered_begins);
+           s->workspace == RUN_PART_READY && s->passed_over != 1 + s->begins &&
+           (!s->has_checkpoint || s->begins > s->covered_begins);
 }
 
 static bool wants_checkpoint(const struct run_state *s, const struct run_spec *spec)

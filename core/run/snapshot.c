@@ -92,6 +92,7 @@ static void put_checkpoints(struct json_writer *w, const struct run_state *s)
     json_put_int(w, "checkpoint", s->checkpoint);
     json_put_int(w, "begins", s->begins);
     json_put_int(w, "covered_begins", s->covered_begins);
+    json_put_int(w, "passed_over", s->passed_over);
     json_put_int(w, "checkpoints_taken", s->taken);
     json_put_int(w, "checkpoints_same", s->same);
     put_failure(w, "checkpoint_failure", &s->checkpoint_failure);

@@ -195,6 +195,7 @@ struct run_state {
     int64_t checkpoint;     /* as it was then; 0 = empty */
     int64_t begins;         /* call.begin records so far */
     int64_t covered_begins; /* of these, in the last checkpoint */
+    int64_t passed_over;    /* 1 + `begins` when the workspace was more than a checkpoint can hold; 0 */
     int64_t taken, same;    /* checkpoints that stored something; that found nothing new */
     struct run_failure checkpoint_failure;
 

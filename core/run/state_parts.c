@@ -187,10 +187,17 @@ int apply_checkpoint_done(struct run_state *s, const struct record *rec, struct 
     return 0;
 }
 
+/* A workspace that is more than a checkpoint can hold ends no run: the model may make it smaller, and
+ * whatever it does next is tried anew. Until then a lost sandbox means to go back further. */
 int apply_checkpoint_failed(struct run_state *s, const struct record *rec, struct err *err)
 {
     if (s->keeping != RUN_PART_STARTING)
         return state_misplaced(rec, err);
+    if (rec->failure.code && strcmp(rec->failure.code, err_code_name(ERR_TOO_LARGE)) == 0) {
+        s->keeping = RUN_PART_NONE;
+        s->passed_over = 1 + s->begins;
+        return 0;
+    }
     s->keeping = RUN_PART_FAILED;
     return state_set_failure(&s->checkpoint_failure, rec->failure.code, rec->failure.message,
                              rec->failure.hint, err);

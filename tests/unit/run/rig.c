@@ -500,6 +500,8 @@ static void taken(void *data)
 
     if (the_rig->fault == RIG_CHECKPOINT_FAILS)
         (void) err_set(&err, ERR_IO, "no room");
+    if (the_rig->fault == RIG_CHECKPOINT_TOO_LARGE)
+        (void) err_set(&err, ERR_TOO_LARGE, "more names than a checkpoint can hold");
     if (the_rig->fault == RIG_CHECKPOINT_LOST)
         (void) err_set(&err, ERR_ENGINE, "the sandbox is gone");
     if (err.code == ERR_ENGINE)

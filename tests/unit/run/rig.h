@@ -38,6 +38,7 @@ enum rig_fault {
     RIG_ATTACH_FAILS, /* nothing to attach to */
     RIG_ATTACH_UNREACHABLE,
     RIG_CHECKPOINT_FAILS,
+    RIG_CHECKPOINT_TOO_LARGE,
     RIG_CHECKPOINT_LOST, /* the sandbox goes while it is taken */
     RIG_NOTHING_CHANGES, /* checkpoints find what is known */
 };

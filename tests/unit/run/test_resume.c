@@ -268,6 +268,25 @@ static void test_a_checkpoint_that_cannot_be_kept_ends_the_run(void **state)
     rig_done(&rig);
 }
 
+static void test_a_workspace_that_no_checkpoint_can_hold_ends_no_run(void **state)
+{
+    struct rig rig;
+    size_t takes;
+
+    RIG_WITH_CHECKPOINTS(rig, long_run);
+    rig_run(&rig);
+    takes = count_of(&rig, "(take)");
+    rig_done(&rig);
+    RIG_WITH_CHECKPOINTS(rig, long_run);
+    rig.fault = RIG_CHECKPOINT_TOO_LARGE;
+    rig_run(&rig);
+    assert_int_equal(rig.end_status, 0);
+    assert_int_equal(count_of(&rig, "(take)"), takes); /* once for each call, not again and again */
+    assert_null(strstr(buf_text(&rig.lines), "\"type\":\"checkpoint.done\""));
+    assert_non_null(strstr(buf_text(&rig.lines), "\"code\":\"too_large\""));
+    rig_done(&rig);
+}
+
 static void test_a_sandbox_that_goes_while_a_checkpoint_is_taken(void **state)
 {
     struct rig rig;
@@ -491,6 +510,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_off_means_off),
     cmocka_unit_test(test_a_workspace_that_does_not_change),
     cmocka_unit_test(test_a_checkpoint_that_cannot_be_kept_ends_the_run),
+    cmocka_unit_test(test_a_workspace_that_no_checkpoint_can_hold_ends_no_run),
     cmocka_unit_test(test_a_sandbox_that_goes_while_a_checkpoint_is_taken),
     cmocka_unit_test(test_a_limit_is_raised),
     cmocka_unit_test(test_a_limit_stays),
