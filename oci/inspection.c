@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define ARENA_MAX   (8 * 1024 * 1024)
-#define EXPOSED_MAX 64
+#define EXPOSED_MAX 128
 
 struct probe {
     struct inspection *in;

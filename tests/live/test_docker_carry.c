@@ -167,7 +167,8 @@ static const char make_awkward[] =
 
 /* All that the image's tools can see. What is closed is opened for it, at the very end. */
 static const char describe[] =
-    "find . -path ./data -prune -o ! -name pipe ! -path . -print0 | sort -z | xargs -0 stat -c '%A %Y %s %n "
+    "exec 2>&1; find . -path ./data -prune -o ! -name pipe ! -path . -print0 | sort -z | xargs -0 stat -c "
+    "'%A %Y %s %n "
     "%N'\n"
     "stat -c %i venv/lib/one venv/two three | uniq | wc -l\n"
     "chmod 700 closed; chmod 600 secret\n"
