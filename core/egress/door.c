@@ -107,7 +107,7 @@ static void on_launch(void *data)
     struct ring now;
 
     loop_source_free(TAKE_PTR(door->launch));
-    ring_move(&door->launching, &now);
+    ring_move(&door->recorded, &now);
     while (!ring_is_alone(&now)) {
         struct door_conn *conn = RING_OWNER(now.next, struct door_conn, launching);
 
@@ -116,12 +116,20 @@ static void on_launch(void *data)
     }
 }
 
-/* Deferred from here, because whoever makes records durable may be called after us. */
+/* Deferred from here, because whoever makes records durable may be called after us. Only those that are there
+ * now: others may be decided before the deferred call's turn comes, and their records are not durable then.
+ */
 static void on_before_wait(void *data)
 {
     struct door *door = data;
+    struct ring *next;
 
-    if (ring_is_alone(&door->launching) || door->launch)
+    while (!ring_is_alone(&door->launching)) {
+        next = door->launching.next;
+        ring_remove(next);
+        ring_append(&door->recorded, next);
+    }
+    if (ring_is_alone(&door->recorded) || door->launch)
         return;
     if (loop_defer(door->loop, on_launch, door, &door->launch, NULL) < 0)
         door->launch = NULL; /* no memory: tried again before the next wait */
@@ -212,6 +220,7 @@ int door_new(struct loop *loop, const struct egress_spec *spec, const struct doo
     ring_init(&door->conns);
     ring_init(&door->kicked);
     ring_init(&door->launching);
+    ring_init(&door->recorded);
     buf_init(&door->frame, OUT_MAX);
     buf_init(&door->clean, OUT_MAX);
     dialer_init(&door->dialer, loop, spec, &door->options);

@@ -113,7 +113,9 @@ struct door {
     const struct door_ops *ops;
     void *data;
     struct dialer dialer;
-    struct ring conns, kicked, launching;
+    struct ring conns, kicked;
+    struct ring launching; /* decided since the loop last waited */
+    struct ring recorded;  /* decided before: their records are durable by the time they have their turn */
     struct loop_source *kick, *launch, *before_wait;
     struct door_totals totals;
     int64_t earlier_bytes;

@@ -336,6 +336,61 @@ static void test_records_are_durable_before_anything_leaves(void **state)
     many_end(&srv);
 }
 
+/* Two connections, of which the second is decided on between the first one's record and its launch. */
+static struct inside *second;
+
+static bool is_durable(const char *host)
+{
+    const char *at = strstr(buf_text(&journal.w->log), host);
+
+    return at && (size_t) (at - buf_text(&journal.w->log)) < journal.durable;
+}
+
+static void say_to_second(void *data)
+{
+    if (journal.w->log.len > 0 && second->granted == 0) {
+        inside_credit(second, 65536);
+        inside_say(second, "GET http://two.example.org/ HTTP/1.1\r\nHost: two.example.org\r\n\r\n");
+    }
+}
+
+static size_t resolve_when_recorded(void *data, const char *name, struct egress_address *ret, size_t max)
+{
+    assert_true(is_durable(name));
+    assert_true(address_parse_v4(span_of("127.0.0.1"), ret));
+    return 1;
+}
+
+static void test_a_record_is_durable_although_another_is_on_its_way(void **state)
+{
+    struct server srv;
+    struct world w;
+    struct inside a, b;
+    struct loop_source *first, *last;
+
+    server_tcp(&srv, serve_many);
+    begin(&w, &srv);
+    world_rule(&w, "two.example.org:80", 0);
+    journal = (struct journal){ &w, 0, 0 };
+    w.options.resolve = resolve_when_recorded;
+    /* before the door's turn and after it */
+    assert_int_equal(loop_before_wait(w.loop, say_to_second, NULL, &first, NULL), 0);
+    world_start(&w);
+    assert_int_equal(loop_before_wait(w.loop, flush, NULL, &last, NULL), 0);
+    inside_init(&a, &w, 65536);
+    inside_init(&b, &w, 0);
+    second = &b;
+    inside_say(&a, GET);
+    inside_wait_text(&b, "\r\n\r\nok");
+    inside_wait_text(&a, "\r\n\r\nok");
+    inside_done(&a);
+    inside_done(&b);
+    loop_source_free(first);
+    loop_source_free(last);
+    world_done(&w);
+    many_end(&srv);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_connections_at_once),
     cmocka_unit_test(test_connections_of_a_run),
@@ -344,6 +399,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_rate_makes_wait),
     cmocka_unit_test(test_rate_turns_away),
     cmocka_unit_test(test_records_are_durable_before_anything_leaves),
+    cmocka_unit_test(test_a_record_is_durable_although_another_is_on_its_way),
 };
 
 UNIT_MAIN(tests)
