@@ -107,8 +107,10 @@ bool stray_condemn(bool (*is_used)(pid_t keeper))
     int kept = 0, before = keeper_count;
 
     for (int i = 0; i < keeper_count; i++) {
-        if (is_used(keepers[i]))
-            keepers[kept++] = keepers[i];
+        if (!is_used(keepers[i]))
+            continue;
+        commands[kept] = commands[i];
+        keepers[kept++] = keepers[i];
     }
     keeper_count = kept;
     if (kept < before)
