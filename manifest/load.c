@@ -221,14 +221,10 @@ static void load_entries(struct loader *l)
     workspace->entry_count = l->dec.entry_count;
 }
 
-/* `to` ending in '/' is a folder to put it into, else the target's own name; ./<path> when not given. */
 static const char *target_of(struct loader *l, const struct manifest_output *output)
 {
-    const char *to = output->to ? output->to : output->path;
-    size_t len = strlen(to);
+    const char *to = path_target(output->to, output->path, l->arena);
 
-    if (len > 0 && to[len - 1] == '/')
-        to = arena_printf(l->arena, "%s%s", to, path_name(output->path));
     return absolute(l, to ? to : output->path);
 }
 

@@ -116,6 +116,15 @@ bool path_is_beneath(const char *path, const char *folder)
            (path[len] == '/' || path[len] == '\0' || strcmp(folder, "/") == 0);
 }
 
+const char *path_target(const char *to, const char *path, struct arena *arena)
+{
+    size_t len = to ? strlen(to) : 0;
+
+    if (!to)
+        return path;
+    return len > 0 && to[len - 1] == '/' ? arena_printf(arena, "%s%s", to, path_name(path)) : to;
+}
+
 const char *path_name(const char *path)
 {
     const char *slash = strrchr(path, '/');

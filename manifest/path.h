@@ -28,6 +28,10 @@ const char *path_host(const char *base, const char *text, struct arena *arena);
 /* Is `path` equal to `folder` or beneath it? Both tidy. */
 bool path_is_beneath(const char *path, const char *folder);
 
+/* Where an output goes: `to`, or `path` when that is NULL; in a folder, `to` ending in '/', it keeps its
+ * name. NULL: no memory. */
+const char *path_target(const char *to, const char *path, struct arena *arena);
+
 /* The last name of a tidy path. */
 const char *path_name(const char *path);
 

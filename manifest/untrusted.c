@@ -101,12 +101,13 @@ static void check_outputs(const struct untrusted *u)
 
     for (size_t i = 0; i < m->output_count; i++) {
         const struct manifest_output *output = &m->outputs[i];
-        const struct tree *to = output->node ? tree_get(output->node, "to") : NULL;
+        const struct tree *path = tree_get(output->node, "path"), *to = tree_get(output->node, "to");
+        const char *target;
 
         if (!output->node || !output->path)
             continue;
-        check_target(u, to ? to : tree_get(output->node, "path"), "outputs",
-                     output->to ? output->to : output->path);
+        target = path_target(output->to, output->path, u->arena);
+        check_target(u, to ? to : path, "outputs", target ? target : "/");
     }
 }
 
