@@ -32,9 +32,11 @@ static void arm(struct door_conn *conn)
         due = sooner(due, conn->born_ms + spec->lifetime_ms);
     if (spec->idle_ms > 0)
         due = sooner(due, conn->moved_ms + spec->idle_ms);
-    due = due == INT64_MAX ? -1 : due - clock_mono_ms();
-    (void) loop_timer_set(conn->timer, due == -1 || due > 0 ? due : 0,
-                          NULL); /* cannot fail for an open one */
+    if (due == INT64_MAX)
+        due = -1; /* none at all; one that is overdue is due now */
+    else if ((due -= clock_mono_ms()) < 0)
+        due = 0;
+    (void) loop_timer_set(conn->timer, due, NULL); /* cannot fail for an open one */
 }
 
 void conn_set_state(struct door_conn *conn, enum conn_state state, int64_t limit_ms)

@@ -10,12 +10,12 @@
  * It knows neither channels nor journals: bytes come by door_conn_feed(), go by
  * door_conn_ops, and what was decided is told by door_ops.
  *
- *     conn = door_open(door, tag, &conn_ops, data)       a connection was accepted inside
- *     door_conn_credit(conn, 65536)                      so many bytes may be sent towards the inside
- *     taken = door_conn_feed(conn, bytes)                bytes from inside; fewer taken: on_room() says when
- * again door_conn_eof(conn)                                the inside will send nothing more on_bytes(),
- * on_eof(), on_closed()               towards the inside door_conn_free(conn) at any time; required after
- * on_closed() too
+ *     conn = door_open(door, tag, &conn_ops, data)    a connection was accepted inside
+ *     door_conn_credit(conn, 65536)                   so many bytes may be sent towards the inside
+ *     taken = door_conn_feed(conn, bytes)             bytes from inside; fewer taken: again after on_room()
+ *     door_conn_eof(conn)                             the inside will send nothing more
+ *     on_bytes(), on_eof(), on_closed()               towards the inside
+ *     door_conn_free(conn)                            at any time; required after on_closed() too
  *
  * Callbacks come from the loop, never from inside a door_* function, so each may call any door_* function,
  * door_conn_free() of its own connection included; only door_free() may not be called inside one.
