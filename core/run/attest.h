@@ -5,12 +5,15 @@
  * host or the outputs' places, and in a fixed order: the same run gives the same bytes.
  *
  *   subject                 each output (a file: sha256; a folder: dirHash, see output_digest.h, and the
- * files in it with their sha256, unless it has more than ATTEST_FILES_MAX), and the final message
+ *                           files in it with their sha256, unless it has more than ATTEST_FILES_MAX),
+ *                           and the final message
  *   buildDefinition         externalParameters: name, model, what resumes set
  *                           internalParameters.sandboxes: each one with engine, image, guest and the
- * lock-down as it was found resolvedDependencies: manifest, image, inputs, the run that it was forked from
+ *                           lock-down as it was found
+ *                           resolvedDependencies: manifest, image, inputs, the run that it was forked from
  *   runDetails              builder with version, run id, times, agentbox_model (each response, with the
- * digest of its request) and agentbox_journal (its head, which names all of the history)
+ *                           digest of its request) and agentbox_journal (its head, which names all of the
+ *                           history)
  *
  * Characters that a terminal would act upon are escaped (json_armor()).
  */

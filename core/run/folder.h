@@ -7,7 +7,7 @@
  *   objects/<sha256>  large payloads and outputs of commands, by content (object.h)
  *   checkpoints/      checkpoint.h
  *   lock              empty; held (OFD or flock lock) by the one process that runs it. Who that is follows
- * from the journal's last run.begin or run.resume
+ *                     from the journal's last run.begin or run.resume
  *
  * An id is the UTC time of creation and a random part, "20261122-013000-k3x9ab", and
  * ids sort by time. The state folder must be ours and writable; that is checked

@@ -8,8 +8,8 @@
  *
  *     pack_writer_new(dir_fd, "000003.tar.zst.tmp", &w, err);
  *     pack_begin(w, size, err); pack_add(w, piece, err) ...      in all `size` bytes
- *     pack_finish(w, sha256, &size, err);                        at least one member; flushed, still under
- * that name pack_writer_free(w);                                       not finished: removes the file
+ *     pack_finish(w, sha256, &size, err);          at least one member; flushed, still under that name
+ *     pack_writer_free(w);                         not finished: removes the file
  */
 #ifndef RUN_PACK_H
 #define RUN_PACK_H

@@ -3,11 +3,12 @@
  * Preloaded into the program under test, this ends it at an exact place of its journal, or gives it a clock
  * that jumps. No timing, no tracer.
  *
- *   TORTURE_KILL=after:K    the K-th line that this process writes is in the file, newline and all; nothing
- * after it TORTURE_KILL=before:K   what caused the K-th line has happened, the line is not in the file
+ *   TORTURE_KILL=after:K    the K-th line that this process writes is in the file, newline and all;
+ *                           nothing after it
+ *   TORTURE_KILL=before:K   what caused the K-th line has happened, the line is not in the file
  *   TORTURE_KILL=tear:K     half of that line is in the file
  *   TORTURE_CLOCK=SECONDS   the wall clock is wrong by so many seconds, now to the one side, now to the
- * other, and right every third time
+ *                           other, and right every third time
  *
  * Lines that are written in one go are taken apart. Killed means SIGKILL, by our own hand.
  */
