@@ -37,6 +37,7 @@ struct exec {
     pid_t keeper; /* 0: reaped */
     int ctl;
     int in;
+    bool takes_input;
     bool in_is_ending; /* end of input follows what is in the buffer */
     uint32_t in_from, in_to;
     uint32_t in_credit; /* not yet given back */
@@ -133,6 +134,7 @@ static void slot_begin(struct exec *e, uint64_t id, const struct frame_exec *x, 
     e->id = id;
     e->is_attached = true;
     e->is_tty = x->flags & FRAME_EXEC_TTY;
+    e->takes_input = x->flags & (FRAME_EXEC_TTY | FRAME_EXEC_INPUT);
     e->is_exit_sent = e->is_exit_known = e->in_is_ending = e->must_sweep = false;
     e->has_waited = e->was_swept = false;
     e->keeper = 0;
@@ -286,6 +288,12 @@ static void input_write(struct exec *e)
     input_close(e);
 }
 
+/* Also one that is yet to be started: it is kept for it. */
+static bool reads(const struct exec *e)
+{
+    return (e->in >= 0 || (e->state == EXEC_WAITING && e->takes_input)) && !e->in_is_ending;
+}
+
 /* The host may send what it has credit for; more than that has no room and is dropped. After the end of
  * input, or for a command that does not read, bytes are given back as if they had been read. */
 void exec_input(uint64_t id, const uint8_t *p, size_t len, bool is_end)
@@ -294,7 +302,7 @@ void exec_input(uint64_t id, const uint8_t *p, size_t len, bool is_end)
 
     if (!e)
         return;
-    if ((e->in < 0 && e->state != EXEC_WAITING) || e->in_is_ending) {
+    if (!reads(e)) {
         e->in_credit += (uint32_t) len;
         return;
     }
@@ -719,7 +727,7 @@ void exec_known(struct frame_hello *ret)
         ret->exec_input[ret->execs] = execs[i].in_number;
         ret->exec_state[ret->execs++] =
             (uint8_t) ((execs[i].state == EXEC_ENDED ? FRAME_EXEC_ENDED : FRAME_EXEC_RUNNING) |
-                       (execs[i].in >= 0 && !execs[i].in_is_ending ? FRAME_EXEC_READS : 0));
+                       (reads(&execs[i]) ? FRAME_EXEC_READS : 0));
     }
 }
 
