@@ -228,6 +228,22 @@ static const char *target_of(struct loader *l, const struct manifest_output *out
     return absolute(l, to ? to : output->path);
 }
 
+/* A folder that is there is replaced as a whole, with all that is in it. */
+static void check_output(struct loader *l, const struct run_output *outputs, size_t i)
+{
+    const struct tree *node = l->m->outputs[i].node, *to = tree_get(node, "to");
+    const struct tree_pos at = to ? to->pos : node->pos;
+
+    if (!l->opt->has_begun && path_is_beneath(l->folder, outputs[i].to)) {
+        diags_add(l->diags, at, "outputs", "name a folder in it: to: results/",
+                  "the manifest's folder would be replaced by it: '%s'", outputs[i].to);
+        return;
+    }
+    for (size_t k = 0; k < i; k++)
+        if (outputs[k].to && strcmp(outputs[k].to, outputs[i].to) == 0)
+            diags_add(l->diags, at, "outputs", NULL, "two outputs go to '%s'", outputs[i].to);
+}
+
 static void load_outputs(struct loader *l)
 {
     struct run_output *outputs = arena_alloc(l->arena, (l->m->output_count + 1) * sizeof(*outputs));
@@ -238,7 +254,6 @@ static void load_outputs(struct loader *l)
     }
     for (size_t i = 0; i < l->m->output_count; i++) {
         struct manifest_output *output = &l->m->outputs[i];
-        const struct tree *to = tree_get(output->node, "to");
 
         if (!output->path)
             continue;
@@ -247,10 +262,7 @@ static void load_outputs(struct loader *l)
                                           .to_as_given = output->to ? output->to : output->path,
                                           .required = output->required };
         output->to = outputs[i].to;
-        for (size_t k = 0; k < i; k++)
-            if (outputs[k].to && strcmp(outputs[k].to, outputs[i].to) == 0)
-                diags_add(l->diags, to ? to->pos : output->node->pos, "outputs", NULL,
-                          "two outputs go to '%s'", outputs[i].to);
+        check_output(l, outputs, i);
     }
     l->spec->outputs = outputs;
     l->spec->output_count = l->m->output_count;
