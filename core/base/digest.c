@@ -3,14 +3,16 @@
  * wrong padding. */
 #include "core/base/digest.h"
 
-#include "core/base/err.h"
-
 #include <assert.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+
+#define READ_STEP 65536
 
 struct digest {
     EVP_MD_CTX *ctx;
@@ -77,6 +79,29 @@ void digest_of(struct span s, char ret[DIGEST_HEX])
 
     must(EVP_Digest(s.len > 0 ? s.ptr : "", s.len, sum, NULL, EVP_sha256(), NULL));
     digest_hex(sum, ret);
+}
+
+int digest_fd(int fd, char ret[DIGEST_HEX], int64_t *ret_size, struct err *err)
+{
+    struct digest *digest = digest_new();
+    uint8_t sum[DIGEST_SIZE];
+    char bytes[READ_STEP];
+    ssize_t n;
+
+    *ret_size = 0;
+    if (!digest)
+        return err_set(err, ERR_INTERNAL, "no memory for a digest");
+    while ((n = read(fd, bytes, sizeof(bytes))) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0) {
+            digest_add(digest, bytes, (size_t) n);
+            *ret_size += n;
+        }
+    if (n < 0)
+        (void) err_errno(err, ERR_IO, "reading it"); /* before anything else sets errno */
+    digest_end(digest, sum);
+    digest_free(digest);
+    digest_hex(sum, ret);
+    return n < 0 ? -ERR_IO : 0;
 }
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -7,6 +7,7 @@
 #define BASE_DIGEST_H
 
 #include "core/base/buf.h"
+#include "core/base/err.h"
 
 #include <stdint.h>
 
@@ -22,6 +23,8 @@ void digest_end(struct digest *d, uint8_t ret[DIGEST_SIZE]); /* once; then only 
 
 void digest_hex(const uint8_t sum[DIGEST_SIZE], char ret[DIGEST_HEX]);
 void digest_of(struct span s, char ret[DIGEST_HEX]); /* in one go */
+/* What is left to be read of a file, and how much that was. 0 or the code; *ret_size is set either way. */
+int digest_fd(int fd, char ret[DIGEST_HEX], int64_t *ret_size, struct err *err);
 
 int base64_encode(struct buf *out, struct span s);
 int base64_decode(struct buf *out, struct span s); /* -ERR_INVALID: not base64 */

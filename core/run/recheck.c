@@ -18,7 +18,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define READ_STEP      65536
 #define NAME_MAX_BYTES (64 * 1024)
 
 struct recheck {
@@ -44,26 +43,6 @@ static void differs(struct recheck *c, const char *place, const struct record_ou
 
 /* ---- one file ---- */
 
-static int sum_fd(int fd, char ret_sha256[DIGEST_HEX], int64_t *ret_size, struct err *err)
-{
-    struct digest *digest = digest_new();
-    uint8_t sum[DIGEST_SIZE];
-    char bytes[READ_STEP];
-    ssize_t n = 0;
-
-    if (!digest)
-        return err_set(err, ERR_INTERNAL, "no memory to check outputs");
-    for (*ret_size = 0; (n = read(fd, bytes, sizeof(bytes))) > 0 || (n < 0 && errno == EINTR);)
-        if (n > 0) {
-            digest_add(digest, bytes, (size_t) n);
-            *ret_size += n;
-        }
-    digest_end(digest, sum);
-    digest_free(digest);
-    digest_hex(sum, ret_sha256);
-    return n < 0 ? err_errno(err, ERR_IO, "reading it") : 0;
-}
-
 /* -ERR_INVALID: it is nothing that an output can be. */
 static int sum_at(int dir_fd, const char *name, char ret_sha256[DIGEST_HEX], int64_t *ret_size,
                   struct err *err)
@@ -79,7 +58,7 @@ static int sum_at(int dir_fd, const char *name, char ret_sha256[DIGEST_HEX], int
         return err_errno(err, ERR_IO, "opening it");
     if (!S_ISREG(st.st_mode))
         return err_set(err, ERR_INVALID, "it is no file any more");
-    return sum_fd(fd, ret_sha256, ret_size, err);
+    return digest_fd(fd, ret_sha256, ret_size, err);
 }
 
 static int check_file(const char *place, const struct record_output *o, struct err *err)

@@ -105,11 +105,8 @@ static int sum_file(struct verify *v, const char *path, bool is_required, int64_
                     char ret_sha256[DIGEST_HEX], int64_t *ret_size, struct err *err)
 {
     CLEANUP(fd) int fd = openat(v->folder->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    struct digest *digest;
-    uint8_t sum[DIGEST_SIZE];
-    char bytes[READ_STEP];
     struct stat st;
-    ssize_t n = 0;
+    int r;
 
     if (fd < 0 && errno == ENOENT) {
         if (is_required)
@@ -126,19 +123,9 @@ static int sum_file(struct verify *v, const char *path, bool is_required, int64_
     ret_sha256[0] = '\0';
     if (st.st_size > max)
         return 1;
-    digest = digest_new();
-    if (!digest)
-        return err_set(err, ERR_INTERNAL, "no memory to verify");
-    for (*ret_size = 0; (n = read(fd, bytes, sizeof(bytes))) > 0 || (n < 0 && errno == EINTR);)
-        if (n > 0) {
-            digest_add(digest, bytes, (size_t) n);
-            *ret_size += n;
-        }
-    digest_end(digest, sum);
-    digest_free(digest);
-    digest_hex(sum, ret_sha256);
+    r = digest_fd(fd, ret_sha256, ret_size, err);
     v->verdict->bytes += *ret_size;
-    return n < 0 ? err_errno(err, ERR_IO, "reading '%s'", path) : 1;
+    return r < 0 ? err_wrap(err, "'%s'", path) : 1;
 }
 
 /* Calls `fn` for each name in a folder; a missing folder is empty. */

@@ -4,6 +4,10 @@
 #include "core/base/digest.h"
 #include "core/base/err.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
 #define EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define ABC   "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
@@ -15,6 +19,25 @@ static void test_known_sums(void **state)
     assert_string_equal(hex, ABC);
     digest_of((struct span){ NULL, 0 }, hex);
     assert_string_equal(hex, EMPTY);
+}
+
+static void test_of_a_file(void **state)
+{
+    char hex[DIGEST_HEX];
+    struct err err;
+    int64_t size;
+    int pipes[2], folder = open("/", O_RDONLY | O_DIRECTORY);
+
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(write(pipes[1], "abc", 3), 3);
+    assert_int_equal(close(pipes[1]), 0);
+    assert_int_equal(digest_fd(pipes[0], hex, &size, &err), 0);
+    assert_string_equal(hex, ABC);
+    assert_int_equal(size, 3);
+    assert_int_equal(digest_fd(folder, hex, &size, &err), -ERR_IO);
+    assert_int_equal(err.errnum, EISDIR);
+    assert_int_equal(close(pipes[0]), 0);
+    assert_int_equal(close(folder), 0);
 }
 
 static void test_in_pieces(void **state)
@@ -110,9 +133,13 @@ static void test_random_bytes_differ(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_known_sums),          cmocka_unit_test(test_in_pieces),
-    cmocka_unit_test(test_a_million_bytes),     cmocka_unit_test(test_base64_both_ways),
-    cmocka_unit_test(test_base64_is_strict),    cmocka_unit_test(test_base64_stays_within_the_buffer),
+    cmocka_unit_test(test_known_sums),
+    cmocka_unit_test(test_of_a_file),
+    cmocka_unit_test(test_in_pieces),
+    cmocka_unit_test(test_a_million_bytes),
+    cmocka_unit_test(test_base64_both_ways),
+    cmocka_unit_test(test_base64_is_strict),
+    cmocka_unit_test(test_base64_stays_within_the_buffer),
     cmocka_unit_test(test_random_bytes_differ),
 };
 
