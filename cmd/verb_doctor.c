@@ -158,7 +158,11 @@ static void table_text(const struct doctor *d, struct buf *out)
     }
     buf_add_char(out, '\n');
     for (int e = 0; e < d->count; e++) {
-        buf_printf(out, "[%d] %s at %s\n", e + 1, d->engines[e].version, d->engines[e].url);
+        buf_printf(out, "[%d] ", e + 1);
+        term_clean(out, span_of(d->engines[e].version), false);
+        buf_add_text(out, " at ");
+        term_clean(out, span_of(d->engines[e].url), false);
+        buf_add_char(out, '\n');
         for (size_t i = 0; d->engines[e].trial.is_tried && i < lockdown_row_count(); i++) {
             const struct sandbox_row *row = &d->engines[e].trial.rows[i];
 

@@ -169,6 +169,13 @@ static void add_call(struct place *p, int64_t call)
     p->call_count++;
 }
 
+/* A journal may say anything: more than can be counted is the most that can. */
+static void add_bytes(int64_t *sum, int64_t more)
+{
+    if (__builtin_add_overflow(*sum, more, sum))
+        *sum = INT64_MAX;
+}
+
 static int sum_up(struct egress *e, struct err *err)
 {
     for (size_t i = 0; i < e->count; i++) {
@@ -179,8 +186,8 @@ static int sum_up(struct egress *e, struct err *err)
             return -ERR_INTERNAL;
         p->allowed += r->is_allowed;
         p->denied += !r->is_allowed;
-        p->bytes_up += r->end.bytes_up;
-        p->bytes_down += r->end.bytes_down;
+        add_bytes(&p->bytes_up, r->end.bytes_up);
+        add_bytes(&p->bytes_down, r->end.bytes_down);
         if (!r->is_allowed) {
             p->reason = r->has_ended ? r->end.reason : r->begin.reason;
             p->allow = r->has_ended ? r->end.allow : r->begin.allow;
@@ -267,19 +274,16 @@ static int show_json(const struct egress *e, const char *id, struct buf *out, st
 /* "api.github.com:443", cleaned; "(unreadable request)" when it did not come that far. */
 static void put_place(struct buf *out, const struct place *p)
 {
-    struct buf line = BUF_INIT(4096);
     size_t before = out->len;
 
     if (!p->host[0])
-        (void) buf_add_text(&line, "(no valid host)");
-    else if (p->port > 0)
-        (void) buf_printf(&line, "%s:%lld", p->host, (long long) p->port);
+        (void) buf_add_text(out, "(no valid host)");
     else
-        (void) buf_add_text(&line, p->host);
-    (void) term_clean(out, buf_span(&line), false);
+        (void) term_line(out, span_of(p->host));
+    if (p->host[0] && p->port > 0)
+        (void) buf_printf(out, ":%lld", (long long) p->port);
     while (out->len - before < 40 && buf_add_char(out, ' ') == 0)
         ;
-    buf_done(&line);
 }
 
 static void put_calls(struct buf *out, const struct place *p)
@@ -302,7 +306,7 @@ static void put_reason(struct buf *out, const struct place *p)
     if (!p->reason)
         return;
     (void) buf_add_text(out, "    ");
-    (void) term_clean(out, span_of(p->reason), false);
+    (void) term_line(out, span_of(p->reason));
     (void) buf_add_char(out, '\n');
 }
 
@@ -319,7 +323,7 @@ static void put_advice(struct buf *out, const struct egress *e)
             (void) buf_add_text(out, "\nto allow what was denied, in the manifest:\nnetwork:\n  allow:\n");
         is_first = false;
         (void) buf_add_text(out, "    - \"");
-        (void) term_clean(out, span_of(p->allow), false);
+        (void) term_line(out, span_of(p->allow));
         (void) buf_add_text(out, "\"\n");
     }
 }
@@ -367,7 +371,7 @@ int verb_egress(const struct options *opts, struct err *err)
     else if (r == 0)
         show_text(&e, &out);
     if (r == 0)
-        r = term_print(buf_span(&out), err);
+        r = opts->json ? term_print_json(buf_span(&out), err) : term_print(buf_span(&out), err);
     run_folder_free(folder);
     free(e.requests);
     free(e.places);

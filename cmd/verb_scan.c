@@ -112,6 +112,17 @@ static void text_command(struct buf *out, const char *const *command)
     buf_done(&line);
 }
 
+/* Indented, as its lines could be taken for ours. */
+static void text_output(struct buf *out, const char *text)
+{
+    for (size_t len; *text; text += len + (text[len] != '\0')) {
+        len = strcspn(text, "\n");
+        buf_add_text(out, "    ");
+        term_clean(out, span_make(text, len), false);
+        buf_add_char(out, '\n');
+    }
+}
+
 static void text_report(struct buf *out, const struct sandbox_scanned *s, const struct sandbox_scan *scan)
 {
     char answer[128], took[32], age[32];
@@ -130,10 +141,8 @@ static void text_report(struct buf *out, const struct sandbox_scanned *s, const 
                  (long long) s->exit_status, took, age);
     text_line(out, "answer", answer);
     if (s->output[0]) {
-        buf_add_text(out, "\n");
-        term_clean(out, span_of(s->output), true);
-        if (out->data[out->len - 1] != '\n')
-            buf_add_char(out, '\n');
+        buf_add_char(out, '\n');
+        text_output(out, s->output);
     }
 }
 

@@ -292,6 +292,8 @@ def told_records(item_of):
     yield {"type": "sandbox.intent", "attempt": 1, "backend": EVIL, "engine": EVIL, "engine_version": EVIL, "api_version": EVIL, "image": EVIL,
            "image_id": EVIL, "image_digest": EVIL, "container_name": EVIL, "rows": rows}
     yield {"type": "sandbox.ready", "attempt": 1, "container_id": EVIL, "container_name": EVIL, "guest_boot": EVIL, "guest_build": EVIL, "rows": rows}
+    yield {"type": "sandbox.scan", "attempt": 1, "image": EVIL, "image_id": EVIL, "image_digest": EVIL, "command": [{"text": EVIL}, {"text": LONG[:5000]}], "answer": EVIL,
+           "exit": 1, "age_ms": 1, "duration_ms": 1, "output": EVIL, "message": EVIL}
     yield {"type": "workspace.begin", "attempt": 1, "files": 1, "folders": 1, "links": 1, "bytes": 1}
     yield {"type": "input.done", "path": EVIL, "files": 1, "size": 1, "sha256": EVIL}
     yield {"type": "workspace.ready", "attempt": 1, "files": 1, "folders": 1, "links": 1, "bytes": 1, "tree": EVIL}
@@ -305,6 +307,13 @@ def told_records(item_of):
     yield {"type": "call.begin", "turn": 1, "call": 1, "call_id": EVIL, "tool": EVIL, "exec_id": 1}
     yield {"type": "call.end", "turn": 1, "call": 1, "call_id": EVIL, "outcome": EVIL, "summary": EVIL, "same": "a" * 64, "answer": item_of(EVIL),
            "streams": [{"name": EVIL, "size": 1, "kept": 1, "text": EVIL}]}
+    for number, port in ((1, 443), (2, 2 ** 62), (3, -1), (4, 443)):
+        yield {"type": "egress.allow", "number": number, "call": 1, "method": EVIL, "host": EVIL, "port": port, "rule": EVIL}
+        yield {"type": "egress.end", "number": number, "call": 1, "method": EVIL, "host": EVIL, "port": port, "rule": EVIL, "address": EVIL, "status": 200,
+               "bytes_up": 2 ** 63 - 1, "bytes_down": 2 ** 63 - 1, "duration_ms": -1, "denied": number == 2, "reason": EVIL}
+    yield {"type": "egress.deny", "number": 5, "method": EVIL, "host": LONG, "port": 80, "rule": EVIL, "reason": EVIL, "allow": EVIL}
+    yield {"type": "egress.deny", "number": 6, "host": "", "reason": LONG, "allow": LONG}
+    yield {"type": "egress.total", "connections": 2 ** 63 - 1, "allowed": -1, "denied": 1, "bytes_up": -1, "bytes_down": 2 ** 63 - 1}
     yield {"type": "checkpoint.begin", "number": 1, "turn": 1, "calls": 1}
     yield {"type": "checkpoint.failed", **failure}
     yield {"type": "outputs.begin", "count": 2}
@@ -457,12 +466,19 @@ def a_run_that_is_told(c):
     run = told_run(c.folder, told_records(lambda text: {"type": "message", "role": "user", "content": text}))
     problems = []
     for args in (["ls"], ["ls", "--json"], ["show", "last"], ["show", "last", "--json"], ["logs", "last"], ["logs", "last", "--json"],
+                 ["egress", "last"], ["egress", "last", "--json"],
                  ["verify", "last"], ["verify", "last", "--json"], ["attest", "last"], ["outputs", "last"], ["diff", "last"], ["replay", "last"],
                  ["resume", "last"], ["fork", "last", "--", "x"], ["export", "last", "x"]):
         problems += c.program.check(*args)
     status, out, _ = c.program.piped("logs", "last")
     if status != 0 or out.count(b"\\x1b[2J") < 15:
         problems.append("its records are not shown (exit %d): %r" % (status, out))
+    status, out, err = c.program.piped("egress", "last")
+    if status != 0 or out.count(b"\\x1b[2J") < 8:
+        problems.append("what left it is not shown (exit %d): %r %r" % (status, out, err))
+    status, out, err = c.program.piped("egress", "last", "--json")
+    if status != 0 or json.loads(out)["hosts"][0]["host"] != EVIL:
+        problems.append("what left it is not told (exit %d): %r %r" % (status, out[:400], err))
     shutil.rmtree(run)
     return problems
 
@@ -475,7 +491,7 @@ def a_run_whose_every_string_is_hostile(c):
     for i, record in enumerate(records):
         broken = {**record, **{k: EVIL for k, v in record.items() if isinstance(v, (int, str)) and k != "type"}}
         run = told_run(c.folder, records[:i] + [broken])
-        for args in (["show", "last"], ["logs", "last"], ["verify", "last"]):
+        for args in (["show", "last"], ["logs", "last"], ["verify", "last"], ["egress", "last"]):
             status, out, err = c.program.piped(*args)
             problems += judge(out, False) + judge(err, False)
         shutil.rmtree(run)
@@ -488,7 +504,8 @@ def an_engine(c):
     url = "unix://" + engine.path
     problems = []
     for args in (["gc", "--engine", url], ["gc", "-n", "--engine", url], ["gc", "--json", "-n", "--engine", url], ["doctor", "--engine", url],
-                 ["doctor", "--json", "--engine", url]):
+                 ["doctor", "--json", "--engine", url],
+                 ["scan", "x:1", "--set", "sandbox.engine=" + url, "--set", "sandbox.scan.command=[cat, %s]" % yaml(EVIL)]):
         problems += c.program.check(*args)
     status, out, _ = c.program.piped("gc", "-n", "--engine", url)
     if status != 0 or b"\\x1b[2J" not in out:
@@ -521,6 +538,77 @@ def a_manifest(c):
     return problems
 
 
+SCANNED = MANIFEST.replace("pull: never", "pull: never, scan: {command: [%(scanner)s, %(evil)s, \"{image}\"]}")
+# What it says; and how it ends: it accepts, refuses, gave no answer, is killed, takes too long, cannot be started.
+SCANNERS = [("accepts", "exit 0", 0), ("refuses", "exit 1", 7), ("fails", "exit 126", 7), ("dies", "kill -SEGV $$", 7), ("floods", "yes \"$2\"", 7)]
+
+
+def scanner(c, ending):
+    """Its name is hostile, as are its arguments, which it says."""
+    path = os.path.join(c.folder, SOFT + ".sh")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("#!/bin/sh\nprintf '%s\\n' \"$@\"\nprintf '%s\\n' \"$@\" >&2\n" + ending + "\n")
+    os.chmod(path, 0o755)
+    return "./" + SOFT + ".sh"
+
+
+@test
+def a_scanner(c):
+    problems = []
+    for what, ending, status in SCANNERS:
+        name = scanner(c, ending)
+        manifest(c.folder, Model(turns(FINAL)).url, SCANNED.replace("%(scanner)s", yaml(name).replace("%", "%%")))
+        scan = ["scan", "manifest.yaml", "--set", "sandbox.scan.timeout=3"]
+        for args in (scan, scan + ["--json"], scan + ["--quiet"]):
+            problems += ["%s: %s" % (what, p) for p in c.program.check(*args, exits=status)]
+        problems += c.program.check("run", "manifest.yaml", "--set", "sandbox.scan.timeout=3", is_data=True, exits=status)
+        for args in (["show", "last"], ["show", "last", "--json"], ["logs", "last"], ["plan", "manifest.yaml"], ["validate", "manifest.yaml"],
+                     ["plan", "manifest.yaml", "--json"], ["ls"], ["doctor"]):
+            problems += ["%s: %s" % (what, p) for p in c.program.check(*args)]
+    shown = c.program.piped(*scan)[1]
+    if b"\\x1b" not in shown:
+        problems.append("what it said is not shown: %r" % shown[:300])
+    manifest(c.folder, "http://127.0.0.1:1/v1", SCANNED.replace("%(scanner)s", "%(evil)s"))
+    for args in (["scan", "manifest.yaml"], ["scan", NAME + ".yaml", "--json"], ["run", "manifest.yaml"], ["plan", "manifest.yaml"],
+                 ["scan", "agentbox-demo:1", "--set", "sandbox.scan=" + EVIL], ["scan", "nosuch\u202eimage:1", "--set", "sandbox.scan.command=[cat]"]):
+        problems += c.program.check(*args)
+    return problems
+
+
+@test
+def what_may_leave(c):
+    problems = []
+    hosts = [EVIL, SHORT, "x" + SOFT + ".test", "example.org:" + SOFT, "b\u00fccher.example", "[::1" + SHORT, "*." + SOFT]
+    fine = "network: {allow: [{host: api.example.org, paths: [/x], inject: {name: x-key, value: {from_env: %(evil)s}}}, example.org]}\n"
+    for text in ["network: {allow: [%s]}\n" % yaml(host) for host in hosts] + [
+            "network: {allow: [{host: %s, methods: [%s], paths: [%s]}]}\n" % ((yaml(EVIL),) * 3),
+            "network: {allow: [{host: a.example.org, methods: [%s]}]}\n" % yaml(EVIL),
+            "network: {allow: [{host: a.example.org, paths: [%s]}]}\n" % yaml("/" + SOFT),
+            "network: {%s: %s, allow: [example.org]}\n" % (yaml(EVIL), yaml(EVIL)), "network: %s\n" % yaml(LONG[:3000]), fine]:
+        manifest(c.folder, "http://127.0.0.1:1/v1", MANIFEST + text.replace("%(evil)s", yaml(EVIL)))
+        for args in (["validate", "manifest.yaml"], ["validate", "manifest.yaml", "--json"], ["plan", "manifest.yaml"], ["plan", "manifest.yaml", "--json"],
+                     ["run", "manifest.yaml"], ["plan", "--untrusted", "manifest.yaml"]):
+            problems += c.program.check(*args)
+    return problems
+
+
+@test
+def what_a_command_asks_for(c):
+    """Heads of requests that no client would send, to the door of a real sandbox."""
+    heads = ["CONNECT %s:443 HTTP/1.1\r\n\r\n" % SOFT, "GET http://x%s/ HTTP/1.1\r\nHost: %s\r\n\r\n" % (SOFT, SOFT),
+             "\x1b[2J\x1b]0;t\x07 http://denied.test/ HTTP/1.1\r\n\r\n", "CONNECT denied.test:443 HTTP/1.1\r\nHost: %s\r\n\r\n" % SOFT,
+             "G\x1b[31mCOLOUR http://denied.test:80/%s HTTP/1.1\r\nHost: denied.test\r\n\r\n" % SOFT, EVIL, "GET http://[%s]/ HTTP/1.1\r\n\r\n" % SHORT]
+    commands = ["printf '%%b' '%s' | nc -w 5 127.0.0.1 3128 | head -c 2000" % "".join("\\0%03o" % b for b in head.encode()) for head in heads]
+    manifest(c.folder, Model([[shell(*commands)], [message(FINAL)]] * 2).url, MANIFEST + "network: {allow: [example.org]}\n")
+    problems = c.program.check("run", "manifest.yaml", is_data=True, exits=0)
+    for args in (["egress", "last"], ["egress", "last", "--json"], ["show", "last"], ["show", "last", "--json"], ["logs", "last"], ["logs", "last", "--json"]):
+        problems += c.program.check(*args, exits=0)
+    shown = c.program.piped("egress", "last")[1]
+    if b"denied.test:443" not in shown:
+        problems.append("what was denied is not shown: %r" % shown)
+    return problems
+
+
 @test
 def an_image_name(c):
     problems = []
@@ -536,7 +624,8 @@ def a_command_line(c):
     problems = []
     for args in ([EVIL], ["--" + EVIL], ["run"], ["run", EVIL], ["run", "--" + EVIL], ["run", "x", EVIL], ["run", "--set", EVIL, "x"], ["help", EVIL],
                  ["run", "-p", EVIL, "x"], ["show", EVIL], ["show", SHORT], ["logs", EVIL], ["verify", EVIL], ["rm", EVIL, SHORT], ["resume", EVIL],
-                 ["fork", EVIL], ["diff", EVIL, EVIL], ["export", EVIL, EVIL], ["gc", "--engine", EVIL], ["doctor", "--engine", "unix://" + EVIL],
+                 ["fork", EVIL], ["egress", EVIL], ["egress", SHORT, "--json"], ["scan", EVIL], ["scan", SHORT, "--json"], ["scan", NAME + ".yaml"],
+                 ["scan", "x.test/" + EVIL, "--set", "sandbox.scan=" + EVIL], ["outputs", EVIL], ["diff", EVIL, EVIL], ["export", EVIL, EVIL], ["gc", "--engine", EVIL], ["doctor", "--engine", "unix://" + EVIL],
                  ["doctor", "--engine", "tcp://" + SHORT + ":1"], ["attest", EVIL, "-o", EVIL + "/x"], ["run", "-o", "/" + NAME + "/x", "x"],
                  ["validate", "/" + NAME], ["resume", EVIL, "--set", EVIL]):
         problems += c.program.check(*args)
@@ -556,7 +645,7 @@ def an_environment(c):
         program.env.update(env)
         if "DOCKER_CONTEXT" in env:
             program.env.pop("DOCKER_HOST")
-        for args in (["ls"], ["doctor"], ["plan", "manifest.yaml"], ["run", "manifest.yaml"], ["gc", "-n"]):
+        for args in (["ls"], ["doctor"], ["plan", "manifest.yaml"], ["run", "manifest.yaml"], ["scan", "manifest.yaml"], ["gc", "-n"]):
             problems += ["%s: %s" % (list(env)[0], p) for p in program.check(*args, is_data=args[0] == "run", may_begin_lines=args[0] == "run")]
     return problems
 
