@@ -55,6 +55,10 @@ static const char note_diff[] =
     RUN_IS POINT_IS "\nWithout a point: the last checkpoint. One RUN: from its beginning to there.";
 static const char note_export[] =
     RUN_IS POINT_IS "\nDIR must be new or empty; '-' writes an archive to stdout.";
+static const char note_outputs[] =
+    RUN_IS "\nThey go where the manifest says, and that is printed. Of a run that did not run on this "
+           "machine since\n"
+           "it was started, they must lie in the current folder then; --to puts them anywhere.";
 static const char note_egress[] = RUN_IS
     "\nBy host: requests (a tunnel counts as one), bytes on the outer connections, and the tool calls whose\n"
     "processes they were, as far as the sandbox shows ('?': not known). --json has every request.";
@@ -96,8 +100,8 @@ static const struct verb verbs[] = {
       note_diff, 1, 2, false, verb_diff },
     { "export", ON_EXPORT, "RUN[@POINT] DIR|FILE.tar[.zst]",
       "write the workspace of a run to a folder or an archive", note_export, 2, 2, false, verb_export },
-    { "outputs", ON_OUTPUTS, "RUN", "collect a run's outputs again, from its last checkpoint", note_run, 1, 1,
-      false, verb_outputs },
+    { "outputs", ON_OUTPUTS, "RUN", "collect a run's outputs again, from its last checkpoint", note_outputs,
+      1, 1, false, verb_outputs },
     { "attest", ON_ATTEST, "RUN", "state what a run that is done wrote, and from what", note_attest, 1, 1,
       false, verb_attest },
     { "verify", ON_VERIFY, "RUN", "check that a run folder is as it was written", note_verify, 1, 1, false,
@@ -150,6 +154,8 @@ static const struct option_row rows[] = {
       "check the collected outputs where they were put too" },
     { "outputs-in", 0, OPTION_TEXT, "DIR", ON_VERIFY, AT(outputs_in),
       "the same, but they were moved: each is at its path in DIR" },
+    { "to", 0, OPTION_TEXT, "DIR", ON_OUTPUTS, AT(to),
+      "write each output to its path in DIR, not to where the manifest says" },
     { "follow", 'f', OPTION_FLAG, NULL, ON_LOGS, AT(follow), "go on until the run ends" },
     { "dry-run", 'n', OPTION_FLAG, NULL, ON_GC, AT(dry_run), "only say what would be removed" },
     { "engine", 0, OPTION_TEXT, "URL", ON_GC | ON_DOCTOR | ON_RM, AT(engine),

@@ -34,6 +34,7 @@ struct options {
     const char *output;
     const char *engine;
     const char *attestation; /* verify: a statement to check */
+    const char *to;          /* outputs: the folder they go to */
     const char *outputs_in;  /* verify: where the outputs are now */
     const char *resume;      /* `run --resume RUN`: takes the place of the manifest */
     bool json;

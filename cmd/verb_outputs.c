@@ -4,13 +4,19 @@
 #include "cmd/report.h"
 #include "cmd/term.h"
 #include "cmd/verbs.h"
+#include "core/base/cleanup.h"
+#include "core/base/file.h"
 #include "core/base/units.h"
 #include "core/run/export.h"
+#include "core/run/origin.h"
 #include "core/run/point.h"
+#include "manifest/host.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define REPORT_MAX (16 * 1024 * 1024)
+#define PLACES_MAX (16 * 1024 * 1024)
 
 static int outputs_json(const struct run_point *point, const struct output_report *list, size_t count,
                         struct buf *out, struct err *err)
@@ -76,17 +82,81 @@ static int tell(const struct options *opts, const struct run_point *point, const
     return r;
 }
 
+/* ---- where to ---- */
+
+/* Each at its path in `dir`, where `verify --outputs-in` finds it. */
+static int move_to(const char *dir, struct run_output *list, size_t count, struct arena *arena,
+                   struct err *err)
+{
+    CLEANUP(free) char *real = NULL;
+    int r = file_make_dirs(dir, 0755, err);
+
+    if (r < 0)
+        return r;
+    real = realpath(dir, NULL);
+    if (!real)
+        return err_errno(err, ERR_IO, "opening folder '%s'", dir);
+    for (size_t i = 0; i < count; i++) {
+        list[i].to = arena_printf(arena, "%s/%s", real, list[i].path);
+        if (!list[i].to)
+            return err_set(err, ERR_INTERNAL, "no memory for where outputs go");
+    }
+    return 0;
+}
+
+/* A run folder that somebody else made says where to write. Only what a look at this folder would show is
+ * done then: a recorded place of the manifest would be his word again. */
+static int check_places(const struct run_point *point, const struct run_output *list, size_t count,
+                        struct arena *arena, struct err *err)
+{
+    const char *here = host_folder("-", arena), *real;
+    bool is_ours = false;
+    int r = run_origin_is_here(point->folder, &is_ours, err);
+
+    if (r < 0 || is_ours)
+        return r;
+    if (!here)
+        return err_set(err, ERR_IO, "the current folder is gone");
+    for (size_t i = 0; i < count; i++) {
+        if (!host_check_beneath(list[i].to, here, arena, &real).message)
+            continue;
+        err_set(err, ERR_USAGE,
+                "run '%s' did not run on this machine since it was started, and its output '%s' would go to "
+                "'%s', "
+                "outside of the current folder",
+                point->folder->id, list[i].path, list[i].to);
+        return err_hint(err, "say where to: --to DIR; or go to a folder in which that lies");
+    }
+    return 0;
+}
+
+static int place(const struct options *opts, const struct run_point *point, struct run_output *list,
+                 size_t count, struct arena *arena, struct err *err)
+{
+    return opts->to ? move_to(opts->to, list, count, arena, err)
+                    : check_places(point, list, count, arena, err);
+}
+
 static int collect(const struct options *opts, const struct run_point *point, const struct run_spec *spec,
                    struct err *err)
 {
-    struct output_report *list = NULL;
+    struct arena arena = ARENA_INIT(PLACES_MAX);
+    CLEANUP(free) struct run_output *outputs = NULL;
+    CLEANUP(free) struct output_report *list = NULL;
+    size_t count = spec->output_count;
     int r, told;
 
-    if (spec->output_count == 0)
+    if (count == 0)
         return err_set(err, ERR_USAGE, "run '%s' declares no outputs", point->folder->id);
-    r = export_outputs(point->store, point->checkpoint, spec->outputs, spec->output_count, &list, err);
-    told = list ? tell(opts, point, list, spec->output_count, r < 0 ? NULL : err) : 0;
-    free(list);
+    outputs = calloc(count, sizeof(*outputs));
+    if (!outputs)
+        return err_set(err, ERR_INTERNAL, "no memory for a list of outputs");
+    memcpy(outputs, spec->outputs, count * sizeof(*outputs));
+    r = place(opts, point, outputs, count, &arena, err);
+    if (r == 0)
+        r = export_outputs(point->store, point->checkpoint, outputs, count, &list, err);
+    told = list ? tell(opts, point, list, count, r < 0 ? NULL : err) : 0;
+    arena_done(&arena);
     return r < 0 ? r : told;
 }
 

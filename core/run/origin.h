@@ -21,4 +21,8 @@ void run_origin_begin(struct run_origin *o, const struct run_spec *spec, const s
 /* run.resume, without what it sets. */
 void run_origin_resume(struct run_origin *o, const char *program, struct record_run_resume *ret);
 
+/* Was it last run on this machine, since that was started? A run folder that somebody made elsewhere may say
+ * anything, but hardly this: a boot's id is random. */
+int run_origin_is_here(struct run_folder *folder, bool *ret, struct err *err);
+
 #endif

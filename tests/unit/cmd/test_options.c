@@ -124,6 +124,7 @@ static void test_going_on(void **state)
     TAKEN("replay", "-q", "--json", "last");
     TAKEN("verify", "--json", "last");
     TAKEN("outputs", "--json", "last");
+    TAKEN("outputs", "--to", "d", "last");
     TAKEN("export", "last", "-");
     assert_string_equal(opts.args[1], "-");
 }
