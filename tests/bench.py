@@ -21,6 +21,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from bench_egress import row_egress  # noqa: E402
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 IMAGE = "agentbox-demo:1"
 KEY = "sk-bench"
@@ -628,13 +630,15 @@ def row_restore(b, out):
 
 ROWS = {"turn": row_turn, "start": row_start, "run": row_run, "memory": row_memory, "flood": row_flood, "verify": row_verify, "frames": row_frames, "copy": row_copy,
         "checkpoint": row_checkpoint, "unchanged": row_unchanged, "bulk": row_bulk, "overhead": row_overhead, "resume": row_resume,
-        "restore": row_restore}
+        "restore": row_restore, "egress": row_egress}
 IN_MEMORY = ("copy", "checkpoint", "unchanged", "bulk", "overhead", "restore")
+WITH_TESTS = ("egress",)  # of the program that is built with tests: only that one can be led to servers on this machine
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
+    parser.add_argument("--with-tests", metavar="PROGRAM", help="the same, configured with -Dtests=enabled")
     parser.add_argument("rows", nargs="*", metavar="ROW")
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()
@@ -648,8 +652,10 @@ def main():
     for name in options.rows or ROWS:
         if name not in ROWS:
             parser.error("no row '%s'; there are: %s" % (name, " ".join(ROWS)))
+        if name in WITH_TESTS and not options.with_tests:
+            parser.error("row '%s' needs --with-tests" % name)
         with tempfile.TemporaryDirectory(dir=MEMORY if name in IN_MEMORY else None) as work:
-            ROWS[name](Bench(options.program, work), out)
+            ROWS[name](Bench(options.with_tests if name in WITH_TESTS else options.program, work), out)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as f:
             json.dump({"version": 1, "rows": lines}, f, indent=2)

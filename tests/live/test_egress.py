@@ -54,6 +54,7 @@ def expect(what, message):
 class Origin(http.server.BaseHTTPRequestHandler):
     """What it is asked for, and a note of it."""
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # heads and bodies are written one after the other
 
     def log_message(self, *args):
         pass
