@@ -78,7 +78,8 @@ static int listener_open(uint16_t port)
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (r == 0)
         (void) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-    if (r == 0) /* those that are accepted have it from here; else the end of an answer would wait for 40 ms */
+    if (r ==
+        0) /* those that are accepted have it from here; else the end of an answer would wait for 40 ms */
         (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
     if (r == 0 && (bind(fd, (struct sockaddr *) &at, sizeof(at)) < 0 || listen(fd, BACKLOG) < 0))
         r = -errno;

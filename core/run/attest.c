@@ -228,6 +228,7 @@ static int put_definition(struct attest *a)
         json_key(&a->w, "internalParameters");
         json_object(&a->w);
         r = put_list(a, "sandboxes", attest_sandbox);
+        attest_egress(a);
         json_object_end(&a->w);
     }
     if (r == 0)
@@ -261,26 +262,10 @@ static void put_builder(struct attest *a)
     json_object_end(w);
 }
 
-/* Did answers of another run take the model's place? */
-static int put_recorded(struct attest *a)
-{
-    struct arena arena = ARENA_INIT(MANIFEST_ARENA_MAX);
-    const struct tree *manifest;
-    int r;
-
-    buf_clear(&a->scratch);
-    r = run_folder_load(a->folder, RUN_MANIFEST, &a->scratch, a->err);
-    if (r == 0)
-        r = json_parse(buf_span(&a->scratch), &arena, &manifest, a->err);
-    if (r == 0)
-        json_put_bool(&a->w, "recorded", tree_string(tree_path(manifest, "model", "replay", NULL), NULL));
-    arena_done(&arena);
-    return r < 0 ? err_wrap(a->err, "'%s' of run '%s'", RUN_MANIFEST, a->folder->id) : 0;
-}
-
 static int put_details(struct attest *a)
 {
     struct json_writer *w = &a->w;
+    const struct tree *replay = tree_path(a->manifest, "model", "replay", NULL);
     int r;
 
     json_key(w, "runDetails");
@@ -295,9 +280,8 @@ static int put_details(struct attest *a)
     json_key(w, "agentbox_model");
     json_object(w);
     json_put_string(w, "name", a->begin.model);
-    r = put_recorded(a);
-    if (r == 0)
-        r = put_list(a, "responses", attest_response);
+    json_put_bool(w, "recorded", tree_string(replay, NULL)); /* answers of another run took its place */
+    r = put_list(a, "responses", attest_response);
     json_object_end(w);
     json_key(w, "agentbox_journal");
     json_object(w);
@@ -330,6 +314,17 @@ static int put_statement(struct attest *a, struct buf *out)
     return r < 0 ? r : ended;
 }
 
+static int load_manifest(struct attest *a)
+{
+    int r;
+
+    buf_clear(&a->scratch);
+    r = run_folder_load(a->folder, RUN_MANIFEST, &a->scratch, a->err);
+    if (r == 0)
+        r = json_parse(buf_span(&a->scratch), &a->manifest_arena, &a->manifest, a->err);
+    return r < 0 ? err_wrap(a->err, "'%s' of run '%s'", RUN_MANIFEST, a->folder->id) : 0;
+}
+
 static int write_all(struct attest *a, struct buf *out)
 {
     struct buf plain = BUF_INIT(STATEMENT_MAX);
@@ -337,6 +332,8 @@ static int write_all(struct attest *a, struct buf *out)
 
     if (r == 0)
         r = check_end(a);
+    if (r == 0)
+        r = load_manifest(a);
     if (r == 0)
         r = put_statement(a, &plain);
     if (r == 0 && (json_armor(out, buf_span(&plain)) < 0 || buf_add_char(out, '\n') < 0))
@@ -348,7 +345,11 @@ static int write_all(struct attest *a, struct buf *out)
 int attest_write(struct run_folder *folder, struct buf *out, struct err *err)
 {
     struct attest a = {
-        .folder = folder, .scratch = BUF_INIT(OBJECT_MAX), .arena = ARENA_INIT(ARENA_MAX), .err = err
+        .folder = folder,
+        .scratch = BUF_INIT(OBJECT_MAX),
+        .arena = ARENA_INIT(ARENA_MAX),
+        .manifest_arena = ARENA_INIT(MANIFEST_ARENA_MAX),
+        .err = err,
     };
     int r = run_fold(folder, &a.state, err);
 
@@ -360,5 +361,6 @@ int attest_write(struct run_folder *folder, struct buf *out, struct err *err)
     run_state_done(&a.state);
     buf_done(&a.scratch);
     arena_done(&a.arena);
+    arena_done(&a.manifest_arena);
     return r;
 }

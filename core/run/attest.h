@@ -9,7 +9,7 @@
  *                           and the final message
  *   buildDefinition         externalParameters: name, model, what resumes set
  *                           internalParameters.sandboxes: each one with engine, image, guest and the
- *                           lock-down as it was found
+ *                           lock-down as it was found; .egress: what was allowed out, and how much left
  *                           resolvedDependencies: manifest, image, inputs, the run that it was forked from
  *   runDetails              builder with version, run id, times, agentbox_model (each response, with the
  *                           digest of its request) and agentbox_journal (its head, which names all of the

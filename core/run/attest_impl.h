@@ -13,7 +13,9 @@ struct attest {
     struct run_state state;
     struct json_writer w;
     struct buf scratch; /* an object */
-    struct arena arena; /* texts of what follows */
+    struct arena manifest_arena;
+    const struct tree *manifest; /* resolved; only its texts outlive the next use of `scratch` */
+    struct arena arena;          /* texts of what follows */
     struct record_run_begin begin;
     int64_t began_ms, ended_ms; /* wall clock */
     uint64_t intent;            /* the record that asked for the last sandbox that became ready */
@@ -33,6 +35,9 @@ struct attest {
 typedef void attest_record_fn(struct attest *a, const struct record *rec);
 
 attest_record_fn attest_subject, attest_input, attest_sandbox, attest_response, attest_resume, attest_image;
+
+/* What was allowed out of the sandboxes, and how much left. */
+void attest_egress(struct attest *a);
 
 /* A text of a record, to outlive it. */
 const char *attest_keep(struct attest *a, const char *text);

@@ -170,6 +170,57 @@ void attest_sandbox(struct attest *a, const struct record *rec)
     json_object_end(w);
 }
 
+/* ---- the way out ---- */
+
+/* A rule of the resolved manifest, where they stand in their normal form. Of what is injected the name of the
+ * header: where the secret came from is the host's business. */
+static void put_rule(struct json_writer *w, const struct tree *rule)
+{
+    const struct tree *methods = tree_get(rule, "methods"), *host = tree_get(rule, "host");
+    const char *header = tree_string(tree_path(rule, "inject", "header", NULL), NULL);
+
+    json_object(w);
+    json_put_string(w, "host", tree_string(host ? host : rule, ""));
+    if (methods) {
+        json_key(w, "methods");
+        json_array(w);
+        tree_each (method, methods)
+            json_string(w, tree_string(method, ""));
+        json_array_end(w);
+    }
+    if (header)
+        json_put_string(w, "injects", header);
+    json_object_end(w);
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Records of single requests are bounded, and the last sums are those of a process that may have been killed:
+ * each knows some that the other does not. A resume sets limits only, so the rules are those of the
+ * beginning. */
+void attest_egress(struct attest *a)
+{
+    const struct run_egress *e = &a->state.egress;
+    struct json_writer *w = &a->w;
+
+    json_key(w, "egress");
+    json_object(w);
+    json_key(w, "allow");
+    json_array(w);
+    tree_each (rule, tree_path(a->manifest, "network", "allow", NULL))
+        put_rule(w, rule);
+    json_array_end(w);
+    json_put_int(w, "connections", run_state_egress_connections(&a->state));
+    json_put_int(w, "requestsAllowed", larger(e->allowed, e->told.allowed));
+    json_put_int(w, "requestsDenied", larger(e->denied, e->told.denied));
+    json_put_int(w, "bytesUp", larger(e->ended_up, e->told.bytes_up));
+    json_put_int(w, "bytesDown", larger(e->ended_down, e->told.bytes_down));
+    json_object_end(w);
+}
+
 /* ---- what the model said, and resumes ---- */
 
 void attest_response(struct attest *a, const struct record *rec)

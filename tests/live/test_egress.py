@@ -273,6 +273,12 @@ def clients_as_they_are(b):
     expect(requests_of(report, "origin.example.com")[-1]["bytes_up"] > 3000000, str(report))
     plain = [r for r in report["requests"] if r["port"] == 80][0]
     expect(plain["method"] == "GET" and plain["status"] == 200, str(plain))
+    left = json.loads(b.verb("attest", "last"))["predicate"]["buildDefinition"]["internalParameters"]["egress"]
+    expect([rule["host"] for rule in left["allow"]] == ["*.example.com:443", "git.example.net:443", "pypi.example.net:443",
+                                                        "origin.example.com:80"], str(left))
+    total = report["total"]
+    expect((left["connections"], left["requestsDenied"], left["bytesUp"], left["bytesDown"]) ==
+           (total["connections"], 0, total["bytes_up"], total["bytes_down"]), "%s, and not %s" % (left, total))
 
 
 @test

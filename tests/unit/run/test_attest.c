@@ -283,6 +283,73 @@ static void test_what_it_came_from(void **state)
     assert_int_equal(tree_int(tree_path(details, "agentbox_journal", "records", NULL), 0), 17);
 }
 
+static int64_t left(const char *name)
+{
+    return tree_int(
+        tree_path(statement, "predicate", "buildDefinition", "internalParameters", "egress", name, NULL), -1);
+}
+
+static const struct tree *allowed(size_t i)
+{
+    return tree_at(
+        tree_path(statement, "predicate", "buildDefinition", "internalParameters", "egress", "allow", NULL),
+        i);
+}
+
+/* The rules, what went by them, and no word of where the secret is. */
+static void test_what_left(void **state)
+{
+    static const char manifest[] =
+        "{\"model\":{\"name\":\"m\"},\"network\":{\"max_bytes\":5,\"allow\":[\"*.example.org:443\","
+        "{\"host\":\"api.test.net:443\",\"inject\":{\"header\":\"X-Key\",\"value\":{\"from_env\":\"MINE\"}}},"
+        "{\"host\":\"ro.test.net:80\",\"methods\":[\"GET\",\"HEAD\"]}]}}";
+    struct record_egress e = { .number = 1, .method = "CONNECT", .host = "a.example.org", .port = 443 };
+
+    assert_int_equal(run_folder_save(folder, RUN_MANIFEST, span_of(manifest), NULL), 0);
+    begin();
+    sandbox(1, "", "none");
+    workspace(1);
+    append((struct record){ .type = RECORD_EGRESS_ALLOW, .egress = e });
+    e.bytes_up = 100;
+    e.bytes_down = 2000;
+    append((struct record){ .type = RECORD_EGRESS_END, .egress = e });
+    append((struct record){ .type = RECORD_EGRESS_DENY,
+                            .egress = { .number = 2, .host = "evil.test", .port = 443, .reason = "no" } });
+    append(
+        (struct record){ .type = RECORD_EGRESS_TOTAL,
+                         .egress_total = { .connections = 3, .allowed = 1, .denied = 7, .bytes_up = 150 } });
+    turn();
+    end("done", "answer");
+    let_go();
+    attest();
+    is(tree_get(allowed(0), "host"), "*.example.org:443");
+    assert_null(tree_get(allowed(0), "methods"));
+    is(tree_get(allowed(1), "host"), "api.test.net:443");
+    is(tree_get(allowed(1), "injects"), "X-Key");
+    is(tree_at(tree_get(allowed(2), "methods"), 1), "HEAD");
+    assert_null(allowed(3));
+    assert_int_equal(left("connections"), 3);
+    assert_int_equal(left("requestsAllowed"), 1);
+    assert_int_equal(left("requestsDenied"), 7);
+    assert_int_equal(left("bytesUp"), 150);
+    assert_int_equal(left("bytesDown"), 2000);
+    assert_null(strstr(buf_text(&text), "MINE"));
+}
+
+static void test_nothing_could_leave(void **state)
+{
+    assert_int_equal(run_folder_save(folder, RUN_MANIFEST,
+                                     span_of("{\"model\":{\"name\":\"m\"},\"network\":\"none\"}"), NULL),
+                     0);
+    whole_run();
+    let_go();
+    attest();
+    assert_null(allowed(0));
+    assert_int_equal(left("connections"), 0);
+    assert_int_equal(left("requestsDenied"), 0);
+    assert_int_equal(left("bytesDown"), 0);
+}
+
 static void test_the_same_bytes_again(void **state)
 {
     struct statement_difference d;
@@ -509,6 +576,8 @@ static void test_outputs_that_were_moved(void **state)
 static const struct CMUnitTest tests[] = {
     TEST(test_subjects),
     TEST(test_what_it_came_from),
+    TEST(test_what_left),
+    TEST(test_nothing_could_leave),
     TEST(test_the_same_bytes_again),
     TEST(test_the_last_sandbox_counts),
     TEST(test_a_fork_names_its_parent),
