@@ -12,7 +12,7 @@ packages_engine='docker.io iptables'
 # The engines of other kinds that the tests start, and runtimes beside runc.
 packages_engines='podman conmon crun uidmap rootlesskit'
 packages_test='libcmocka-dev clang clang-format universal-ctags python3-jsonschema docker-registry strace tmux jq procps openssl git
- tar zstd util-linux yara tinyproxy-bin'
+ tar zstd util-linux iproute2 yara tinyproxy-bin'
 
 # The sanitizer and fuzzer runtime is a package of its own, named by version.
 packages_clang_rt() {

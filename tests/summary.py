@@ -15,7 +15,7 @@ import sys
 
 LINE = re.compile(r"^(not )?ok\b\s*\d*\s*-?\s*([^#]*)(#\s*(SKIP|T[O]DO)\b)?", re.I)
 PLAN = re.compile(r"^1\.\.(\d+)")
-SHOWN = re.compile(r"^attacks: ")  # a passed test whose name is a figure that people want to see
+SHOWN = re.compile(r"^(egress )?attacks: ")  # a passed test whose name is a figure that people want to see
 
 
 def read_tap(text):

@@ -338,24 +338,28 @@ static bool is_fended_off(const struct attack *a, const struct world *w, const s
            origin.connections == 0;
 }
 
+static bool attack_one(const struct attack *a)
+{
+    struct world w;
+    struct inside c;
+    bool is_well;
+
+    begin(&w);
+    inside_exchange(&c, &w, span_make(a->request, a->len));
+    is_well = is_fended_off(a, &w, &c);
+    if (!is_well)
+        print_message("# %s: told '%s', recorded '%s'\n", a->name, buf_text(&c.got), buf_text(&w.log));
+    inside_done(&c);
+    world_done(&w);
+    return is_well;
+}
+
 static void test_attacks(void **state)
 {
     int failed = 0;
 
-    for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
-        const struct attack *a = &attacks[i];
-        struct world w;
-        struct inside c;
-
-        begin(&w);
-        inside_exchange(&c, &w, span_make(a->request, a->len));
-        if (!is_fended_off(a, &w, &c)) {
-            print_message("# %s: told '%s', recorded '%s'\n", a->name, buf_text(&c.got), buf_text(&w.log));
-            failed++;
-        }
-        inside_done(&c);
-        world_done(&w);
-    }
+    for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++)
+        failed += !attack_one(&attacks[i]);
     assert_int_equal(failed, 0);
 }
 
@@ -437,30 +441,38 @@ static const struct rebinding rebindings[] = {
     { { "2606:2800:220:1::1", "93.184.216.34", "169.254.169.254" }, "a metadata service" },
 };
 
+static const struct span rebinding_request = { BYTES(GET("http://ok.example.org/", "ok.example.org")) };
+
+static bool rebind_one(const struct rebinding *r)
+{
+    struct world w;
+    struct inside c;
+    char expected[128];
+    bool is_well;
+
+    begin(&w);
+    w.is_strict = true;
+    while (w.answers < 3 && r->answer[w.answers]) {
+        w.answer[w.answers] = r->answer[w.answers];
+        w.answers++;
+    }
+    inside_exchange(&c, &w, rebinding_request);
+    snprintf(expected, sizeof(expected), "which is %s, not an address of the internet", r->what);
+    is_well =
+        strstr(buf_text(&c.got), expected) && strstr(buf_text(&w.log), expected) &&
+        strstr(buf_text(&w.log), "\ndenied GET ok.example.org:80 0 at  'ok.example.org' resolves to ") &&
+        origin.connections == 0;
+    if (!is_well)
+        print_message("# %s: told '%s', recorded '%s'\n", r->answer[0], buf_text(&c.got), buf_text(&w.log));
+    inside_done(&c);
+    world_done(&w);
+    return is_well;
+}
+
 static void test_addresses_behind_names(void **state)
 {
-    for (size_t i = 0; i < sizeof(rebindings) / sizeof(rebindings[0]); i++) {
-        const struct rebinding *r = &rebindings[i];
-        struct world w;
-        struct inside c;
-        char expected[128];
-
-        begin(&w);
-        w.is_strict = true;
-        while (w.answers < 3 && r->answer[w.answers]) {
-            w.answer[w.answers] = r->answer[w.answers];
-            w.answers++;
-        }
-        inside_exchange(&c, &w, span_of(GET("http://ok.example.org/", "ok.example.org")));
-        snprintf(expected, sizeof(expected), "which is %s, not an address of the internet", r->what);
-        if (!strstr(buf_text(&c.got), expected) || !strstr(buf_text(&w.log), expected))
-            fail_msg("%s: told '%s', recorded '%s'", r->answer[0], buf_text(&c.got), buf_text(&w.log));
-        assert_non_null(
-            strstr(buf_text(&w.log), "\ndenied GET ok.example.org:80 0 at  'ok.example.org' resolves to "));
-        assert_int_equal(origin.connections, 0);
-        inside_done(&c);
-        world_done(&w);
-    }
+    for (size_t i = 0; i < sizeof(rebindings) / sizeof(rebindings[0]); i++)
+        assert_true(rebind_one(&rebindings[i]));
 }
 
 /* The answer is good when it is looked at; a second lookup would give the attacker's. There is none. */
@@ -644,28 +656,67 @@ static const char *const bad_chunks[] = {
     "5\r\nhel",
 };
 
+static bool chunk_one(const char *chunk, struct buf *request)
+{
+    struct world w;
+    struct inside c;
+    bool is_well;
+
+    begin(&w);
+    assert_int_equal(buf_printf(request, POST("Transfer-Encoding: chunked\r\n\r\n%s"), chunk), 0);
+    inside_exchange(&c, &w, buf_span(request));
+    is_well = strncmp(buf_text(&c.got), "HTTP/1.1 400 ", 13) == 0 && !strstr(origin.seen, "\r\n0\r\n\r\n");
+    if (!is_well)
+        print_message("# %s: told '%s'\n", chunk, buf_text(&c.got));
+    inside_done(&c);
+    world_done(&w);
+    return is_well;
+}
+
 static void test_bad_chunks(void **state)
 {
     for (size_t i = 0; i < sizeof(bad_chunks) / sizeof(bad_chunks[0]); i++) {
-        struct world w;
-        struct inside c;
         struct buf request = BUF_INIT(4096);
 
-        begin(&w);
-        assert_int_equal(buf_printf(&request, POST("Transfer-Encoding: chunked\r\n\r\n%s"), bad_chunks[i]),
-                         0);
-        assert_int_equal(buf_add_text(&request, ""), 0);
-        inside_exchange(&c, &w, buf_span(&request));
-        if (strncmp(buf_text(&c.got), "HTTP/1.1 400 ", 13) != 0)
-            fail_msg("%s: told '%s'", bad_chunks[i], buf_text(&c.got));
-        assert_null(strstr(origin.seen, "\r\n0\r\n\r\n"));
-        inside_done(&c);
-        world_done(&w);
+        assert_true(chunk_one(bad_chunks[i], &request));
         buf_done(&request);
     }
 }
 
-int main(void)
+/* ---- all of them, as lines ---- */
+
+static void print_all(void)
+{
+    for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++)
+        attack_line_print(&(struct attack_line){ .name = attacks[i].name,
+                                                 .is_blocked = attack_one(&attacks[i]),
+                                                 .request = span_make(attacks[i].request, attacks[i].len) });
+    for (size_t i = 0; i < sizeof(rebindings) / sizeof(rebindings[0]); i++) {
+        char name[256];
+
+        snprintf(name, sizeof(name), "a name that is %s%s%s", rebindings[i].answer[0],
+                 rebindings[i].answer[1] ? " and " : "", rebindings[i].answer[1] ? "others" : "");
+        attack_line_print(&(struct attack_line){ .name = name,
+                                                 .is_blocked = rebind_one(&rebindings[i]),
+                                                 .answer = rebindings[i].answer,
+                                                 .request = rebinding_request });
+    }
+    for (size_t i = 0; i + 1 < sizeof(bad_chunks) / sizeof(bad_chunks[0]);
+         i++) { /* the last just ends early */
+        struct buf request = BUF_INIT(4096);
+        char name[32], never[64];
+        bool is_blocked = chunk_one(bad_chunks[i], &request);
+
+        snprintf(name, sizeof(name), "bad chunk %zu", i + 1);
+        snprintf(never, sizeof(never), "\r\n\r\n%s", bad_chunks[i]); /* as it came, behind the head */
+        attack_line_print(&(struct attack_line){
+            .name = name, .is_blocked = is_blocked, .request = buf_span(&request), .never = never });
+        buf_done(&request);
+    }
+}
+
+/* --attacks: print them instead */
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_attacks),
@@ -679,6 +730,11 @@ int main(void)
         cmocka_unit_test(test_bad_chunks),
     };
 
+    if (argc > 1 && strcmp(argv[1], "--attacks") == 0) {
+        (void) setup(NULL);
+        print_all();
+        return teardown(NULL);
+    }
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, setup, teardown);
 }

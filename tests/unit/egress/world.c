@@ -299,3 +299,27 @@ uint16_t port_of(int fd)
     assert_int_equal(getsockname(fd, (struct sockaddr *) &addr, &len), 0);
     return ntohs(addr.sin_port);
 }
+
+/* ---- attacks as lines ---- */
+
+static void print_hex(struct span bytes)
+{
+    (void) putchar('\t');
+    for (size_t i = 0; i < bytes.len; i++)
+        printf("%02x", (unsigned char) bytes.ptr[i]);
+}
+
+/* name, verdict, addresses, request, what follows, what must not be seen: bytes in hex, between tabs */
+void attack_line_print(const struct attack_line *line)
+{
+    printf("%s\t%s\t", line->name, line->is_blocked ? "blocked" : "OPEN");
+    for (size_t i = 0; line->answer && i < 3 && line->answer[i]; i++)
+        printf("%s%s", i > 0 ? "," : "", line->answer[i]);
+    print_hex(line->request);
+    print_hex(line->then);
+    if (!line->never)
+        printf("\tconnection");
+    else
+        print_hex(span_of(line->never));
+    (void) putchar('\n');
+}

@@ -67,6 +67,17 @@ void inside_wait_bytes(struct inside *c, size_t len);
 /* Everything of one connection: send, half-close, wait for its end; what came is in got. */
 void inside_exchange(struct inside *c, struct world *w, struct span request);
 
+/* An attack as a line, for tests/live/test_egress_attacks.py: throw the same at another proxy. */
+struct attack_line {
+    const char *name;
+    bool is_blocked;           /* by the door */
+    const char *const *answer; /* addresses of every name, up to 3; NULL: what the thrower likes */
+    struct span request, then; /* `then`: after the answer to CONNECT */
+    const char *never;         /* bytes that no server may see; NULL: not even a connection, "": not a byte */
+};
+
+void attack_line_print(const struct attack_line *line);
+
 /* The real port of a socket bound to 127.0.0.1. */
 uint16_t port_of(int fd);
 
