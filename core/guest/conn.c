@@ -291,7 +291,7 @@ void conn_credit(uint64_t stream, uint32_t bytes)
     struct conn *c = find(stream);
 
     if (c)
-        c->credit += bytes < FRAME_WINDOW_CONN - c->credit ? bytes : FRAME_WINDOW_CONN - c->credit;
+        c->credit += bytes < FRAME_WINDOW_CONN_WIDE - c->credit ? bytes : FRAME_WINDOW_CONN_WIDE - c->credit;
 }
 
 void conn_cancel(uint64_t stream)

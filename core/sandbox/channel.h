@@ -282,10 +282,11 @@ int channel_checksum(struct channel *ch, const char *path, channel_sum_fn *fn, v
  *
  * Towards the process: ask channel_conn_grant() how much may be written, write at most that, ask again; when
  * it says 0, on_room() says when to ask again. Towards the owner: at most CHANNEL_CONN_WINDOW bytes come
- * before it gives back what it has dealt with. */
+ * before it gives back what it has dealt with; a quarter of that before it did so for the first time, and
+ * from all but CHANNEL_CONNS_WIDE connections at once. */
 
 struct channel_conn;
-enum { CHANNEL_CONN_WINDOW = 64 * 1024, CHANNEL_CONNS = 1000 };
+enum { CHANNEL_CONN_WINDOW = 256 * 1024, CHANNEL_CONNS = 1000, CHANNEL_CONNS_WIDE = 64 };
 #define CHANNEL_COMMAND_UNKNOWN UINT64_MAX
 
 struct conn_ops {

@@ -11,7 +11,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-_Static_assert((int) CHANNEL_CONNS == FRAME_CONNS && (int) CHANNEL_CONN_WINDOW == FRAME_WINDOW_CONN,
+_Static_assert((int) CHANNEL_CONNS == FRAME_CONNS && (int) CHANNEL_CONN_WINDOW == FRAME_WINDOW_CONN_WIDE,
                "what the guest has");
 _Static_assert(CHANNEL_COMMAND_UNKNOWN == FRAME_COMMAND_UNKNOWN, "passed on as it is");
 
@@ -22,7 +22,8 @@ struct channel_conn {
     uint64_t stream;
     uint32_t window, window_max; /* we may send so much; when nothing is under way */
     uint32_t granted;            /* of it, promised to the owner and not written */
-    uint32_t received, owed;     /* of the guest's window: used; dealt with, not yet given back */
+    uint32_t theirs;             /* the guest's window */
+    uint32_t received, owed;     /* of it: used; dealt with, not yet given back */
     bool has_ended;              /* the process' side */
     bool has_said_end, is_cut;   /* ours */
     bool wants_room;
@@ -121,6 +122,7 @@ static int conn_open(struct channel *ch, const struct frame *f, struct err *err)
     conn->ch = ch;
     conn->stream = f->stream;
     conn->window = conn->window_max = o.window;
+    conn->theirs = FRAME_WINDOW_CONN;
     if (ch->listen)
         ch->listen->on_open(ch->listen_data, conn, o.command);
     if (!ch->is_freed && !conn->ops)
@@ -142,7 +144,7 @@ static int conn_data(struct channel_conn *conn, const struct frame *f, struct er
 
     if (conn->has_ended || (f->flags & ~FRAME_END) || (f->len == 0 && !is_end))
         return call_offence(err, "data after its end, or none");
-    if (f->len > CHANNEL_CONN_WINDOW - conn->received)
+    if (f->len > conn->theirs - conn->received)
         return call_offence(err, "more data than it has credit for");
     conn->received += f->len;
     conn->has_ended = is_end;
@@ -171,6 +173,12 @@ static int conn_credit(struct channel_conn *conn, const struct frame *f, struct 
     return 0;
 }
 
+static void conn_free(struct channel_conn *conn)
+{
+    conn->ch->conns_wide -= conn->theirs == CHANNEL_CONN_WINDOW;
+    free(conn);
+}
+
 static int conn_done(struct channel_conn *conn, const struct frame *f, struct err *err)
 {
     struct frame_in in = { f->payload, f->len, false };
@@ -182,7 +190,7 @@ static int conn_done(struct channel_conn *conn, const struct frame *f, struct er
     *place_of(ch, conn->stream) = NULL;
     if (conn->ops)
         conn->ops->on_closed(conn->data);
-    free(conn);
+    conn_free(conn);
     return 0;
 }
 
@@ -244,6 +252,19 @@ void channel_conn_end(struct channel_conn *conn)
     channel_say(conn->ch, FRAME_DATA, FRAME_END, conn->stream, span_make(NULL, 0));
 }
 
+/* What a connection may send at once decides how fast it is, for each credit is a round trip behind. A
+ * thousand of them may not have that much, but those that send a lot are few. */
+static uint32_t widen(struct channel_conn *conn)
+{
+    uint32_t more = CHANNEL_CONN_WINDOW - conn->theirs;
+
+    if (more == 0 || conn->ch->conns_wide >= CHANNEL_CONNS_WIDE)
+        return 0;
+    conn->ch->conns_wide++;
+    conn->theirs += more;
+    return more;
+}
+
 void channel_conn_dealt(struct channel_conn *conn, size_t len)
 {
     uint8_t payload[5];
@@ -251,10 +272,10 @@ void channel_conn_dealt(struct channel_conn *conn, size_t len)
 
     conn->owed += (uint32_t) len;
     assert(conn->owed <= conn->received);
-    if (conn->owed < CHANNEL_CONN_WINDOW / 4 || conn->has_ended || conn->is_cut)
+    if (conn->owed < conn->theirs / 4 || conn->has_ended || conn->is_cut)
         return;
     frame_put(&out, 0, 1);
-    frame_put(&out, conn->owed, 4);
+    frame_put(&out, conn->owed + widen(conn), 4);
     conn->received -= conn->owed;
     conn->owed = 0;
     channel_say(conn->ch, FRAME_CREDIT, 0, conn->stream, span_make(payload, out.len));
@@ -306,7 +327,7 @@ bool conn_tell_lost(struct channel *ch)
         ch->conns[i] = NULL;
         if (conn->ops)
             conn->ops->on_closed(conn->data);
-        free(conn);
+        conn_free(conn);
         if (ch->is_freed)
             return false;
     }

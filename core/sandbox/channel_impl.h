@@ -140,6 +140,7 @@ struct channel {
     struct channel_conn **conns; /* CHANNEL_CONNS places, by stream; NULL before channel_listen() */
     uint64_t *conn_streams;      /* the last number of each place */
     size_t conn_turn;            /* who is granted something next */
+    size_t conns_wide;           /* with a window of CHANNEL_CONN_WINDOW */
 
     struct buf log;
 };

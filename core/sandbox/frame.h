@@ -126,7 +126,8 @@
  * The payloads of DATA, INPUT (without its number), HOLE, OUTPUT and ENTRIES count against a window of their
  * stream (stdout and stderr each have their own): FRAME_WINDOW payload bytes, FRAME_WINDOW_OUTPUT from a
  * command, FRAME_WINDOW_STDIN towards one, FRAME_WINDOW_CONN from a connection, and towards it what its OPEN
- * says. The receiver gives back what it has dealt with. Nobody sends more than the window, so each side's
+ * says. The receiver gives back what it has dealt with, from a connection also once more than that, up to
+ * FRAME_WINDOW_CONN_WIDE: those few that send much. Nobody sends more than the window, so each side's
  * memory is bounded, one noisy command cannot starve the rest, and a command whose output nobody takes blocks
  * in its own write(2).
  *
@@ -166,6 +167,7 @@ enum {
     FRAME_HOLE_MIN = 64 * 1024,
     FRAME_CONNS = 1000,
     FRAME_WINDOW_CONN = 64 * 1024,
+    FRAME_WINDOW_CONN_WIDE = 256 * 1024,
     FRAME_WINDOW_CONN_MIN = 4 * 1024, /* of an OPEN */
     FRAME_WINDOW_CONN_MAX = 256 * 1024,
 };

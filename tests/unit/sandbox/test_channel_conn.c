@@ -290,7 +290,7 @@ static void a_connection_from_open_to_done(void **state)
 
 static void credit_is_given_back_when_dealt_with(void **state)
 {
-    static uint8_t zeros[CHANNEL_CONN_WINDOW / 4];
+    static uint8_t zeros[FRAME_WINDOW_CONN / 4];
     struct fake *f = *state;
     struct frame x;
 
@@ -302,9 +302,57 @@ static void credit_is_given_back_when_dealt_with(void **state)
     assert_true(x.type == FRAME_CREDIT && x.stream == FIRST && x.len == 5);
 }
 
+/* What it gives back when the newest connection has sent a quarter of its window, and that was dealt with. */
+static uint32_t credit_for(struct fake *f, uint64_t stream)
+{
+    static uint8_t zeros[FRAME_WINDOW_CONN / 4];
+    struct frame_in in;
+    struct frame x;
+
+    feed(f, FRAME_DATA, 0, stream, zeros, sizeof(zeros));
+    channel_conn_dealt(f->conn, sizeof(zeros));
+    x = sent(f);
+    assert_true(x.type == FRAME_CREDIT && x.stream == stream);
+    in = (struct frame_in){ x.payload, x.len, false };
+    assert_int_equal(frame_get(&in, 1), 0);
+    return (uint32_t) frame_get(&in, 4);
+}
+
+static void feed_all(struct fake *f, uint64_t stream, size_t len)
+{
+    static uint8_t zeros[FRAME_PAYLOAD_MAX];
+
+    for (size_t n; len > 0; len -= n) {
+        n = len < sizeof(zeros) ? len : sizeof(zeros);
+        feed(f, FRAME_DATA, 0, stream, zeros, n);
+    }
+}
+
+/* The first that send much get a wide window, once; the others wait until one of them is over. */
+static void some_windows_are_wide(void **state)
+{
+    const uint32_t little = FRAME_WINDOW_CONN / 4, wide = CHANNEL_CONN_WINDOW - FRAME_WINDOW_CONN;
+    struct fake *f = *state;
+
+    assert_int_equal(credit_for(f, FIRST), little + wide);
+    for (unsigned i = 1; i < CHANNEL_CONNS_WIDE; i++) {
+        feed_open(f, FIRST + i, 1, FRAME_WINDOW_CONN_MIN);
+        assert_int_equal(credit_for(f, FIRST + i), little + wide);
+    }
+    feed_open(f, FIRST + 500, 1, FRAME_WINDOW_CONN_MIN);
+    assert_int_equal(credit_for(f, FIRST + 500), little);
+    feed_done(f, FIRST, FRAME_OK, -1);
+    assert_int_equal(credit_for(f, FIRST + 500), little + wide);
+    feed_all(f, FIRST + 500, CHANNEL_CONN_WINDOW);
+    settle(f);
+    assert_false(f->is_broken);
+    feed(f, FRAME_DATA, 0, FIRST + 500, "x", 1);
+    assert_broken(f, "more data than it has credit for");
+}
+
 static void what_follows_a_cut_is_no_offence(void **state)
 {
-    static uint8_t zeros[CHANNEL_CONN_WINDOW];
+    static uint8_t zeros[FRAME_WINDOW_CONN];
     struct fake *f = *state;
 
     channel_conn_cut(f->conn);
@@ -469,7 +517,7 @@ static void a_command_that_cannot_be(void **state)
 
 static void more_than_it_has_credit_for(void **state)
 {
-    static uint8_t zeros[CHANNEL_CONN_WINDOW];
+    static uint8_t zeros[FRAME_WINDOW_CONN];
 
     feed(*state, FRAME_DATA, 0, FIRST, zeros, sizeof(zeros));
     assert_int_equal(((struct fake *) *state)->bytes, sizeof(zeros));
@@ -549,6 +597,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_connection_from_open_to_done, setup_open, teardown),
         cmocka_unit_test_setup_teardown(credit_is_given_back_when_dealt_with, setup_open, teardown),
+        cmocka_unit_test_setup_teardown(some_windows_are_wide, setup_open, teardown),
         cmocka_unit_test_setup_teardown(what_follows_a_cut_is_no_offence, setup_open, teardown),
         cmocka_unit_test_setup_teardown(it_may_be_cut_or_freed_from_inside, setup_open, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_accepted_is_cut, setup_open, teardown),

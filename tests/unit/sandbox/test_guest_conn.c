@@ -434,8 +434,8 @@ static void a_host_without_room_stops_the_process(void **state)
         sent += n > 0 ? (size_t) n : 0;
         settle();
     }
-    assert_int_equal(e->held, CHANNEL_CONN_WINDOW);
-    assert_true(sent > CHANNEL_CONN_WINDOW);
+    assert_int_equal(e->held, FRAME_WINDOW_CONN);
+    assert_true(sent > FRAME_WINDOW_CONN);
     /* then all of it */
     e->holds = false;
     channel_conn_dealt(e->conn, e->held);
