@@ -626,5 +626,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_connection_among_the_requests, setup_open, teardown),
     };
 
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -743,5 +743,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_host_that_sends_too_much, setup, teardown),
     };
 
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
