@@ -34,7 +34,7 @@ enum {
     MODE_STEP = 3 /* >>: bytes fed at once */
 };
 enum { TYPE_RAW = 0, TYPE_CANCEL = 60, TYPE_TAKE = 61 /* one more checkpoint */ };
-enum { OPEN_MAX = 256, FRAMES_MAX = 200, TURNS_MAX = 64, WORKSPACE = 8 * 1024 * 1024 };
+enum { OPEN_MAX = 256, FRAMES_MAX = 200, TURNS_MAX = 64, OUTPUT = 1024 /* bytes that one may have */ };
 
 #define OLD    "as it was\n"
 #define CANARY "nobody touches this\n"
@@ -173,7 +173,7 @@ static void disk_check(void)
 
 static void file_check(const char *path, const char *sha256, int64_t size)
 {
-    struct buf is = BUF_INIT(WORKSPACE);
+    struct buf is = BUF_INIT(OUTPUT);
     char sum[DIGEST_HEX];
     struct stat st;
 
@@ -200,7 +200,7 @@ static void folder_check(const struct output_report *report)
         files += S_ISREG(e.st.st_mode);
         size += S_ISREG(e.st.st_mode) ? e.st.st_size : 0;
     }
-    must(r == 0 && files == report->files && size == report->size && size <= WORKSPACE);
+    must(r == 0 && files == report->files && size == report->size && size <= OUTPUT);
     walk_free(w);
     close(fd);
 }
@@ -241,7 +241,7 @@ static void outputs_begin(void)
         list[i].to = list[i].to_as_given = targets[i];
     }
     must(outputs_start(g.loop, g.channel, list, 3, &ops, NULL, &g.outputs, NULL) == 0);
-    outputs_set_max(g.outputs, WORKSPACE);
+    outputs_set_max(g.outputs, OUTPUT);
 }
 
 /* ---- checkpoints ---- */
