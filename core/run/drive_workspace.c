@@ -155,7 +155,7 @@ static void on_taken(void *data, int result, const struct record_checkpoint *rec
 {
     struct run *run = data;
 
-    run->slow_at_ms = 0;
+    run->take_by_ms = 0;
     if (result == -ERR_ENGINE)
         drive_sandbox_suspect(run);
     else if (result < 0)
@@ -167,9 +167,16 @@ static void on_taken(void *data, int result, const struct record_checkpoint *rec
 
 /* Neither is broken off at the wall limit: what was done shall be kept. But a guest that answers pings and
  * nothing else must not hold us for ever, so each may last as long as a whole run. */
-static void expect_end(struct run *run)
+static int64_t end_by(const struct run *run)
 {
-    run->slow_at_ms = run->spec->limits.wall_ms ? run_elapsed(run) + run->spec->limits.wall_ms : 0;
+    return run->spec->limits.wall_ms ? run_elapsed(run) + run->spec->limits.wall_ms : 0;
+}
+
+int64_t drive_workspace_by(const struct run *run)
+{
+    if (run->take_by_ms && (!run->collect_by_ms || run->take_by_ms < run->collect_by_ms))
+        return run->take_by_ms;
+    return run->collect_by_ms;
 }
 
 void drive_workspace_give_up(struct run *run)
@@ -177,7 +184,7 @@ void drive_workspace_give_up(struct run *run)
     struct channel *channel = run->sb ? sandbox_channel(run->sb) : NULL;
     struct err err = { 0 };
 
-    run->slow_at_ms = 0;
+    run->take_by_ms = run->collect_by_ms = 0;
     (void) err_set(&err, ERR_ENGINE,
                    "the sandbox's guest did not bring what is in the workspace within %.1f s",
                    (double) run->spec->limits.wall_ms / 1e3);
@@ -196,7 +203,7 @@ void effect_checkpoint(struct run *run)
         drive_sandbox_suspect(run);
         return;
     }
-    expect_end(run);
+    run->take_by_ms = end_by(run);
     r = checkpoint_take_start(&site, run->spec->checkpoints.keep, on_taken, run, &run->take, &err);
     if (r < 0)
         on_taken(run, r, NULL, &err);
@@ -270,7 +277,7 @@ static void on_collected(void *data, int result, const struct err *err)
 {
     struct run *run = data;
 
-    run->slow_at_ms = 0;
+    run->collect_by_ms = 0;
     record_outputs_end(run, result < 0 ? err : NULL);
     outputs_free(TAKE_PTR(run->outputs));
 }
@@ -306,7 +313,7 @@ void effect_collect(struct run *run)
     if (!channel) {
         r = err_set(&err, ERR_ENGINE, "the sandbox is gone");
     } else {
-        expect_end(run);
+        run->collect_by_ms = end_by(run);
         r = outputs_start(run->loop, channel, spec->outputs, spec->output_count, &outputs_ops, run,
                           &run->outputs, &err);
     }

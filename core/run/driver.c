@@ -282,15 +282,15 @@ static void act(struct run *run, const struct run_action *a)
  * `decided_ms` already has been decided on, and is not waited for again. */
 static void arm_wake(struct run *run, int64_t wake_ms, int64_t decided_ms)
 {
-    int64_t wall_ms = run->spec->limits.wall_ms, at = wake_ms;
+    int64_t wall_ms = run->spec->limits.wall_ms, at = wake_ms, by = drive_workspace_by(run);
     struct err err = { 0 };
 
     if (wall_ms > decided_ms && !run->is_over && (at < 0 || wall_ms < at))
         at = wall_ms;
     if (run->lost_at_ms && (at < 0 || run->lost_at_ms < at))
         at = run->lost_at_ms;
-    if (run->slow_at_ms && (at < 0 || run->slow_at_ms < at))
-        at = run->slow_at_ms;
+    if (by && (at < 0 || by < at))
+        at = by;
     if (run->sync_at_ms && (at < 0 || run->sync_at_ms < at))
         at = run->sync_at_ms;
     if (at >= 0 && (at -= run_elapsed(run)) < 0)
@@ -306,7 +306,7 @@ static void step(struct run *run)
 
     if (run->lost_at_ms && run_elapsed(run) >= run->lost_at_ms)
         drive_sandbox_give_up(run);
-    if (run->slow_at_ms && run_elapsed(run) >= run->slow_at_ms)
+    if (drive_workspace_by(run) && run_elapsed(run) >= drive_workspace_by(run))
         drive_workspace_give_up(run);
     drive_egress_sum(run);
     while (!run->is_over && !run->broken.code) {

@@ -101,7 +101,8 @@ struct run {
 
     struct loop_source *before_wait, *wake, *soon;
     int64_t lost_at_ms; /* 0 = nothing lost */
-    int64_t slow_at_ms; /* a checkpoint or the outputs have to be there by then; 0 = neither is under way */
+    int64_t take_by_ms,
+        collect_by_ms; /* the checkpoint, the outputs have to be there by then; 0 = not under way */
 
     /* model */
     struct model_client *model;
@@ -205,6 +206,7 @@ void effect_checkpoint(struct run *run);
 void effect_prune(struct run *run);
 void effect_collect(struct run *run);
 void drive_workspace_cancel(struct run *run);
-void drive_workspace_give_up(struct run *run); /* what takes too long */
+int64_t drive_workspace_by(const struct run *run); /* the earlier of the two; 0 = neither is under way */
+void drive_workspace_give_up(struct run *run);     /* what takes too long */
 
 #endif

@@ -17,9 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOBS_MAX  32
-#define FILES_MAX 200000 /* of one output */
-#define LIST_MAX  (64 * 1024 * 1024)
+#define JOBS_MAX         32
+#define FILES_MAX        200000 /* of one output */
+#define FOLDER_NAMES_MAX 1000000
+#define LIST_MAX         (64 * 1024 * 1024)
 
 /* A file of an output: where it is inside, and its digest once read. */
 struct output_file {
@@ -37,6 +38,7 @@ struct collected {
     struct output_file *files;
     size_t file_count, file_cap;
     uint64_t listed_bytes;
+    size_t folders;  /* names in the paths of listed folders */
     struct buf list; /* report.list */
 };
 
@@ -139,6 +141,19 @@ static int file_add(struct collected *c, struct span path, const struct guest_st
     return 0;
 }
 
+/* Each name in a path may be a folder to be made, also when the guest never listed it. A walk tells parents
+ * first, so an honest path costs its depth, and a lying one no more. */
+static int folder_add(struct collected *c, struct span path, struct err *err)
+{
+    size_t prefix = strlen(c->report.output->path);
+
+    for (size_t i = prefix; i < path.len; i++)
+        c->folders += path.ptr[i] == '/';
+    if (c->folders > FOLDER_NAMES_MAX)
+        return err_set(err, ERR_TOO_LARGE, "more folders than an output may have");
+    return stage_folder(c->stage, path.ptr + prefix + 1, path.len - prefix - 1, err);
+}
+
 /* A listed path comes from inside: it must lie beneath the output, without tricks. */
 static int check_listed(const struct collected *c, struct span path, struct err *err)
 {
@@ -166,8 +181,7 @@ static void on_entry(void *data, struct span path, const struct guest_stat *st, 
 
     (void) link_target; /* never used: links are refused */
     if (r == 0 && st->kind == GUEST_DIR)
-        r = stage_folder(c->stage, path.ptr + strlen(c->report.output->path) + 1,
-                         path.len - strlen(c->report.output->path) - 1, &err);
+        r = folder_add(c, path, &err);
     else if (r == 0 && st->kind == GUEST_FILE)
         r = file_add(c, path, st, &err);
     else if (r == 0)
