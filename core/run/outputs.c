@@ -17,10 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOBS_MAX         32
-#define FILES_MAX        200000 /* of one output */
-#define FOLDER_NAMES_MAX 1000000
-#define LIST_MAX         (64 * 1024 * 1024)
+#define JOBS_MAX        32
+#define FILES_MAX       200000      /* of one output */
+#define FOLDER_PATH_MAX (64 * 1024) /* whatever the channel lets through */
+#define LIST_MAX        (64 * 1024 * 1024)
 
 /* A file of an output: where it is inside, and its digest once read. */
 struct output_file {
@@ -38,8 +38,9 @@ struct collected {
     struct output_file *files;
     size_t file_count, file_cap;
     uint64_t listed_bytes;
-    size_t folders;  /* names in the paths of listed folders */
-    struct buf list; /* report.list */
+    size_t folders;     /* made or to be made */
+    struct buf deepest; /* path of the folder listed last */
+    struct buf list;    /* report.list */
 };
 
 struct job {
@@ -141,16 +142,24 @@ static int file_add(struct collected *c, struct span path, const struct guest_st
     return 0;
 }
 
-/* Each name in a path may be a folder to be made, also when the guest never listed it. A walk tells parents
- * first, so an honest path costs its depth, and a lying one no more. */
+/* A walk tells parents first, so an honest folder is one name more than what was there before it. A guest
+ * that lists deep ones only has each name of them made, and counted. */
 static int folder_add(struct collected *c, struct span path, struct err *err)
 {
-    size_t prefix = strlen(c->report.output->path);
+    size_t prefix = strlen(c->report.output->path), same = 0;
+    struct span last = buf_span(&c->deepest);
 
-    for (size_t i = prefix; i < path.len; i++)
+    while (same < last.len && same < path.len && last.ptr[same] == path.ptr[same])
+        same++;
+    while (same > prefix && same < path.len && path.ptr[same] != '/') /* within a name */
+        same--;
+    for (size_t i = same > prefix ? same : prefix; i < path.len; i++)
         c->folders += path.ptr[i] == '/';
-    if (c->folders > FOLDER_NAMES_MAX)
-        return err_set(err, ERR_TOO_LARGE, "more folders than an output may have");
+    if (c->folders > FILES_MAX)
+        return err_set(err, ERR_TOO_LARGE, "more than %d folders", FILES_MAX);
+    buf_clear(&c->deepest);
+    if (buf_add_span(&c->deepest, path) < 0)
+        return err_set(err, ERR_INTERNAL, "no memory for the list of files");
     return stage_folder(c->stage, path.ptr + prefix + 1, path.len - prefix - 1, err);
 }
 
@@ -474,8 +483,10 @@ int outputs_start(struct loop *loop, struct channel *channel, const struct run_o
     o->data = data;
     o->bytes_max = INT64_MAX;
     for (size_t i = 0; i < count; i++)
-        o->list[i] =
-            (struct collected){ .owner = o, .report = { .output = &list[i] }, .list = BUF_INIT(LIST_MAX) };
+        o->list[i] = (struct collected){ .owner = o,
+                                         .report = { .output = &list[i] },
+                                         .list = BUF_INIT(LIST_MAX),
+                                         .deepest = BUF_INIT(FOLDER_PATH_MAX) };
     r = loop_defer(loop, pump, o, &o->soon, err);
     if (r < 0) {
         free(o->list);
@@ -508,6 +519,7 @@ void outputs_free(struct outputs *o)
             free(o->list[i].files[k].path);
         free(o->list[i].files);
         buf_done(&o->list[i].list);
+        buf_done(&o->list[i].deepest);
         stage_free(o->list[i].stage);
     }
     free(o->list);
