@@ -70,7 +70,7 @@ struct egress_rule {
 };
 
 struct egress_spec {
-    const struct egress_rule *rules; /* the first that matches decides */
+    const struct egress_rule *rules; /* one that allows is enough; the first such injects */
     size_t rule_count;
     int64_t max_bytes;       /* up and down together in the whole run; 0 = no limit */
     int64_t connections;     /* open at once; 0 = EGRESS_CONNECTIONS_MAX */
