@@ -41,8 +41,10 @@ int main(int argc, char **argv)
     int r;
 
     hold_standard_fds();
-    /* a reader that goes away shows as EPIPE where we write, not as our death */
+    /* a reader that goes away shows as EPIPE where we write, a limit on the size of files (ulimit -f) as
+     * EFBIG: neither as our death */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     r = options_parse(argc, argv, &opts, &task, &err);
     if (r == 0)
         r = dispatch(&opts, &err);

@@ -3,6 +3,7 @@
 #include "core/base/archive.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <locale.h>
 #include <pthread.h>
 #include <stddef.h>
@@ -119,9 +120,15 @@ static int load_from(const char *const *names, struct library *ret, struct err *
 {
     for (; *names; names++) {
         void *handle = dlopen(*names, RTLD_NOW | RTLD_LOCAL);
+        const char *why;
 
         if (handle)
             return resolve(handle, ret, err);
+        why = dlerror();
+        /* it is there, and does not load: too little memory, the wrong machine, a library of its own missing
+         */
+        if (why && strncmp(why, *names, strlen(*names)) == 0 && !strstr(why, strerror(ENOENT)))
+            return err_set(err, ERR_IO, "libarchive cannot be loaded: %s", why);
     }
     (void) err_set(err, ERR_IO, "libarchive is not installed");
     (void) err_hint(err, "install the package 'libarchive13' (Debian, Ubuntu) or 'libarchive' (elsewhere)");

@@ -106,12 +106,13 @@ static int spawn_into(const char *const *argv, int out_fd, pid_t *ret_pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
-    sigset_t none, pipe_only;
+    sigset_t none, ignored;
     int r;
 
     sigemptyset(&none);
-    sigemptyset(&pipe_only);
-    sigaddset(&pipe_only, SIGPIPE); /* the loop ignores it, a child must not inherit that */
+    sigemptyset(&ignored); /* by main() and the loop: a child must not inherit that */
+    sigaddset(&ignored, SIGPIPE);
+    sigaddset(&ignored, SIGXFSZ);
     r = posix_spawn_file_actions_init(&actions);
     if (r != 0)
         return r;
@@ -123,7 +124,7 @@ static int spawn_into(const char *const *argv, int out_fd, pid_t *ret_pid)
         if (r == 0)
             r = posix_spawnattr_setsigmask(&attr, &none);
         if (r == 0)
-            r = posix_spawnattr_setsigdefault(&attr, &pipe_only);
+            r = posix_spawnattr_setsigdefault(&attr, &ignored);
         if (r == 0)
             r = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
         if (r == 0)

@@ -63,7 +63,8 @@ int run_folder_beside(const char *name, char **ret, struct err *err)
     else if (home && home[0] == '/')
         top = file_join(home, ".local/state/agentbox");
     else {
-        (void) err_set(err, ERR_IO, "no place for the run folder: neither XDG_STATE_HOME nor HOME is set");
+        (void) err_set(err, ERR_IO,
+                       "no place for the run folder: neither XDG_STATE_HOME nor HOME is an absolute path");
         return err_hint(err, "set XDG_STATE_HOME to an absolute path");
     }
     path = top ? file_join(top, name) : NULL;

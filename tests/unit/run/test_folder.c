@@ -187,7 +187,8 @@ static void test_without_any_home(void **state)
     unsetenv("HOME");
     setenv("XDG_STATE_HOME", "relative", 1);
     assert_int_equal(run_folder_create(&folder, &err), -ERR_IO);
-    assert_string_equal(err.text, "no place for the run folder: neither XDG_STATE_HOME nor HOME is set");
+    assert_string_equal(err.text,
+                        "no place for the run folder: neither XDG_STATE_HOME nor HOME is an absolute path");
     setenv("HOME", "/nowhere", 1);
     assert_int_equal(run_folder_root(&root, &err), 0);
     assert_string_equal(root, "/nowhere/.local/state/agentbox/runs");
