@@ -81,7 +81,8 @@ static int write_begin(struct pack_writer *w, const struct node *node, struct er
 
 static int write_zeros(struct pack_writer *w, int64_t count, struct err *err)
 {
-    static const char zeros[64 * 1024];
+    /* never written; const, it would take its size in the program file */
+    static char zeros[64 * 1024];
     int r = 0;
 
     for (int64_t n; r == 0 && count > 0; count -= n) {
