@@ -2,8 +2,8 @@
 /*
  * The sandbox behind a Docker Engine: core/sandbox/sandbox.h, carried out.
  *
- *     open ─[fence]─ look ─[pull]─[scan]─ intent ─[guest]─[workspace]─[spaces]─ create ─ attach ─ start ─
- *     verify ─ ready
+ *     open ─[fence]─ look ─[pull]─[scan]─ intent
+ *     ─[guest]─[workspace]─[spaces]─ create ─ attach ─ start ─ verify ─ ready
  *
  * At intent: on_intent, then sandbox_proceed().
  *
@@ -16,13 +16,13 @@
  * (docker_reattach.h).
  *
  * What can go wrong in between and is dealt with here:
- *   - the answer to create gets lost: the container is found by its name and taken, if its labels say it is
- * ours;
+ *   - the answer to create gets lost: the container is found by its name and taken, if its
+ *     labels say it is ours;
  *   - a container of that name is left over from an earlier try of the same attempt: removed, made again;
  *   - the guest does not start, or starts and says nothing: its volume may be half filled, so that is filled
  *     again and the container is made anew, once;
- *   - the stream of a ready one ends because the engine is being restarted: it is waited for, half a minute
- * at most, so that on_lost can say what became of the container.
+ *   - the stream of a ready one ends because the engine is being restarted: it is waited for,
+ *     half a minute at most, so that on_lost can say what became of the container.
  *
  * Removing is one forced DELETE with its volumes; a container that was never made, or is gone already, is
  * removed. sandbox_free() alone leaves the container; the guest ends it after spec->orphan_ms.

@@ -9,8 +9,8 @@
  *   - At most FRAME_CONNS connections, in a static table; others wait in the kernel's queue. When descriptors
  *     run out the same happens, and commands find those they need (FDS_SPARED).
  *   - What a process sends is read only when the host has room for it: nothing is held here.
- *   - What the host sends and a process does not take yet is held in hold.h, from which each connection gets
- * a share when it is accepted, and promises the host no more than that.
+ *   - What the host sends and a process does not take yet is held in hold.h, from which each connection
+ *     gets a share when it is accepted, and promises the host no more than that.
  *   - A host that sends more than it was promised loses the connection.
  */
 #ifndef GUEST_CONN_H

@@ -8,8 +8,7 @@
  *   KILLING   everything beneath its keeper is being killed, until nothing is left; then the keeper
  *   CLOSING   the main process has ended: what it left in the pipes is read. Background processes that hold
  *             them open get a short grace to say their last words (`cmd > >(tee log)`), not more
- *   ENDED     all is known; kept until a host lets go of it (RELEASE, or EXEC in its place), also across
- * hosts
+ *   ENDED     all is known; kept, also across hosts, until one lets go of it (RELEASE, or EXEC in its place)
  *
  * A call ends with its main process. What it left in the background goes on (a
  * server that later calls talk to), its later output is thrown away by its keeper. Killing

@@ -9,10 +9,10 @@
  *     {"agentbox_cassette":1,"note":"..."}                                         first line; also in_order
  *     {"request":{"model":"m","input":[{"type":"message"}],"sha256":"..."}}
  *     {"answer":{"status":200}}                      also content_type (default: an event stream when events
- *                                                    follow), retry_after, retry_after_ms, should_retry,
- * location
- *     {"event":{"type":"response.created",...}}      one event of the stream; `name` beside it when it has no
- * type
+ *                                                    follow), retry_after, retry_after_ms, should_retry
+ *                                                    and location
+ *     {"event":{"type":"response.created",...}}      one event of the stream; `name` beside it when it
+ *                                                    has no type
  *     {"data":"[DONE]"}                              the same for data that is not JSON
  *     {"body":{...}}  or  {"text":"..."}             instead of events: a JSON or other body
  *     {"end":""}                                     "" or, when the answer was cut off, why; may be left out

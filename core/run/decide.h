@@ -9,21 +9,22 @@
  * - a call starts when its item is complete and the workspace is filled, while
  *   the stream may still go on; all calls of a turn at once;
  * - a checkpoint is taken when what calls did is in none and no call is running
- *   (`every: turn`: and the turn's calls are all answered); the model does not wait for it, the next call
- * does, and so does the end of the run;
+ *   (`every: turn`: and the turn's calls are all answered); the model does not wait for it,
+ *   the next call does, and so does the end of the run;
  * - the next request needs every call of the turn answered;
  * - a final message ends the run once the workspace stands (a broken sandbox is an
  *   error whether or not the model was quicker) and the outputs are collected.
  *
  * After run.resume
- * - a request that was under way is given up: its turn ends with what was complete if a call had begun, else
- * it is sent again;
- * - a sandbox that may still be there is attached to; when that fails, or there is none, conversation and
- * workspace roll back to the last checkpoint, and a new sandbox is made;
- * - a call whose effects were lost runs again, once, when nothing can have left the sandbox since it began:
- * no connection, or only requests that were GET or HEAD by our own record. Else, and when it is lost a second
- * time, checkpoint.on_interrupt says what to do. When it left in calls that are no more in the conversation
- * (checkpoint.every: off), nobody could be told: the run ends, unless on_interrupt is rerun.
+ * - a request that was under way is given up: its turn ends with what was complete if a call
+ *   had begun, else it is sent again;
+ * - a sandbox that may still be there is attached to; when that fails, or there is none,
+ *   conversation and workspace roll back to the last checkpoint, and a new sandbox is made;
+ * - a call whose effects were lost runs again, once, when nothing can have left the sandbox
+ *   since it began: no connection, or only requests that were GET or HEAD by our own record.
+ *   Else, and when it is lost a second time, checkpoint.on_interrupt says what to do. When it
+ *   left in calls that are no more in the conversation (checkpoint.every: off), nobody could be
+ *   told: the run ends, unless on_interrupt is rerun.
  *
  * What ends a run
  *   done         a final message, and the outputs are at their places
