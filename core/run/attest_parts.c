@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Records as elements of a statement's lists. */
+#include "core/base/number.h"
 #include "core/run/attest.h"
 #include "core/run/attest_impl.h"
 #include "core/run/object.h"
@@ -191,11 +192,6 @@ static void put_rule(struct json_writer *w, const struct tree *rule)
     if (header)
         json_put_string(w, "injects", header);
     json_object_end(w);
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
 }
 
 /* Records of single requests are bounded, and the last sums are those of a process that may have been killed:

@@ -9,6 +9,7 @@
  * and the door did not take yet, at most one window.
  */
 #include "core/base/cleanup.h"
+#include "core/base/number.h"
 #include "core/run/driver_impl.h"
 #include "core/run/egress_test.h"
 #include "core/sandbox/channel.h"
@@ -309,11 +310,6 @@ void drive_egress_sum(struct run *run)
 }
 
 /* ---- begin ---- */
-
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
 
 /* One for the run: limits hold across sandboxes, and across processes. */
 int drive_egress_init(struct run *run, struct err *err)

@@ -2,6 +2,8 @@
 /* The fold of what left the sandbox. */
 #include "core/run/state_impl.h"
 
+#include "core/base/number.h"
+
 #include <string.h>
 
 static bool is_harmless(const char *method)
@@ -79,11 +81,6 @@ void state_egress_cut(struct run_state *s)
 bool state_egress_is_open(const struct run_state *s)
 {
     return s->egress.open_count > 0;
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
 }
 
 int64_t run_state_egress_bytes(const struct run_state *s)
