@@ -88,7 +88,8 @@ def walk():
         here = os.path.relpath(folder, ROOT)
         folders[:] = sorted(f for f in folders if f not in (".git", "__pycache__") and not (here == "." and f.startswith("build")))
         for name in sorted(names):
-            if not os.path.islink(os.path.join(folder, name)):  # test data; what they lead to is looked at there
+            # links are test data, and what they lead to is looked at there; .git is a file where a work tree is linked
+            if not os.path.islink(os.path.join(folder, name)) and name != ".git":
                 yield os.path.normpath(os.path.join(here, name))
 
 
