@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Tests of the judge: the rules for requests, the matchers, the model server with a client that behaves and ones that do not."""
+import contextlib
 import http.client
+import io
 import json
 import os
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import summary  # noqa: E402
 from harness import case, check, events, match, server  # noqa: E402
 
 KEY = "sk-selftest"
@@ -162,6 +166,67 @@ class Cases(unittest.TestCase):
         for text, words in (("--- nosuch\n", "no section 'nosuch'"), ("--- exit\n1\n", "before the first run"), ("# x\n", "nothing is run")):
             with self.assertRaisesRegex(case.CaseError, words):
                 case.parse("t", text)
+
+
+class Summary(unittest.TestCase):
+    """What scripts/test says in the end: whatever did not pass has failed, by its name, with its last words."""
+
+    def summary(self, *results, known=("a",), log=None):
+        with tempfile.TemporaryDirectory() as build:
+            for name in ("meson-info", "meson-logs"):
+                os.mkdir(os.path.join(build, name))
+            with open(os.path.join(build, "meson-info/intro-tests.json"), "w", encoding="utf-8") as f:
+                json.dump([{"name": n, "suite": ["agentbox:unit"]} for n in known], f)
+            if log is None:
+                log = "".join(json.dumps(dict({"name": "agentbox:unit / a", "result": "OK", "duration": 2}, **r)) + "\n" for r in results)
+            if results or log:
+                with open(os.path.join(build, "meson-logs/testlog.json"), "w", encoding="utf-8") as f:
+                    f.write(log)
+            out, sys.argv = io.StringIO(), ["summary.py", build, "unit"]
+            with contextlib.redirect_stdout(out):
+                status = summary.main()
+        return status, out.getvalue().splitlines()
+
+    def test_all_well(self):
+        status, lines = self.summary({"stdout": "1..2\nok 1 - x\nok 2 - y\n"})
+        self.assertEqual((status, lines), (0, ["unit                     2 passed    0 failed      2.0 s", "2 passed, 0 failed"]))
+
+    def test_one_failed(self):
+        status, lines = self.summary({"result": "FAIL", "stdout": "1..3\nnot ok 1 - x\n# why\nok 2 - y\n# not of x\nok 3 - z\n"})
+        self.assertEqual((status, lines[-3:]), (1, ["FAILED agentbox:unit / a: x", "    # why", "2 passed, 1 failed"]))
+
+    def test_one_that_hangs(self):
+        status, lines = self.summary({"result": "TIMEOUT", "stdout": "1..3\nok 1 - x\n", "stderr": "last words\n"})
+        self.assertEqual((status, lines[-1]), (1, "1 passed, 1 failed"))
+        self.assertIn("FAILED agentbox:unit / a: (2 of 3 tests never ended) TIMEOUT after 2 s; its last lines:", lines)
+        self.assertIn("    ok 1 - x", lines)
+        self.assertIn("    | last words", lines)
+
+    def test_one_that_hangs_before_its_plan(self):
+        status, lines = self.summary({"result": "TIMEOUT", "stdout": "ok 1 - x\nnot ok 2 - y\n#   why\n"})
+        self.assertEqual((status, lines[-1]), (1, "1 passed, 2 failed"))
+        self.assertIn("FAILED agentbox:unit / a: y", lines)
+        self.assertIn("    #   why", lines)
+
+    def test_one_that_fails_at_its_end(self):
+        status, lines = self.summary({"result": "FAIL", "stdout": "1..1\nok 1 - x\n", "stderr": "LeakSanitizer: of x\n"})
+        self.assertEqual((status, lines[-1]), (1, "1 passed, 1 failed"))
+        self.assertIn("    | LeakSanitizer: of x", lines)
+
+    def test_skipped(self):
+        for text in ("1..0 # SKIP no engine\n", "1..1\nok 1 - x # SKIP no engine\n"):
+            status, lines = self.summary({"result": "SKIP", "stdout": text})
+            self.assertEqual((status, lines[-1]), (1, "0 passed, 1 failed"))
+
+    def test_never_ran(self):
+        for status, lines in (self.summary({"stdout": "1..1\nok 1 - x\n"}, known=("a", "b")),
+                              self.summary(log='{"name": "agentbox:unit / a", "result": "OK", "stdout": "1..1\\nok 1 - x"}\n{"name": "agentb', known=("a", "b"))):
+            self.assertEqual((status, lines[-2:]), (1, ["FAILED b: (it never ran)", "1 passed, 1 failed"]))
+        self.assertEqual(self.summary(log=""), (1, ["FAILED a: (it never ran)", "0 passed, 1 failed"]))
+
+    def test_many_failed(self):
+        status, lines = self.summary({"result": "FAIL", "stdout": "1..40\n" + "".join("not ok %d - x\n# why\n" % n for n in range(1, 41))})
+        self.assertEqual((status, lines[-2:]), (1, ["... and 28 more", "0 passed, 40 failed"]))
 
 
 class Tap(unittest.TestResult):

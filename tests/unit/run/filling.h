@@ -448,7 +448,7 @@ static void expect_done(const struct run_entry *entries, size_t count)
 {
     fill_all(entries, count);
     if (result < 0)
-        print_message("got: %s\n", why.text);
+        print_message("# got: %s\n", why.text);
     assert_int_equal(result, 0);
     assert_int_equal(ends, 1);
     run_dry();

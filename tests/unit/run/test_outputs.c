@@ -242,7 +242,7 @@ static void expect_refused(const struct inside *what, size_t count, const char *
     assert_int_equal(report_count, 1);
     assert_string_equal(reports[0].output->path, path);
     if (strcmp(reports[0].err.text, text) != 0)
-        print_message("got: %s\n", reports[0].err.text);
+        print_message("# got: %s\n", reports[0].err.text);
     assert_string_equal(reports[0].err.text, text);
     expect_text(target("good"), "old");
     assert_int_equal(access(target("bad"), F_OK), -1);

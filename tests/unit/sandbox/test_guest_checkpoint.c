@@ -56,7 +56,7 @@ static void sh(struct guest *g, const char *script)
 
     shell_run(g, &c, ++id, script);
     if (c.result.end != EXEC_EXITED || c.result.code != 0)
-        print_message("%s: %s%s\n", script, c.text, buf_text(&c.out[1]));
+        print_message("# %s: %s%s\n", script, c.text, buf_text(&c.out[1]));
     assert_int_equal(c.result.end, EXEC_EXITED);
     assert_int_equal(c.result.code, 0);
     command_done(&c);
