@@ -19,7 +19,7 @@ struct server {
     int listener;
     pthread_t thread;
     void (*script)(struct server *srv);
-    int accepted;
+    int accepted;     /* by the thread: others read it with server_accepted(), or after server_end() */
     char seen[65536]; /* the request read last, head and body */
     char url[64];     /* "http://127.0.0.1:PORT" */
     char dir[32];     /* unix: holds the socket */
@@ -82,6 +82,11 @@ static inline void server_end(struct server *srv)
     }
 }
 
+static inline int server_accepted(const struct server *srv)
+{
+    return __atomic_load_n(&srv->accepted, __ATOMIC_ACQUIRE);
+}
+
 /* ---- for scripts ---- */
 
 static inline int take(struct server *srv)
@@ -90,7 +95,7 @@ static inline int take(struct server *srv)
 
     if (fd < 0)
         abort();
-    srv->accepted++;
+    (void) __atomic_add_fetch(&srv->accepted, 1, __ATOMIC_RELEASE);
     return fd;
 }
 

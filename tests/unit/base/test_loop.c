@@ -174,15 +174,24 @@ static void test_before_wait_does_not_delay_what_it_starts(void **state)
     assert_string_equal(t->text, "wb");
 }
 
+static void note_before_wait(void *data)
+{
+    struct trace *t = data;
+
+    note(t, 'w');
+    if (strcmp(t->text, "waw") == 0)
+        assert_int_equal(write(t->fds[1], "x", 1), 1);
+}
+
 static void test_before_wait_each_time(void **state)
 {
     struct trace *t = *state;
 
-    loop_before_wait(t->loop, note_a, t, &t->a, NULL);
+    loop_before_wait(t->loop, note_before_wait, t, &t->a, NULL);
     loop_defer(t->loop, note_a, t, &t->b, NULL);
-    loop_timer(t->loop, 5, note_b_and_end, t, &t->c, NULL);
+    loop_watch_fd(t->loop, t->fds[0], LOOP_READ, on_readable, t, &t->c, NULL);
     run(t);
-    assert_string_equal(t->text, "aaab"); /* before, deferred, before, timer */
+    assert_string_equal(t->text, "wawr"); /* before, deferred, before, what ends the wait */
 }
 
 static void free_self_in_before_wait(void *data)
@@ -347,6 +356,7 @@ static void free_both(void *data, unsigned events)
     note(t, 'r');
     release(&t->a);
     release(&t->b);
+    assert_int_equal(loop_timer_set(t->c, 1, NULL), 0);
 }
 
 /* Both descriptors are ready at once: the callback that comes first frees both. */
@@ -358,7 +368,7 @@ static void test_pending_event_of_a_freed_source(void **state)
     assert_int_equal(write(t->fds[1], "1", 1), 1);
     loop_watch_fd(t->loop, t->fds[0], LOOP_READ, free_both, t, &t->a, NULL);
     loop_watch_fd(t->loop, t->fds[1], LOOP_READ, free_both, t, &t->b, NULL);
-    loop_timer(t->loop, 1, note_b_and_end, t, &t->c, NULL);
+    loop_timer(t->loop, -1, note_b_and_end, t, &t->c, NULL);
     run(t);
     assert_string_equal(t->text, "rb");
 }

@@ -143,7 +143,7 @@ static void test_command(void **state)
 
 static void test_command_that_does_not_end(void **state)
 {
-    struct secret_ref ref = { .kind = SECRET_COMMAND, .timeout_ms = 30 };
+    struct secret_ref ref = { .kind = SECRET_COMMAND, .timeout_ms = 300 };
 
     ref.argv = ARGV("tail", "-f", "/dev/null");
     check_error(ref, ERR_TIMEOUT, "secret command 'tail' did not end in time");

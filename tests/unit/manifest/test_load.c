@@ -454,14 +454,15 @@ static void the_name_of_the_file(void **state)
     static const struct {
         const char *file, *name;
     } names[] = { { "Q3 Report.v2.yaml", "q3-report-v2" }, { "__.yaml", "manifest" }, { "a_b.yml", "a-b" } };
+    char folder[] = "/tmp/manifest-XXXXXX";
 
+    assert_non_null(mkdtemp(folder));
     for (size_t i = 0; i < 3; i++) {
         struct buf text = BUF_INIT(65536);
         struct run_spec *spec;
         char path[64];
 
-        (void) snprintf(path, sizeof(path), "/tmp/%s.tmp", names[i].file);
-        path[strlen(path) - 4] = '\0';
+        (void) snprintf(path, sizeof(path), "%s/%s", folder, names[i].file);
         assert_int_equal(0, file_read("good-minimal.yaml", &text, &err));
         assert_int_equal(0, file_write_atomic(path, buf_span(&text), 0600, &err));
         spec = load((struct manifest_options){ .path = path });
@@ -470,6 +471,7 @@ static void the_name_of_the_file(void **state)
         assert_int_equal(0, unlink(path));
         buf_done(&text);
     }
+    assert_int_equal(0, rmdir(folder));
 }
 
 /* Permission bits are looked at, whoever runs the test. */

@@ -283,7 +283,7 @@ static void expect(const struct server_answer *answer, enum model_end_kind kind,
     struct talk t;
 
     begin(&t, answer, 1);
-    t.spec.idle_ms = answer->end == SERVER_STALL ? 100 : 10000;
+    t.spec.idle_ms = 60000; /* never the reason */
     ask(&t, BODY);
     assert_string_equal(t.end.err.text, text);
     assert_int_equal(t.end.kind, kind);
@@ -365,7 +365,7 @@ static void expect_cut(const struct server_answer *answer, const char *start)
     struct talk t;
 
     begin(&t, answer, 1);
-    t.spec.idle_ms = answer->end == SERVER_STALL ? 100 : 10000;
+    t.spec.idle_ms = answer->end == SERVER_STALL ? 2000 : 60000;
     ask(&t, BODY);
     assert_int_equal(t.end.kind, MODEL_BROKEN);
     assert_true(t.end.can_retry);

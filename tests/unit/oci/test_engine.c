@@ -382,7 +382,7 @@ static void silence_ends_at_the_deadline(void **state)
     struct engine_answer got;
     struct engine_call *call = NULL;
 
-    assert_int_equal(ask(answers, &got, &call, 50), -ERR_TIMEOUT);
+    assert_int_equal(ask(answers, &got, &call, 500), -ERR_TIMEOUT);
     assert_err("engine at %s did not answer 'GET /thing' in time");
     assert_string_equal(err.hint, "see whether `docker ps` answers");
 }

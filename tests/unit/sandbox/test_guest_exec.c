@@ -274,23 +274,36 @@ static void a_gibibyte(void **state)
     command_done(&c);
 }
 
+/* Run it until its deadline; a machine that is busy needs a later one to hear from it at all. */
+static void run_into_the_deadline(struct guest *g, struct command *c, struct exec_request *req)
+{
+    for (req->timeout_ms = 2000;; req->timeout_ms *= 4) {
+        command_run(g, c, req);
+        assert_int_equal(c->result.end, EXEC_TIMEOUT);
+        assert_true(c->result.duration_us >= req->timeout_ms * 1000);
+        if (c->out[0].len > 0 || req->timeout_ms > 60000)
+            return;
+        command_done(c);
+        req->id += 1000;
+    }
+}
+
 static void deadline_kills_grandchildren(void **state)
 {
     struct guest *g = *state;
     /* forked twice, in a session of its own, with a cleaned environment, deaf to signals */
-    static const char script[] = "trap '' TERM INT HUP; (setsid env -i sh -c 'trap \"\" TERM INT HUP; echo "
-                                 "$$ >grandchild; exec sleep 1000' &) ;"
-                                 "until test -s grandchild; do :; done; cat grandchild; exec sleep 1000";
+    static const char script[] =
+        "rm -f grandchild; trap '' TERM INT HUP; (setsid env -i sh -c 'trap \"\" TERM INT HUP; echo "
+        "$$ >grandchild; exec sleep 1000' &) ;"
+        "until test -s grandchild; do :; done; cat grandchild; exec sleep 1000";
     const char *argv[] = { "sh", "-c", script, NULL };
-    struct exec_request req = { .id = 1, .argv = argv, .timeout_ms = 2000 };
+    struct exec_request req = { .id = 1, .argv = argv };
     struct command bystander, c;
     char look[128];
 
     shell_start(g, &bystander, 2, "echo up; exec sleep 1000");
     guest_run(g, &bystander.has_spoken);
-    command_run(g, &c, &req);
-    assert_int_equal(c.result.end, EXEC_TIMEOUT);
-    assert_true(c.result.duration_us >= 2000000);
+    run_into_the_deadline(g, &c, &req);
     (void) snprintf(look, sizeof(look), "test -d /proc/%d && ! grep -q '^State:.Z' /proc/%d/status",
                     atoi(buf_text(&c.out[0])), atoi(buf_text(&c.out[0])));
     assert_true(atoi(buf_text(&c.out[0])) > 1);
@@ -315,13 +328,13 @@ static void fork_bomb_dies(void **state)
         "f() { f & exit; }; for i in 1 2 3 4 5 6; do for j in 1 2 3 4 5; do (f) & done; done;"
         "echo $PPID; exec sleep 1000";
     const char *argv[] = { "sh", "-c", script, NULL };
-    struct exec_request req = { .id = 1, .argv = argv, .timeout_ms = 2000, .output_max = 10 };
+    struct exec_request req = { .id = 1, .argv = argv, .output_max = 10 };
     struct command bystander, c;
     char look[64];
 
     shell_start(g, &bystander, 2, "exec sleep 1000");
-    command_run(g, &c, &req);
-    assert_int_equal(c.result.end, EXEC_TIMEOUT);
+    run_into_the_deadline(g, &c, &req);
+    assert_true(atoi(buf_text(&c.out[0])) > 1);
     (void) snprintf(look, sizeof(look), "test -d /proc/%d", atoi(buf_text(&c.out[0])));
     command_done(&c);
     shell_run(g, &c, 3, look); /* the keeper ends last */

@@ -216,19 +216,19 @@ static void a_command_that_waits_for_room_has_its_input_and_its_end(void **state
 static void the_processor_is_blamed_only_for_what_it_did(void **state)
 {
     static const char stat[] =
-        "i=0; while :; do i=$((i + 1)); printf 'nr_periods %d\nnr_throttled %d\n' $i $((i / "
-        "PART)) >$CG/new; mv $CG/new $CG/cpu.stat; done";
+        "i=0; while :; do i=$((i + 1)); printf 'nr_periods %d\nnr_throttled %d\n' $((4 * i)) "
+        "$((4 * i / PART)) >$CG/new; mv $CG/new $CG/cpu.stat; done";
     struct guest *g = start(true);
     struct command c;
     char script[256];
 
     (void) snprintf(script, sizeof(script), "PART=1; %s", stat);
-    run(g, &c, 1, script, 1500);
+    run(g, &c, 1, script, 3000);
     assert_int_equal(c.result.end, EXEC_TIMEOUT);
     assert_true(c.result.cpu_hit);
     command_done(&c);
     (void) snprintf(script, sizeof(script), "PART=4; %s", stat);
-    run(g, &c, 2, script, 1500);
+    run(g, &c, 2, script, 3000);
     assert_int_equal(c.result.end, EXEC_TIMEOUT);
     assert_false(c.result.cpu_hit);
     command_done(&c);

@@ -374,12 +374,11 @@ static void garbage_does_not_kill(void **state)
 
 static void the_channel_keeps_the_guest_alive(void **state)
 {
-    struct guest *g = guest_start("300", "yes");
+    struct guest *g = guest_start("3000", "yes");
     struct command c;
 
     (void) state;
-    shell_run(g, &c, 1,
-              "sleep 1.2; echo still here"); /* the command's sleep, not ours: four times the timeout */
+    shell_run(g, &c, 1, "sleep 6; echo still here"); /* the command's sleep, not ours: twice the timeout */
     assert_string_equal(buf_text(&c.out[0]), "still here\n");
     command_done(&c);
     guest_end(g);
@@ -387,7 +386,7 @@ static void the_channel_keeps_the_guest_alive(void **state)
 
 static void an_orphan_ends(void **state)
 {
-    struct guest *g = guest_start("200", "yes");
+    struct guest *g = guest_start("2000", "yes");
     struct command c;
 
     (void) state;
@@ -404,7 +403,7 @@ static void an_orphan_ends(void **state)
 
 static void an_end_of_input_is_not_the_end(void **state)
 {
-    struct guest *g = guest_start("200", "yes");
+    struct guest *g = guest_start("2000", "yes");
 
     (void) state;
     host_drop(g);
