@@ -225,7 +225,7 @@ class Run:
             status = process.wait()
             self.problem("did not end within %g s" % step.timeout)
         for t in threads:
-            t.join(10)
+            t.join(60)
         text = {k: b"".join(v).decode("utf-8", "backslashreplace") for k, v in pieces.items()}
         return (128 - status if status < 0 else status), text["stdout"], text["stderr"]
 
@@ -329,7 +329,7 @@ class Run:
             self.problem("%s must not be there" % argument)
 
     def expect_check(self, kind, _, content, stdout, stderr):
-        done = subprocess.run(["sh", "-eu", "-c", content], cwd=self.dir, env=self.environment(), timeout=120,
+        done = subprocess.run(["sh", "-eu", "-c", content], cwd=self.dir, env=self.environment(), timeout=300,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if done.returncode != 0:
             self.problem("check failed with %d:\n%s\n%s" % (done.returncode, content, done.stdout.decode("utf-8", "replace")[-2000:]))

@@ -54,7 +54,7 @@ class CaseError(Exception):
 class Step:
     def __init__(self, kind, text):
         self.kind, self.text, self.expect = kind, text, []
-        self.env, self.unset, self.stdin, self.timeout, self.signal = {}, [], None, 60, None
+        self.env, self.unset, self.stdin, self.timeout, self.signal = {}, [], None, 300, None
 
     def read_options(self):
         """Of `run`: the lines after the first."""

@@ -15,6 +15,7 @@ Each request is answered by the next turn:
     "error_event"  error object sent as an `error` event before the end
     "http"       {"status": 429, "headers": {...}, "json": {...} or "text": "..."}: no stream at all
     "delay_ms"   before the answer; "item_ms": before each item after the first
+    "until"      path: no answer before this file is there
     "times"      this turn answers so many requests; "forever": true for all the rest
     "repair"     the next request may differ (another tool style, full input)
     "optional"   the script may end before this turn
@@ -30,6 +31,7 @@ Each request is answered by the next turn:
 A broken or failed answer is not part of the conversation: the next request must repeat this one.
 """
 import json
+import os
 import socket
 import socketserver
 import struct
@@ -224,6 +226,7 @@ class ModelServer:
                                                                        "param": None, "code": "script_over"}}})
             return False
         time.sleep(turn.get("delay_ms", 0) / 1000)
+        self._await_file(turn.get("until"))
         raw_items = []
         try:
             if "http" in turn:
@@ -239,6 +242,12 @@ class ModelServer:
             self._settle(turn, members, raw_items, n)
             self.write_log("client_gone", n=n)
             return False
+
+    @staticmethod
+    def _await_file(path):
+        end = time.monotonic() + HELD_MAX_S
+        while path and not os.path.exists(path) and time.monotonic() < end:
+            time.sleep(0.02)
 
     def _take(self, method, path, headers, body):
         """Check a request and find its turn."""
