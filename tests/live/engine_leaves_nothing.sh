@@ -8,6 +8,7 @@ AGENTBOX_ENGINE_DIR=$(mktemp -d "${TMPDIR:-/tmp}/abe.XXXXXX")
 export AGENTBOX_ENGINE_DIR
 engine=$root/scripts/engine
 number=0
+nap=9$$ # whose command line nobody else's process has
 
 result() { # STATUS NAME
     number=$((number + 1))
@@ -22,10 +23,20 @@ expect() { # NAME WANTED COMMAND...
     result $? "$_name"
 }
 
+# What was killed may take a moment to be gone.
 nothing_left() {
+    _tries=600
+    until is_nothing_left; do
+        _tries=$((_tries - 1))
+        [ "$_tries" -gt 0 ] || return 1
+        sleep 0.1
+    done
+}
+
+is_nothing_left() {
     ! grep -q "$AGENTBOX_ENGINE_DIR" /proc/self/mounts || return 1
     for file in /proc/[0-9]*/cmdline; do
-        ! { tr '\0' ' ' <"$file" | grep -q -e "$AGENTBOX_ENGINE_DIR" -e 'sleep 98761'; } 2>/dev/null || return 1
+        ! { tr '\0' ' ' <"$file" | grep -q -e "$AGENTBOX_ENGINE_DIR" -e "sleep $nap"; } 2>/dev/null || return 1
     done
 }
 
@@ -35,7 +46,7 @@ run_container() {
     "$root/scripts/image" demo || return 1
     _post="curl -sf --unix-socket ${DOCKER_HOST#unix://} -H Content-Type:application/json"
     $_post -d '{"Name":"left","DriverOpts":{"type":"tmpfs","device":"tmpfs","o":"size=1m"}}' http://e/volumes/create &&
-        $_post -d '{"Image":"agentbox-demo:1","Cmd":["sh","-c","trap : TERM; sleep 98761"],"NetworkDisabled":true,
+        $_post -d '{"Image":"agentbox-demo:1","Cmd":["sh","-c","trap : TERM; sleep '"$nap"'"],"NetworkDisabled":true,
                     "HostConfig":{"NetworkMode":"none","Binds":["left:/mnt"]}}' 'http://e/containers/create?name=left' &&
         $_post -X POST http://e/containers/left/start
 }

@@ -237,7 +237,7 @@ int sh_within(struct fixture *f, const char *script, int64_t timeout_ms)
 
 int sh(struct fixture *f, const char *script)
 {
-    return sh_within(f, script, 20000);
+    return sh_within(f, script, 120000);
 }
 
 void assert_sh(struct fixture *f, const char *script, int status, const char *output)

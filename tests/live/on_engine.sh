@@ -36,6 +36,10 @@ eval "$("$engine" env)"
 "$@"
 status=$?
 finish
-left=$(traces)
+tries=600 # what was killed may take a moment to be gone
+while left=$(traces) && [ -n "$left" ] && [ "$tries" -gt 0 ]; do
+    tries=$((tries - 1))
+    sleep 0.1
+done
 [ -z "$left" ] || { echo "# left behind: $left" && exit 1; }
 exit $status

@@ -406,7 +406,7 @@ static void try_address(const char *label, int family, const char *address, int 
     }
     (void) snprintf(name, sizeof(name), "network/%s", label);
     r = connect(fd, (struct sockaddr *) six, family == AF_INET6 ? sizeof(*v6) : sizeof(*v4));
-    if (r < 0 && errno == EINPROGRESS && poll(&p, 1, 500) == 1 &&
+    if (r < 0 && errno == EINPROGRESS && poll(&p, 1, 3000) == 1 &&
         getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &len) == 0)
         r = why ? -1 : 0; /* no answer at all is a packet that left: not blocked */
     else

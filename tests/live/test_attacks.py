@@ -28,7 +28,7 @@ IMAGE = "agentbox-demo:1"
 CASE = """# Every row of the lock-down, attacked from inside.
 --- model
 {"turns": [
-  {"reply": [{"shell": ["./probe >probe.txt 2>probe.err; echo status $?"], "call_id": "c1", "timeout_ms": 100000}]},
+  {"reply": [{"shell": ["./probe >probe.txt 2>probe.err; echo status $?"], "call_id": "c1", "timeout_ms": 500000}]},
   {"expect": {"input[-1].output[0].stdout": "status 0\\n"},
    "reply": [{"shell": ["cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline /proc/self/mountinfo /etc/* /run/* /tmp/* /.agentbox/* >seen.bin 2>/dev/null; env >>seen.bin; echo alive"], "call_id": "c2"}]},
   {"expect": {"input[-1].output[0].stdout": "alive\\n"}, "reply": [{"message": "probed"}]}
@@ -40,8 +40,8 @@ chmod 0755 probe
 workspace: {size: 24m, entries: {probe: {type: local_file, src: probe}}}
 outputs: [{path: probe.txt, required: true}, {path: seen.bin, required: true}]
 --- run
-run --set sandbox.cpus=0.5 --set sandbox.memory=96m --set sandbox.pids=64 --set sandbox.tmp=16m --set limits.command=3m manifest.yaml
-timeout 250
+run --set sandbox.cpus=0.5 --set sandbox.memory=96m --set sandbox.pids=64 --set sandbox.tmp=16m --set limits.command=10m manifest.yaml
+timeout 900
 --- stdout
 probed
 --- check
@@ -112,7 +112,7 @@ def read_logs(raw):
     return out.decode("utf-8", "backslashreplace")
 
 
-def attack_plain(probe, seconds=200):
+def attack_plain(probe, seconds=600):
     """What `docker run IMAGE sh -c /probe` asks for: an image and a command, nothing else."""
     e = engine.Engine()
     status, text = e.send("POST", "/containers/create", {"Image": IMAGE, "Cmd": ["sh", "-c", "/probe; exit 0"],

@@ -128,7 +128,7 @@ static void one_that_was_left_is_taken_over(void **state)
 {
     const char *const argv[] = { "/bin/sh", "-c", "echo one; while ! [ -e go ]; do sleep 0.1; done; echo two",
                                  NULL };
-    const struct exec_request req = { .id = 7001, .argv = argv, .timeout_ms = 20000, .output_max = MIB };
+    const struct exec_request req = { .id = 7001, .argv = argv, .timeout_ms = 120000, .output_max = MIB };
     struct fixture f;
     struct left left;
     struct sandbox_info info;
@@ -197,7 +197,7 @@ static void one_that_floods_its_stream_is_taken_over(void **state)
     static const struct exec_ops noise = { on_noise, on_noise_end };
     const char *const argv[] = { "/bin/sh", "-c", "while :; do cat /bin/busybox; done", NULL };
     const struct exec_request req = {
-        .id = 7002, .argv = argv, .timeout_ms = 60000, .output_max = INT64_MAX
+        .id = 7002, .argv = argv, .timeout_ms = 600000, .output_max = INT64_MAX
     };
     struct channel_call *call = NULL;
     bool is_loud = false;
@@ -286,11 +286,11 @@ static void one_that_nobody_speaks_to_ends_itself(void **state)
     char command[256];
 
     setup(&f);
-    f.spec.orphan_ms = 1000;
+    f.spec.orphan_ms = 10000;
     start_now(&f, "o", 1);
     assert_sh(&f, "sleep 600 & echo $?", 0, "0\n");
     die(&f, &left);
-    snprintf(command, sizeof(command), "test \"$(timeout 60 docker wait %s)\" = 0", left.name);
+    snprintf(command, sizeof(command), "test \"$(timeout 120 docker wait %s)\" = 0", left.name);
     assert_int_equal(system(command), 0);
     attach_of(&f, "o", 1, &left);
     assert_int_equal(f.ready_result, -ERR_NOT_FOUND);

@@ -361,7 +361,8 @@ def a_limit_of_bytes_cuts(b):
 
 @test
 def the_end_of_the_run_cuts(b):
-    b.serve([{"reply": [{"shell": ["(curl -sS https://origin.example.com/hold &) >/dev/null 2>&1; sleep 1"], "call_id": "c1"}]},
+    b.serve([{"reply": [{"shell": ["(curl -svS https://origin.example.com/hold &) >/dev/null 2>seen; "
+                               "until grep -q 'GET /hold' seen; do sleep 0.05; done"], "call_id": "c1"}]},
              {"reply": [{"message": "over"}]}])
     b.finish(b.start("run", b.manifest("{allow: [origin.example.com]}")))
     b.outputs()

@@ -30,7 +30,7 @@ import run_cases  # noqa: E402
 from harness import case as case_file  # noqa: E402
 from harness import check, engine  # noqa: E402
 
-SECONDS, READER_MIB, PROGRAM_MIB = 60, 64, 512  # the latter with a sanitizer's own memory
+SECONDS, READER_MIB, PROGRAM_MIB = 300, 64, 512  # the latter with a sanitizer's own memory
 CASE = """# a run to be spoilt
 --- model
 {"turns": [

@@ -20,6 +20,9 @@ import tempfile
 import threading
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from harness import engine  # noqa: E402
+
 SANITIZER = re.compile(r"(Address|Leak|UndefinedBehavior)Sanitizer|runtime error:")
 MEMORY_MAX = 400 << 20
 MANIFEST = """version: 1
@@ -28,12 +31,12 @@ model: {name: test-model, base_url: "http://127.0.0.1:%d/v1", tool_style: native
 agent: {task: Do it., tools: [shell]}
 sandbox: {image: "agentbox-demo:1", pull: never, memory: 64m}
 workspace: {size: 16m}
-limits: {wall: 90s, turns: 4}
+limits: {wall: 10m, turns: 4}
 """
 ATTACKS = []
 
 
-def attack(path, exit=(4,), stderr=".", seconds=75):
+def attack(path, exit=(4,), stderr=".", seconds=180):
     def register(fn):
         ATTACKS.append((fn.__name__, re.compile(path), fn, dict(exit=exit, stderr=stderr, seconds=seconds)))
         return fn
@@ -51,7 +54,7 @@ INSPECT, IMAGE, ANY = r"^GET /[^ ]*containers/[0-9a-f]{12,}/json", r"^GET /[^ ]*
 
 @attack(VERSION)
 def never_answers(conn, head, body):
-    time.sleep(100)
+    time.sleep(400)
 
 
 @attack(VERSION)
@@ -91,7 +94,7 @@ def header_bomb(conn, head, body):
 @attack(VERSION)
 def slow_drip(conn, head, body):
     conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-    for _ in range(200):
+    for _ in range(800):
         conn.sendall(b" ")
         time.sleep(0.5)
 
@@ -160,7 +163,7 @@ def start_does_nothing(conn, head, body):
 
 @attack(START)
 def start_never_answers(conn, head, body):
-    time.sleep(100)
+    time.sleep(400)
 
 
 @attack(ATTACH)
@@ -181,7 +184,7 @@ def attach_closes_at_once(conn, head, body):
 @attack(ATTACH)
 def attach_never_speaks(conn, head, body):
     conn.sendall(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
-    time.sleep(100)
+    time.sleep(400)
 
 
 @attack(ATTACH)
@@ -202,7 +205,7 @@ def attach_speaks_without_end(conn, head, body):
 @attack(ATTACH)
 def attach_lies_about_lengths(conn, head, body):
     conn.sendall(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n\x01\x00\x00\x00\xff\xff\xff\xff" + b"A" * 100000)
-    time.sleep(30)
+    time.sleep(400)
 
 
 @attack(ATTACH)
@@ -374,14 +377,10 @@ def clean_up(upstream, folder):
     """Removes what an engine that lied to its user has kept, and the helper that it did not let go; how many."""
     left = 0
     runs = os.listdir(folder + "/state/agentbox/runs") if os.path.isdir(folder + "/state/agentbox/runs") else []
-    for run_id in runs:
-        ids = subprocess.run(["docker", "-H", "unix://" + upstream, "ps", "-aqf", "label=agentbox.run=" + run_id],
-                             capture_output=True, text=True, check=False).stdout.split()
-        ids += subprocess.run(["docker", "-H", "unix://" + upstream, "ps", "-aqf", "name=agentbox-" + run_id],
-                              capture_output=True, text=True, check=False).stdout.split()
-        left += len(set(ids))
-        if ids:
-            subprocess.run(["docker", "-H", "unix://" + upstream, "rm", "-fv"] + sorted(set(ids)), capture_output=True, check=False)
+    real = engine.Engine("unix://" + upstream)
+    for container in real.of_runs(runs)[0] if runs else []:
+        real.remove(container)
+        left += 1
     return left
 
 
@@ -421,7 +420,7 @@ def lose_answers(upstream, conn, head, body):
 
 
 def judge_lost(agentbox, upstream):
-    status, err, _, seconds, calls, taken, left = run(agentbox, upstream, 30, re.compile(CREATE),
+    status, err, _, seconds, calls, taken, left = run(agentbox, upstream, 180, re.compile(CREATE),
                                                       take=lambda *args: lose_answers(upstream, *args))
     problems = []
     if status != 0 or len(calls) != 1:
@@ -480,7 +479,7 @@ def forget_entry(path, key):
 def asked_for(agentbox, upstream):
     """The create request as it is."""
     seen = []
-    run(agentbox, upstream, 30, re.compile(CREATE), change=lambda body: (seen.append(json.loads(body)), body)[1])
+    run(agentbox, upstream, 180, re.compile(CREATE), change=lambda body: (seen.append(json.loads(body)), body)[1])
     return seen[-1]
 
 
@@ -498,7 +497,7 @@ def members(body):
 
 
 def judge_forgotten(agentbox, upstream, name, change):
-    status, err, _, seconds, calls, taken, _ = run(agentbox, upstream, 75, re.compile(CREATE), change=change)
+    status, err, _, seconds, calls, taken, _ = run(agentbox, upstream, 180, re.compile(CREATE), change=change)
     text = err.decode("utf-8", "replace")
     problems = []
     if name in HARMLESS:

@@ -35,7 +35,7 @@ model: {name: test-model, base_url: "%s", tool_style: native, retries: 0}
 agent: {task: Do it., tools: [shell]}
 sandbox: {image: "%s", pull: never, memory: 64m}
 workspace: {size: 16m, environment: {NAMED: by-the-manifest}}
-limits: {wall: 60s, turns: 4}
+limits: {wall: 200s, turns: 4}
 """
 LOOK = ("id -u; pwd; env | sort; ls -ld /tmp; touch /tmp/t && echo tmp-writable; touch /x 2>/dev/null || echo root-read-only; "
         "echo '--mounts'; cat /proc/self/mountinfo")
@@ -267,10 +267,10 @@ class Tester:
                 f.write(MANIFEST % ("http://127.0.0.1:%d/v1" % model.port, name))
             env = {k: v for k, v in os.environ.items() if k in ("PATH", "DOCKER_HOST", "ASAN_OPTIONS", "UBSAN_OPTIONS")}
             env.update(HOME=folder, XDG_STATE_HOME=folder + "/state", OPENAI_API_KEY=KEY, LC_ALL="C.UTF-8")
-            done = subprocess.run([self.options.agentbox, "run", "manifest.yaml"], cwd=folder, env=env, timeout=120,
+            done = subprocess.run([self.options.agentbox, "run", "manifest.yaml"], cwd=folder, env=env, timeout=300,
                                   stdin=subprocess.DEVNULL, capture_output=True)
             shown = subprocess.run("%s show last; %s logs last" % (2 * (self.options.agentbox,)), shell=True, cwd=folder,
-                                   env=env, timeout=60, stdin=subprocess.DEVNULL, capture_output=True)
+                                   env=env, timeout=300, stdin=subprocess.DEVNULL, capture_output=True)
         finally:
             model.stop()
         return done, shown.stdout + shown.stderr

@@ -36,7 +36,7 @@ limits: {wall: %s, turns: %d, tool_calls: 300}
 ATTACKS = []
 
 
-def attack(exit, stderr="", stdout="", seconds=20, style="native", idle="2s", wall="30s", retries=0, turns=4, memory=MEMORY_MAX):
+def attack(exit, stderr="", stdout="", seconds=120, style="native", idle="20s", wall="90s", retries=0, turns=4, memory=MEMORY_MAX):
     def register(fn):
         ATTACKS.append((fn.__name__, fn, dict(exit=exit, stderr=stderr, stdout=stdout, seconds=seconds, style=style, idle=idle,
                                               wall=wall, retries=retries, turns=turns, memory=memory)))
@@ -164,7 +164,7 @@ def retry_after_negative(conn, n, body):
 
 # --- bodies ---
 
-@attack(5, "event of more than", seconds=30)
+@attack(5, "event of more than")
 def one_gibibyte_of_one_line(conn, n, body):
     conn.sendall(HEAD + b'data: {"type":"response.output_text.delta","delta":"')
     endless(conn, b"a" * 1048576, total=1 << 30)
@@ -367,7 +367,7 @@ def call_id_with_nul(conn, n, body):
     conn.sendall(answer(shell(call_id="a\u0000b")))
 
 
-@attack(0, stdout="fine", seconds=60, wall="60s")
+@attack(0, stdout="fine", seconds=240, wall="200s")
 def a_thousand_calls(conn, n, body):
     if n == 1:
         conn.sendall(answer(*[shell("echo %d" % i, "c%d" % i) for i in range(200)]))
@@ -377,12 +377,12 @@ def a_thousand_calls(conn, n, body):
         conn.sendall(answer(message("fine" if good else "bad: %s" % outputs[:3])))
 
 
-@attack(6, "tool_calls", seconds=90, wall="90s")
+@attack(6, "tool_calls", seconds=360, wall="300s")
 def more_calls_than_allowed(conn, n, body):
     conn.sendall(answer(*[shell("true", "c%d" % i) for i in range(1000)]))
 
 
-@attack(0, stdout="fine", seconds=30)
+@attack(0, stdout="fine")
 def a_command_of_10_mebibytes(conn, n, body):
     conn.sendall(answer(shell(": " + "x" * (10 << 20))) if n == 1 else answer(message()))
 
@@ -452,7 +452,7 @@ def resets(conn, n, body):
 
 @attack(5, ".", idle="2s")
 def says_nothing(conn, n, body):
-    time.sleep(8)
+    time.sleep(400)
 
 
 # --- the server and the verdict ---

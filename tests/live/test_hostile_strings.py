@@ -93,15 +93,15 @@ class Program:
 
     def piped(self, *args, stdin=b""):
         done = subprocess.run([self.agentbox, *args], cwd=self.folder, env=self.env, input=stdin, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=90)
+                              stderr=subprocess.PIPE, timeout=300)
         return done.returncode, done.stdout, done.stderr
 
     def on_terminal(self, *args):
         top, end = raw_terminal()
         process = subprocess.Popen([self.agentbox, *args], cwd=self.folder, env=self.env, stdin=end, stdout=end, stderr=end)
         os.close(end)
-        data, until = b"", time.monotonic() + 90
-        while time.monotonic() < until and select.select([top], [], [], 90)[0]:
+        data, until = b"", time.monotonic() + 300
+        while time.monotonic() < until and select.select([top], [], [], 300)[0]:
             try:
                 piece = os.read(top, 65536)
             except OSError:  # the other end is closed
@@ -185,7 +185,7 @@ agent: {task: %(evil)s, tools: [shell]}
 sandbox: {image: "agentbox-demo:1", pull: never, memory: 64m}
 workspace: {size: 16m, entries: {%(name)s: {type: file, content: %(evil)s}, "d/%(bare)s": {type: file, content: x}}}
 outputs: [{path: %(name)s, to: %(name)s}, {path: out, to: "o/%(bare)s/"}, {path: %(long)s}]
-limits: {wall: 60s, turns: 6}
+limits: {wall: 200s, turns: 6}
 """
 
 
@@ -558,10 +558,10 @@ def a_scanner(c):
     for what, ending, status in SCANNERS:
         name = scanner(c, ending)
         manifest(c.folder, Model(turns(FINAL)).url, SCANNED.replace("%(scanner)s", yaml(name).replace("%", "%%")))
-        scan = ["scan", "manifest.yaml", "--set", "sandbox.scan.timeout=3"]
+        scan = ["scan", "manifest.yaml", "--set", "sandbox.scan.timeout=60"]
         for args in (scan, scan + ["--json"], scan + ["--quiet"]):
             problems += ["%s: %s" % (what, p) for p in c.program.check(*args, exits=status)]
-        problems += c.program.check("run", "manifest.yaml", "--set", "sandbox.scan.timeout=3", is_data=True, exits=status)
+        problems += c.program.check("run", "manifest.yaml", "--set", "sandbox.scan.timeout=60", is_data=True, exits=status)
         for args in (["show", "last"], ["show", "last", "--json"], ["logs", "last"], ["plan", "manifest.yaml"], ["validate", "manifest.yaml"],
                      ["plan", "manifest.yaml", "--json"], ["ls"], ["doctor"]):
             problems += ["%s: %s" % (what, p) for p in c.program.check(*args)]

@@ -23,10 +23,10 @@ SPECIAL = "is a (link|special file), which is not collected"
 
 
 def tree(name, script, exit=0, stderr="", host="", setup="", outputs='[{path: out, to: "./res", required: true}]', size="64m",
-         calls=(), exports=True, timeout=90):
+         calls=(), exports=True):
     """`script`: in the sandbox. `setup`, `host`: on the host, before and after; shell, in the case's folder."""
     TREES.append((name, dict(script=script, exit=exit, stderr=stderr, host=host, setup=setup, outputs=outputs, size=size,
-                             calls=list(calls), exports=exports, timeout=timeout)))
+                             calls=list(calls), exports=exports)))
 
 
 # --- links ---
@@ -86,7 +86,7 @@ tree("a hundred folders in one another", "mkdir out; cd out; ../tree deep 100 d"
 tree("a thousand folders in one another", "mkdir out; cd out; ../tree deep 1000 d", 8, "deep|long")
 tree("a way longer than any path", "mkdir out; cd out; ../tree deep 60 $(printf 'n%.0s' $(seq 250))", 8, "deep|long")
 tree("twenty thousand tiny files", "mkdir out; cd out; i=0; while [ $i -lt 20000 ]; do echo >$i; i=$((i+1)); done", 0, size="256m",
-     host="test \"$(ls res | wc -l)\" = 20000", timeout=200)
+     host="test \"$(ls res | wc -l)\" = 20000")
 tree("a sparse terabyte", "mkdir out; truncate -s 1T out/huge || truncate -s 60M out/huge; truncate -s 60M out/more", 8, "add up to more than the workspace can hold")
 tree("an empty folder and empty files", "mkdir -p out/a/b/c; touch out/e", 0, host="test -d res/a/b/c; test ! -s res/e")
 tree("times before 1970 and after 2262", "mkdir out; touch -d @-99999999999 out/a; touch -d @99999999999 out/b; touch -d @0 out/c", 0)

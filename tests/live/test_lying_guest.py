@@ -494,7 +494,7 @@ PYTHON
 --- more
 workspace: {size: 16m}
 outputs: [{path: out, to: "./res", required: true}, {path: out/f, to: "./single"}]
-limits: {wall: 20s, turns: 6, command: 5s, output: 64k}
+limits: {wall: 45s, turns: 6, command: 15s, output: 64k}
 --- sh
 export DOCKER_HOST=@RELAY@
 python3 .home/peak.py "$AGENTBOX" run manifest.yaml

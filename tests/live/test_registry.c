@@ -21,6 +21,7 @@
 #define AUTH     "YWdlbnQ6c2VjcmV0"
 
 static char dir[64], config[96], name[96];
+static int reserved; /* nobody else takes the port; the registry can, since both say SO_REUSEADDR */
 static pid_t registry;
 static int port;
 static struct loop *loop;
@@ -57,12 +58,13 @@ static int free_port(void)
 {
     struct sockaddr_in a = { .sin_family = AF_INET };
     socklen_t len = sizeof(a);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
 
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), 0);
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(bind(fd, (struct sockaddr *) &a, sizeof(a)), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *) &a, &len), 0);
-    (void) close(fd);
+    reserved = fd;
     return ntohs(a.sin_port);
 }
 
@@ -81,8 +83,10 @@ static void write_text(const char *file, const char *text)
 static void start_registry(bool has_login)
 {
     char yaml[1024];
-    int tries = 500;
+    int tries = 3000;
 
+    if (reserved > 0)
+        (void) close(reserved);
     port = free_port();
     snprintf(yaml, sizeof(yaml),
              "version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s/data}}\n"
