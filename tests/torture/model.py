@@ -202,7 +202,7 @@ class Model(server.ModelServer):
 
     # --- for the tests ---
 
-    def await_request(self, turn, count=1, seconds=30):
+    def await_request(self, turn, count=1, seconds=120):
         """Until so many requests for this turn have come."""
         with self.watch:
             return self.watch.wait_for(lambda: self.turn_log.count(turn) >= count, seconds)

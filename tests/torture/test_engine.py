@@ -310,7 +310,7 @@ def signal_twice(case):
     p.signal(signal.SIGINT)
     p.wait()
     case.check(p.status == 130, box.told(p))
-    box.until(lambda: not box.containers(), "the removal of the container", 10) if box.containers() else None
+    box.until(lambda: not box.containers(), "the removal of the container") if box.containers() else None
     box.touch_go_always()
     long_done(box, box.resume())
 
@@ -428,7 +428,7 @@ def found_odd(case, what):
         twin = make_twin(box, sandbox, what)
         if "gone" in what:
             docker.remove(sandbox)
-    p = box.resume(seconds=120)
+    p = box.resume()
     case.note("exit %s: %s" % (p.status, " ".join(box.types()[middle["record"]:])))
     if p.status in (4, 7):
         case.note(p.stderr[-300:])
@@ -470,7 +470,7 @@ class PrivateEngine:
         self.docker = Docker(self.host)
 
     def script(self, name, *arguments):
-        subprocess.run([os.path.join(ROOT, "scripts", name), *arguments], env=dict(self.env, DOCKER_HOST=self.host), check=True, timeout=180,
+        subprocess.run([os.path.join(ROOT, "scripts", name), *arguments], env=dict(self.env, DOCKER_HOST=self.host), check=True, timeout=600,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def sudo(self, *argv):
@@ -484,7 +484,7 @@ class PrivateEngine:
         text = json.dumps({"live-restore": is_on})
         subprocess.run(self.sudo("tee", self.dir + "/daemon.json"), input=text, text=True, stdout=subprocess.DEVNULL, check=True)
         subprocess.run(self.sudo("kill", "-HUP", str(self.daemon())), check=True)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 120
         while json.loads(self.docker.call("GET", "/info")[1]).get("LiveRestoreEnabled") != is_on:
             if time.monotonic() > end:
                 raise RuntimeError("live-restore could not be set")
@@ -496,7 +496,7 @@ class PrivateEngine:
         with open("/proc/%d/cmdline" % pid, "rb") as f:
             self.argv = [a.decode() for a in f.read().split(b"\0")[:-1]]
         subprocess.run(self.sudo("kill", "-" + name, str(pid)), check=True)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 120
         while os.path.exists("/proc/%d" % pid) and "Z" not in open("/proc/%d/stat" % pid, encoding="ascii").read().rsplit(")", 1)[1][:3]:
             if time.monotonic() > end:
                 raise RuntimeError("dockerd does not end")
@@ -507,7 +507,7 @@ class PrivateEngine:
         with open(os.devnull, "wb") as nothing:
             shell = 'echo $$ >"$1/dockerd.pid"; shift; exec "$@"'
             subprocess.Popen(self.sudo("setsid", "sh", "-c", shell, "sh", self.dir, *self.argv), stdin=subprocess.DEVNULL, stdout=nothing, stderr=nothing)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while not self.docker.answers():
             if time.monotonic() > end:
                 raise RuntimeError("dockerd does not come up again")
@@ -537,7 +537,7 @@ def restart(case, engine, name, live, dies):
         p.wait()
     engine.stop_daemon(name)
     if not dies:
-        p.wait(120)
+        p.wait()
         case.check(p.status == 4 and "agentbox resume" in p.stderr, "the loss of the engine: " + box.told(p))
     engine.start_daemon()
     alive = bool(box.sandbox())
@@ -559,7 +559,7 @@ def resume_without_daemon(case, engine):
     p.wait()
     run_id = box.run_id
     engine.stop_daemon("KILL")
-    p = box.execute(["resume", run_id], seconds=120)
+    p = box.execute(["resume", run_id])
     case.check(p.status == 4 and "agentbox resume" in p.stderr, "resume without an engine: " + box.told(p))
     engine.start_daemon()
     box.touch_go_always()

@@ -736,7 +736,7 @@ def faithful_story(case, make, look, made=None, **manifest):
     """Looked at twice, in two sandboxes: the first look is in a checkpoint once the call behind it has begun. (The root of the
     workspace is the engine's: its own time is not kept.)"""
     turns = [[Call("m1", make, made)], [Call("l1", look, None)], [Call("k1", "true", "")], [Call("l2", look, None)], [Call("z1", "mkdir -p out; echo z1 >> out/log; true", "")]]
-    box = killed_in_turn(case, 4, True, turns=turns, manifest={"limits.output": "4m", **manifest}, timeout=120)
+    box = killed_in_turn(case, 4, True, turns=turns, manifest={"limits.output": "4m", **manifest})
     p = box.resume()
     box.done(p)
     if p.status != 0:

@@ -120,7 +120,7 @@ class Process:
         if self.popen.poll() is None:
             os.kill(self.pid, number)
 
-    def wait(self, seconds=60):
+    def wait(self, seconds=300):
         """Exit status (negative: signal). A hang is an end by force, and None."""
         try:
             self.status = self.popen.wait(seconds)
@@ -129,7 +129,7 @@ class Process:
             self.popen.wait()
             self.status = None
         for t in self.threads:
-            t.join(10)
+            t.join(60)
         return self.status
 
     @property
@@ -140,7 +140,7 @@ class Process:
     def stderr(self):
         return self.err.decode("utf-8", "backslashreplace")
 
-    def await_line(self, number, seconds=30):
+    def await_line(self, number, seconds=120):
         """Until stdout (with --json: the journal) has so many lines, or the end."""
         with self.changed:
             return self.changed.wait_for(lambda: self.out.count(b"\n") >= number or not self.threads[0].is_alive(), seconds)
@@ -149,7 +149,7 @@ class Process:
 # --- the folder of a case ---
 
 class Box:
-    def __init__(self, case, turns=None, style="native", manifest=None, docker=None, more=None, timeout=60):
+    def __init__(self, case, turns=None, style="native", manifest=None, docker=None, more=None, timeout=300):
         self.case, self.options, self.timeout = case, case.options, timeout
         self.dir = tempfile.mkdtemp(prefix="agentbox-torture-")
         self.state = self.dir + "/state"
@@ -178,7 +178,7 @@ class Box:
                 "sandbox": {"image": IMAGE, "pull": "never", "memory": "64m"},
                 "workspace": {"size": "64m", "entries": {"given": {"type": "local_dir", "src": "./given"}}},
                 "outputs": [{"path": "out", "to": "./result", "required": True}],
-                "limits": {"wall": "5m", "command": "60s", "repeat": 100}}
+                "limits": {"wall": "20m", "command": "5m", "repeat": 100}}
         for path, value in changes.items():
             at = base
             *parents, last = path.split(".")
@@ -274,7 +274,7 @@ class Box:
     def types(self):
         return [r["type"] for r in self.journal()]
 
-    def until(self, condition, what, seconds=30):
+    def until(self, condition, what, seconds=120):
         end = time.monotonic() + seconds
         while not condition():
             if all(p.popen.poll() is not None for p in self.processes) and not condition():
@@ -283,7 +283,7 @@ class Box:
                 self.case.fail("never happened: %s; journal: %s" % (what, " ".join(self.types()) if self.run_ids() else "-"))
             time.sleep(0.01)
 
-    def until_record(self, kind, seconds=30, **fields):
+    def until_record(self, kind, seconds=120, **fields):
         def there():
             return self.run_ids() and any(r["type"] == kind and all(r.get(k) == v for k, v in fields.items()) for r in self.journal())
         self.until(there, "%s %s" % (kind, fields or ""), seconds)
