@@ -25,6 +25,11 @@ packages_runsc() {
     ! apt-cache show runsc >/dev/null 2>&1 || echo runsc
 }
 
+# The tests call `docker`, which newer Debian keeps apart from its engine.
+packages_docker_cli() {
+    have docker || ! apt-cache show docker-cli >/dev/null 2>&1 || echo docker-cli
+}
+
 packages_of() {
     for _group in "$@"; do
         case $_group in
@@ -32,7 +37,7 @@ packages_of() {
         run) echo "$packages_run" ;;
         engine) echo "$packages_engine" ;;
         engines) echo "$packages_engines" && packages_runsc ;;
-        test) echo "$packages_test" && packages_clang_rt ;;
+        test) echo "$packages_test" && packages_clang_rt && packages_docker_cli ;;
         *) die "no package group '$_group'" ;;
         esac
     done
