@@ -15,6 +15,7 @@ top         the top of the tree is fixed
 hosts       no path of some machine, no host but the known ones
 text        no blanks at line ends, a newline at the end of each file
 scripts     shell and python files are well-formed
+limits      every test program has a time limit that a busy machine does not reach
 complete    every test and fuzz target is built, and every fuzz target has a corpus
 """
 import concurrent.futures
@@ -348,6 +349,19 @@ def check_complete():
         if found and "'%s'" % found.group(2) not in (meson := read("tests/unit/%s/meson.build" % found.group(1))) \
                 and "test_%s" % found.group(2) not in meson:
             yield "%s is not built" % path
+
+
+def check_limits():
+    for path in FILES:
+        if re.match(r"tests/.*meson\.build$", path):
+            text = re.sub(r"#[^\n]*", blank, read(path))
+            tests = len(re.findall(r"^ *test\(", text, re.M))
+            limits = [int(n) for n in re.findall(r"^ *(?:test\(.*)?\btimeout: (\d+)", text, re.M)]
+            if len(limits) != tests:
+                yield "%s: %d tests, %d with a timeout: meson's own is 30 s" % (path, tests, len(limits))
+            for n in limits:
+                if n < 600:
+                    yield "%s: a timeout of %d s is near what a busy machine takes" % (path, n)
 
 
 TOOLS = {"check_sizes": "ctags", "check_format": "clang-format", "check_alone": "cc"}
