@@ -8,6 +8,7 @@
 #include "cmd/sweeping.h"
 #include "cmd/term.h"
 #include "core/base/cleanup.h"
+#include "core/base/resident.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -278,6 +279,7 @@ int session_run(struct session *session, bool *ret_began, struct err *err)
     int r;
 
     *ret_began = false;
+    resident_trim();
     term_init(&app.out, TERM_OUT);
     r = set_up(&app, session, err);
     if (r == 0)
