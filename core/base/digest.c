@@ -1,18 +1,43 @@
 /* SPDX-License-Identifier: MIT */
-/* SHA-256, base64 and random bytes on libcrypto. Base64 is ours: libcrypto's decoder skips blanks and takes
- * wrong padding. */
+/* SHA-256 on libcrypto; base64, whose decoder there skips blanks and takes wrong padding; and random bytes of
+ * the kernel, since a generator of our own would have to be started first. */
 #include "core/base/digest.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
-#include <openssl/rand.h>
+#if __has_include(<sys/random.h>)
+#include <sys/random.h>
+#endif
 
-#define READ_STEP 65536
+#include <openssl/evp.h>
+
+#define READ_STEP   65536
+#define ENTROPY_MAX 256 /* of one getentropy(3) */
+
+/* EVP_sha256() only names it: who uses that has it looked up anew for each digest, which takes longer than
+ * hashing a line of a journal. Never freed. */
+static const EVP_MD *sha256;
+
+static void find_sha256(void)
+{
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+#endif
+    if (!sha256)
+        sha256 = EVP_sha256();
+}
+
+static const EVP_MD *algorithm(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void) pthread_once(&once, find_sha256);
+    return sha256;
+}
 
 struct digest {
     EVP_MD_CTX *ctx;
@@ -25,7 +50,7 @@ struct digest *digest_new(void)
     if (!d)
         return NULL;
     d->ctx = EVP_MD_CTX_new();
-    if (!d->ctx || EVP_DigestInit_ex(d->ctx, EVP_sha256(), NULL) != 1) {
+    if (!d->ctx || EVP_DigestInit_ex(d->ctx, algorithm(), NULL) != 1) {
         digest_free(d);
         return NULL;
     }
@@ -77,7 +102,7 @@ void digest_of(struct span s, char ret[DIGEST_HEX])
 {
     uint8_t sum[DIGEST_SIZE];
 
-    must(EVP_Digest(s.len > 0 ? s.ptr : "", s.len, sum, NULL, EVP_sha256(), NULL));
+    must(EVP_Digest(s.len > 0 ? s.ptr : "", s.len, sum, NULL, algorithm(), NULL));
     digest_hex(sum, ret);
 }
 
@@ -191,6 +216,13 @@ int base64_decode(struct buf *out, struct span s)
 
 void random_bytes(void *ptr, size_t len)
 {
-    assert(len <= INT_MAX);
-    must(RAND_bytes(ptr, (int) len));
+    uint8_t *at = ptr;
+
+    while (len > 0) {
+        size_t n = len < ENTROPY_MAX ? len : ENTROPY_MAX;
+
+        must(getentropy(at, n) == 0);
+        at += n;
+        len -= n;
+    }
 }
