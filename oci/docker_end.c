@@ -11,6 +11,7 @@
 #define AWAY_MS  30000 /* an engine that is being restarted is waited for */
 #define AGAIN_MS 250
 #define DOUBT_MS 400 /* from the end of its containers to that of an engine that is being stopped */
+#define LEAVE_MS 500 /* for a guest to end that was asked to */
 
 /* ---- lost ---- */
 
@@ -92,6 +93,30 @@ static void on_lost_inspected(void *data, int result, const struct engine_answer
 int docker_end_explain(struct docker_sandbox *sb)
 {
     return docker_sandbox_ask_container(sb, "GET", "/json", on_lost_inspected);
+}
+
+/* ---- leave ---- */
+
+static void on_left(void *data, int result, const struct engine_answer *answer, const struct err *err)
+{
+    docker_sandbox_enter(data, STATE_REMOVE); /* whatever it says: what is left is removed by force */
+}
+
+static void on_stays(void *data)
+{
+    docker_sandbox_enter(data, STATE_REMOVE);
+}
+
+int docker_end_leave(struct docker_sandbox *sb)
+{
+    int r;
+
+    docker_end_stop_work(sb);
+    channel_quit(wire_channel(sb->wire));
+    r = loop_timer(sb->loop, LEAVE_MS, on_stays, sb, &sb->timer, &sb->err);
+    if (r == 0)
+        r = docker_sandbox_ask_container(sb, "POST", "/wait?condition=not-running", on_left);
+    return r < 0 ? docker_sandbox_start_state(sb, STATE_REMOVE) : 0;
 }
 
 /* ---- remove ---- */

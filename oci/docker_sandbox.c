@@ -57,6 +57,8 @@ int docker_sandbox_start_state(struct docker_sandbox *sb, enum docker_state stat
         return docker_launch_verify(sb);
     case STATE_LOST:
         return docker_end_explain(sb);
+    case STATE_LEAVE:
+        return docker_end_leave(sb);
     case STATE_REMOVE:
         return docker_end_remove(sb);
     case STATE_REMOVE_VOLUME:
@@ -229,7 +231,7 @@ static int docker_remove(struct sandbox *base, sandbox_removed_fn *fn, void *dat
     sb->wants_removal = true;
     if (must_wait(sb))
         return 0;
-    r = docker_sandbox_start_state(sb, STATE_REMOVE);
+    r = docker_sandbox_start_state(sb, sb->state == STATE_READY ? STATE_LEAVE : STATE_REMOVE);
     if (r < 0) {
         *err = sb->err;
         sb->state = STATE_REMOVED; /* nothing follows */

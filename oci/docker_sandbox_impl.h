@@ -50,6 +50,7 @@ enum docker_state {
     STATE_READY,
     STATE_LOST,  /* the stream ended: asking the engine why */
     STATE_ENDED, /* failed or lost, and told so */
+    STATE_LEAVE, /* the guest was asked to end: waiting for the container to have stopped */
     STATE_REMOVE,
     STATE_REMOVE_VOLUME,
     STATE_REMOVED,
@@ -76,7 +77,7 @@ struct docker_sandbox {
     struct spaces *spaces;
     struct wire *wire;
     struct inspection *inspection;
-    struct loop_source *timer; /* of STATE_TAKE, STATE_VERIFY, STATE_LOST */
+    struct loop_source *timer; /* of STATE_TAKE, STATE_VERIFY, STATE_LOST, STATE_LEAVE */
     struct loop_source *deferred;
     char id[ENGINE_ID]; /* of the container, "" before */
     bool is_looking, has_volume, has_refilled, has_cleared, has_hello;

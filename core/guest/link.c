@@ -22,6 +22,7 @@ static int64_t heard_us;
 static bool is_hello_due; /* our HELLO is to be sent, before anything else */
 static bool is_heard;     /* this host said HELLO */
 static bool is_pong_due;
+static bool is_over; /* a host said QUIT */
 static uint64_t pong;
 
 /* A request in several frames. */
@@ -40,6 +41,11 @@ void link_init(const struct frame_hello *me, int64_t now_us)
 int64_t link_heard_us(void)
 {
     return heard_us;
+}
+
+bool link_is_over(void)
+{
+    return is_over;
 }
 
 static void parts_reset(void)
@@ -173,6 +179,9 @@ static void control(const struct frame *f)
         break;
     case FRAME_RELEASE:
         exec_release(f->stream);
+        break;
+    case FRAME_QUIT:
+        is_over = is_over || (f->stream == 0 && f->len == 0 && f->flags == 0);
         break;
     default: /* what only a guest says, or PAD */
         break;

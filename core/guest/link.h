@@ -25,5 +25,6 @@ void link_feed(const uint8_t *p, size_t len, int64_t now_us);
 bool link_produce(void);
 
 int64_t link_heard_us(void); /* when the last complete frame came */
+bool link_is_over(void);     /* a host asked us to end */
 
 #endif

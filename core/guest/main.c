@@ -7,9 +7,9 @@
  *   - Signals are blocked before anything else. Of all signals only SIGCHLD means
  *     something, and it comes through a descriptor; no handler exists, so the kernel
  *     drops what processes of the sandbox send to us.
- *   - After the line marked START nothing exits but the orphan's end, and nothing is
- *     allocated: all tables are static and have a fixed size. A request that fails is
- *     answered. A request that cannot be answered is ignored.
+ *   - After the line marked START nothing exits but the orphan's end and a host that asks for it, and nothing
+ * is allocated: all tables are static and have a fixed size. A request that fails is answered. A request that
+ * cannot be answered is ignored.
  *   - Nothing blocks: stdin, stdout and all pipes are non-blocking. File systems may, for as long as they do.
  *   - The commands run under our uid and must not reach us: not dumpable (no ptrace, no
  *     /proc/1/mem, fd, environ), close-on-exec everywhere, PID 1 cannot be killed from inside.
@@ -42,8 +42,8 @@
 extern char **environ;
 
 enum {
-    EXIT_START = 64, /* could not start: arguments, root folder */
-    EXIT_ORPHAN = 0,
+    EXIT_START = 64,          /* could not start: arguments, root folder */
+    EXIT_TOLD = 0,            /* by its host, or by nobody for too long */
     DEAF_US = 100 * 1000,     /* how often an ended stdin is looked at again */
     PIPE_BYTES = 1024 * 1024, /* what a process without privileges may ask for */
     ORPHAN_MS_MAX = 7 * 24 * 3600 * 1000,
@@ -196,6 +196,13 @@ static int timeout_ms(int64_t now_us, int64_t wake_us)
     return (int) ((wake_us - now_us < 3600LL * 1000000 ? wake_us - now_us : 3600LL * 1000000) + 999) / 1000;
 }
 
+/* A container whose PID 1 ends by itself is gone sooner than one that its engine has to kill. */
+static _Noreturn void leave(void)
+{
+    exec_kill_all();
+    _exit(EXIT_TOLD);
+}
+
 /* Nobody has spoken to us for too long: whoever started this sandbox is gone, and so shall it be. */
 static void orphan_check(int64_t now_us, uint32_t orphan_ms, int64_t *wake_us)
 {
@@ -203,10 +210,8 @@ static void orphan_check(int64_t now_us, uint32_t orphan_ms, int64_t *wake_us)
 
     if (orphan_ms == 0)
         return;
-    if (now_us >= end_us) {
-        exec_kill_all();
-        _exit(EXIT_ORPHAN);
-    }
+    if (now_us >= end_us)
+        leave();
     if (end_us < *wake_us)
         *wake_us = end_us;
 }
@@ -244,6 +249,8 @@ static void turn(int signal_fd, uint32_t orphan_ms)
     conn_ready(conn_fds, conns, now_us);
     if (fds[1].revents && !link_read(now_us))
         deaf_until_us = now_us + DEAF_US;
+    if (link_is_over())
+        leave();
 }
 
 int main(int argc, char **argv)

@@ -107,6 +107,11 @@ bool channel_leave(struct channel *ch)
     return false;
 }
 
+void channel_quit(struct channel *ch)
+{
+    channel_say(ch, FRAME_QUIT, 0, 0, span_make(NULL, 0));
+}
+
 void channel_soon(struct channel *ch)
 {
     if (!ch->is_freed)

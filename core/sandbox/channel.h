@@ -52,6 +52,10 @@ struct span channel_pending(struct channel *ch);   /* bytes to send now; valid u
 void channel_sent(struct channel *ch, size_t len); /* that many of them were taken */
 const struct channel_guest *channel_guest(const struct channel *ch); /* NULL before HELLO */
 
+/* Ask the guest to end, and all of its sandbox with it. Nothing may be asked of it after that; the stream
+ * ends when it has obeyed. Not before HELLO. */
+void channel_quit(struct channel *ch);
+
 /* ---- commands ----
  *
  * A call ends with its main process. What that leaves in the background goes on, for later calls to talk to,

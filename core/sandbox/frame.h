@@ -77,6 +77,7 @@
  *   SCAN flags                    ENTRIES* DONE count
  *   CHECKSUM path                 DONE sum
  *   LISTEN port                   DONE port
+ *   QUIT (empty)                                    (and there is no guest any more)
  *   (a connection, see below)     OPEN command window
  *   DATA* FRAME_END, CREDIT       DATA* FRAME_END, CREDIT, DONE
  *
@@ -134,7 +135,8 @@
  * LIFE
  *
  * The guest ends its container when no complete frame arrived for `orphan_ms`
- * (HELLO says how long). The host sends PING when it has nothing else to say.
+ * (HELLO says how long), or when it is told QUIT: whatever still runs is killed. The host sends PING when it
+ * has nothing else to say.
  */
 #ifndef SANDBOX_FRAME_H
 #define SANDBOX_FRAME_H
@@ -215,6 +217,7 @@ enum frame_type {
     FRAME_INPUT,
     FRAME_LISTEN,
     FRAME_OPEN,
+    FRAME_QUIT,
     FRAME_TYPES
 };
 

@@ -401,6 +401,24 @@ static void an_orphan_ends(void **state)
     guest_end(g);
 }
 
+static void a_guest_ends_when_it_is_told(void **state)
+{
+    struct guest *g = guest_start("0", "yes"); /* it would wait for ever */
+    struct command c;
+
+    (void) state;
+    shell_start(g, &c, 1, "setsid sleep 1000 & sleep 1000");
+    settle(g, 2);
+    channel_quit(g->host->ch);
+    guest_run(g, &g->host->is_broken); /* nothing holds the stream open */
+    command_done(&c);
+    int status = guest_wait(g);
+
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    guest_end(g);
+}
+
 static void an_end_of_input_is_not_the_end(void **state)
 {
     struct guest *g = guest_start("2000", "yes");
@@ -447,6 +465,7 @@ int main(void)
         GUEST_TEST(guests_tell_who_they_are),
         cmocka_unit_test(the_channel_keeps_the_guest_alive),
         cmocka_unit_test(an_orphan_ends),
+        cmocka_unit_test(a_guest_ends_when_it_is_told),
         cmocka_unit_test(an_end_of_input_is_not_the_end),
     };
 
