@@ -64,6 +64,9 @@ int checkpoint_content_add(struct checkpoint_writer *w, struct span piece, struc
 int checkpoint_content_zeros(struct checkpoint_writer *w, int64_t count, struct err *err);
 /* Missing bytes are zeros (a file that shrank while it was read), surplus ones were ignored. */
 int checkpoint_content_end(struct checkpoint_writer *w, char ret_sha256[DIGEST_HEX], struct err *err);
+/* The three in one. `bytes`, from malloc(), are the writer's from here on, also on failure. */
+int checkpoint_content_take(struct checkpoint_writer *w, char *bytes, int64_t size,
+                            char ret_sha256[DIGEST_HEX], struct err *err);
 void checkpoint_drop(
     struct checkpoint_writer *w); /* also while committing; removes what was written; NULL is fine */
 

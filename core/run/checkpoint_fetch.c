@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define JOBS_MAX    32
-#define SMALL_BYTES (256 * 1024)       /* held whole in memory */
+#define SMALL_BYTES (1024 * 1024)      /* held whole in memory, so that several are on their way at once */
 #define HELD_BYTES  (4 * 1024 * 1024)  /* all of them together */
 #define ZERO_BYTES  (32 * 1024 * 1024) /* of a hole, before the loop gets its turn */
 #define QUEUE_BYTES \
@@ -96,14 +96,20 @@ static struct job *job_take(struct checkpoint_fetch *f, size_t at)
     return NULL;
 }
 
+/* Its bytes are another's now. */
+static void job_let_go(struct job *job)
+{
+    if (job->bytes)
+        job->fetch->held_bytes -= (size_t) job->fetch->found->items[job->at].size;
+    job->bytes = NULL;
+}
+
 static void job_end(struct job *job)
 {
     struct checkpoint_fetch *f = job->fetch;
 
-    if (job->bytes)
-        f->held_bytes -= (size_t) f->found->items[job->at].size;
     free(job->bytes);
-    job->bytes = NULL;
+    job_let_go(job);
     job->call = NULL;
     f->found->items[job->at].is_busy = false;
     f->is_busy[job - f->jobs] = false;
@@ -222,12 +228,10 @@ static void keep_whole(struct job *job)
     struct err err = { 0 };
     int r = writer_begin(f, &err);
 
-    if (r == 0)
-        r = checkpoint_content_begin(f->writer, item->size, &err);
-    if (r == 0)
-        r = checkpoint_content_add(f->writer, span_make(job->bytes, (size_t) item->size), &err);
-    if (r == 0)
-        r = checkpoint_content_end(f->writer, item->sha256, &err);
+    if (r == 0) {
+        r = checkpoint_content_take(f->writer, job->bytes, item->size, item->sha256, &err);
+        job_let_go(job);
+    }
     if (r < 0)
         fail(f, r, &err);
     item->is_known = true;

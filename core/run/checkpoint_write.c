@@ -205,6 +205,28 @@ int checkpoint_content_end(struct checkpoint_writer *w, char ret_sha256[DIGEST_H
     return r;
 }
 
+int checkpoint_content_take(struct checkpoint_writer *w, char *bytes, int64_t size,
+                            char ret_sha256[DIGEST_HEX], struct err *err)
+{
+    int r;
+
+    assert(!w->is_open && size >= 0);
+    w->size = size;
+    digest_of(span_make(bytes, (size_t) size), ret_sha256);
+    if (size == 0 || contents_find(&w->store->contents, ret_sha256)) {
+        free(bytes);
+        return 0;
+    }
+    r = begin_member(w, err);
+    if (r < 0) {
+        free(bytes);
+        return r;
+    }
+    if (pack_add_taken(w->pack, bytes, (size_t) size, err) < 0)
+        return unwritable(w, err);
+    return note_content(w, ret_sha256, err);
+}
+
 /* ---- the commit, on its thread ---- */
 
 static int note_gone(struct checkpoint_writer *w, const char *path, struct err *err)

@@ -31,7 +31,8 @@ struct node {
     enum step step;
     int64_t count; /* of the member, or of zeros */
     size_t len;
-    char bytes[];
+    char *taken; /* the bytes, when they are not a copy */
+    char copy[];
 };
 
 struct pack_writer {
@@ -98,7 +99,8 @@ static int write_node(struct pack_writer *w, const struct node *node, struct err
     case STEP_BEGIN:
         return write_begin(w, node, err);
     case STEP_BYTES:
-        return archive_writer_add(w->archive, span_make(node->bytes, node->len), err);
+        return archive_writer_add(w->archive, span_make(node->taken ? node->taken : node->copy, node->len),
+                                  err);
     case STEP_ZEROS:
         return write_zeros(w, node->count, err);
     }
@@ -136,6 +138,7 @@ static void drain(struct pack_writer *w)
             w->err = err;
         }
         w->queued -= node->len + NODE_COST;
+        free(node->taken);
         free(node);
         (void) pthread_cond_broadcast(&w->changed);
     }
@@ -269,7 +272,7 @@ static int push_new(struct pack_writer *w, enum step step, int64_t count, struct
         return err_set(err, ERR_INTERNAL, "no memory for a pack");
     *node = (struct node){ .step = step, .count = count, .len = bytes.len };
     if (bytes.len > 0)
-        memcpy(node->bytes, bytes.ptr, bytes.len);
+        memcpy(node->copy, bytes.ptr, bytes.len);
     return push(w, node, err);
 }
 
@@ -281,6 +284,18 @@ int pack_begin(struct pack_writer *w, int64_t size, struct err *err)
 int pack_add(struct pack_writer *w, struct span piece, struct err *err)
 {
     return piece.len > 0 ? push_new(w, STEP_BYTES, 0, piece, err) : 0;
+}
+
+int pack_add_taken(struct pack_writer *w, char *bytes, size_t len, struct err *err)
+{
+    struct node *node = malloc(sizeof(*node));
+
+    if (!node) {
+        free(bytes);
+        return err_set(err, ERR_INTERNAL, "no memory for a pack");
+    }
+    *node = (struct node){ .step = STEP_BYTES, .len = len, .taken = bytes };
+    return push(w, node, err);
 }
 
 int pack_add_zeros(struct pack_writer *w, int64_t count, struct err *err)

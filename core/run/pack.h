@@ -27,6 +27,8 @@ int pack_writer_new(int dir_fd, const char *name, struct pack_writer **ret, stru
 void pack_writer_free(struct pack_writer *w); /* NULL is fine */
 int pack_begin(struct pack_writer *w, int64_t size, struct err *err);
 int pack_add(struct pack_writer *w, struct span piece, struct err *err);
+/* Without a copy: `bytes` is from malloc() and the writer's from here on, also on failure. */
+int pack_add_taken(struct pack_writer *w, char *bytes, size_t len, struct err *err);
 int pack_add_zeros(struct pack_writer *w, int64_t count, struct err *err);
 /* Once, from any thread. SHA-256 and size of the file. */
 int pack_finish(struct pack_writer *w, char ret_sha256[DIGEST_HEX], int64_t *ret_size, struct err *err);
