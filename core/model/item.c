@@ -157,8 +157,18 @@ static bool has_null_status(struct span raw)
 
 static bool may_need_work(struct span raw)
 {
-    return has(raw, "created_by") || has(raw, "call_output") || has(raw, "additional_tools") ||
-           has_null_status(raw);
+    return has(raw, "created_by") || has(raw, "computer_call_output") ||
+           has(raw, "custom_tool_call_output") || has(raw, "additional_tools") || has_null_status(raw);
+}
+
+/* Around it: what is parsed loses them too. */
+static struct span without_blanks(struct span raw)
+{
+    while (raw.len > 0 && isspace((unsigned char) raw.ptr[0]))
+        raw = span_make(raw.ptr + 1, raw.len - 1);
+    while (raw.len > 0 && isspace((unsigned char) raw.ptr[raw.len - 1]))
+        raw.len--;
+    return raw;
 }
 
 struct replay {
@@ -295,7 +305,7 @@ int item_replay(struct span raw, bool strip_reasoning, struct buf *scratch, stru
 
     buf_clear(scratch);
     if (!strip_reasoning && !may_need_work(raw)) {
-        *ret = raw;
+        *ret = without_blanks(raw);
         return 0;
     }
     r = parse_item(raw, &arena, &item, err);
