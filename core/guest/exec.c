@@ -22,6 +22,8 @@ enum {
     GRACE_US = 100 * 1000, /* for background processes that hold the pipes of an ended call */
     LOOK_US = 2 * 1000,    /* between two looks at the processes while killing */
     HOLD_LOOKS = 16,       /* after that many, all processes of the sandbox are held while we look */
+    GATHER_US = 2 * 1000,  /* from its start a command's output waits for its end that long, ... */
+    GATHER_MAX = 4 * 1024, /* ... up to so much */
     WATCH_US = 500 * 1000, /* a command that lasts is looked at so often */
     WAIT_LOOKS = 1000,     /* for room, while what has it is being killed */
 };
@@ -54,7 +56,8 @@ struct exec {
 };
 
 static struct exec execs[FRAME_EXECS];
-static int turn; /* whose turn it is to speak */
+static int64_t turn_us; /* when this turn began */
+static int turn;        /* whose turn it is to speak */
 static int stream_turn;
 static struct exec *polled[FRAME_EXECS];
 
@@ -539,6 +542,7 @@ void exec_tick(int64_t now_us)
 {
     static int64_t stray_us;
 
+    turn_us = now_us;
     for (int i = 0; i < FRAME_EXECS; i++) {
         struct exec *e = &execs[i];
 
@@ -567,8 +571,18 @@ static int64_t min64(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static bool is_gathering(const struct exec *e, int64_t now_us)
+{
+    const uint64_t unsent = e->out[0].written - e->out[0].sent + e->out[1].written - e->out[1].sent;
+
+    return (e->state == EXEC_RUNNING || e->state == EXEC_CLOSING) && unsent > 0 && unsent < GATHER_MAX &&
+           now_us < e->started_us + GATHER_US;
+}
+
 static int64_t exec_wake(const struct exec *e, int64_t now_us)
 {
+    if (is_gathering(e, now_us))
+        return e->started_us + GATHER_US;
     if (e->state == EXEC_RUNNING)
         return min64(e->deadline_us, e->watch_us);
     if (e->state == EXEC_WAITING)
@@ -687,8 +701,11 @@ bool exec_produce(void)
         if (e->state == EXEC_FREE || !e->is_attached)
             continue;
         stream_turn = !stream_turn;
-        if (credit_produce(e) || output_produce(e, stream_turn) || output_produce(e, !stream_turn) ||
-            exit_produce(e))
+        if (credit_produce(e))
+            return true;
+        if (is_gathering(e, turn_us))
+            continue;
+        if (output_produce(e, stream_turn) || output_produce(e, !stream_turn) || exit_produce(e))
             return true;
     }
     return false;
