@@ -94,6 +94,18 @@ class Rules(unittest.TestCase):
         self.assertEqual(client.end(), ["request 1: the header 'authorization' does not carry the key",
                                         "request 1: body is not JSON: key twice: model", "request 1: no stream asked for"])
 
+    def test_a_turn_for_as_long_as_something_holds(self):
+        client = Client([{"reply": [{"shell": ["ls"], "call_id": "c1"}]},
+                         {"while": {"input[-1].output[0].stdout": "no"}, "reply": [{"shell": ["ls"], "call_id": "c2"}]},
+                         {"reply": [{"message": "ok"}]}])
+        said, begun = [USER], []
+        for call, text in ("c1", "no"), ("c2", "no"), ("c2", "yes"):
+            _, answered = client.post(body(said))
+            begun.append('"call_id":"%s"' % call in answered)
+            said += client.items(answered) + [answer(call, text)]
+        _, answered = client.post(body(said))
+        self.assertEqual((begun, '"ok"' in answered, client.end()), ([True, True, True], True, []))
+
     def test_unused_turns(self):
         client = Client([{"reply": [{"message": "x"}]}, {"reply": []}, {"reply": [], "optional": True}])
         client.post(body([USER]))

@@ -16,7 +16,8 @@ Each request is answered by the next turn:
     "http"       {"status": 429, "headers": {...}, "json": {...} or "text": "..."}: no stream at all
     "delay_ms"   before the answer; "item_ms": before each item after the first
     "until"      path: no answer before this file is there
-    "times"      this turn answers so many requests; "forever": true for all the rest
+    "times"      this turn answers so many requests; "forever": true for all the rest; "while": {path: matcher} for those
+                 that match, maybe none
     "repair"     the next request may differ (another tool style, full input)
     "optional"   the script may end before this turn
   how the stream is written:
@@ -180,7 +181,7 @@ class ModelServer:
         self.stopping.set()
         self.listener.shutdown()
         self.listener.server_close()
-        left = [t for t in self.turns[self.next:] if not (t.get("optional") or t.get("forever"))]
+        left = [t for t in self.turns[self.next:] if not (t.get("optional") or t.get("forever") or "while" in t)]
         if left:
             self.violation("%d turns of the script were not asked for" % len(left))
         if self.schema:
@@ -269,15 +270,22 @@ class ModelServer:
         if self.next >= len(self.turns):
             self.violation("request %d: the script has no turn for it" % n)
             return None, n, members, parsed
-        turn = self.turns[self.next]
-        if not turn.get("forever"):
-            self.next += 1
+        turn = self._turn_for(parsed)
         for text in match.check(turn.get("expect", {}), parsed):
             self.violation("request %d: %s" % (n, text))
         for name, matcher in turn.get("headers", {}).items():
             for text in match.check({name.lower(): matcher}, {k.replace("-", "_"): v for k, v in headers.items()}, "_"):
                 self.violation("request %d: header %s" % (n, text))
         return turn, n, members, parsed
+
+    def _turn_for(self, parsed):
+        """There is one more, at least."""
+        while self.next + 1 < len(self.turns) and list(match.check(self.turns[self.next].get("while", {}), parsed)):
+            self.next += 1
+        turn = self.turns[self.next]
+        if not turn.get("forever") and "while" not in turn:
+            self.next += 1
+        return turn
 
     def _settle(self, turn, members, raw_items, n):
         """The request was answered without success."""
