@@ -3,8 +3,8 @@
 """Runs whole-program cases against a real engine and a scripted model:  run_cases.py AGENTBOX [options] [CASE ...]
 
 A CASE is a file of tests/cases/ or its name without ending; none: all. The engine is the one of DOCKER_HOST, and there must
-be one. Prints TAP. --jobs N runs so many at once; --keep leaves the folders and says where; --define NAME=VALUE
-gives a case more to replace. What a case is: harness/case.py.
+be one. Prints TAP. --jobs N runs so many at once; --without PATTERN leaves out cases of that name (of all); --keep leaves
+the folders and says where; --define NAME=VALUE gives a case more to replace. What a case is: harness/case.py.
 
 Beside what the case expects, after every case: nothing of the run is left in the engine, no sanitizer has spoken, the
 journal's chain holds, the model server had nothing to object to, and the key is nowhere: not in output or state
@@ -14,6 +14,7 @@ knows of the containers.
 import argparse
 import base64
 import concurrent.futures
+import fnmatch
 import glob
 import hashlib
 import json
@@ -62,7 +63,7 @@ class Run:
         self.state = os.path.join(self.dir, ".home/state")
         self.problems, self.leaks, self.server, self.liar, self.pids = [], set(), None, None, set()
         self.words = {"KEY": self.key, "DIR": self.dir, "IMAGE": "agentbox-demo:1",
-                      "BASE_URL": "http://127.0.0.1:9/v1", **options.words}
+                      "BASE_URL": "http://127.0.0.1:9/v1", "LOWER": engine.lowered(), **options.words}
 
     def fill_in(self, text):
         return re.sub(r"@([A-Z_]+)@", lambda m: self.words.get(m.group(1), m.group(0)), text)
@@ -81,8 +82,9 @@ class Run:
             self.server.start()
             self.words["PORT"] = str(self.server.port)
             self.words["BASE_URL"] = "http://127.0.0.1:%d/v1" % self.server.port
-        if self.case.liar is not None:
-            self.liar = liar.Liar(self.engine.host, self.path(".home/liar.sock"), self.case.liar)
+        if self.case.liars:
+            lies = self.case.liars.get(engine.family(), self.case.liars["docker"])
+            self.liar = liar.Liar(self.engine.host, self.path(".home/liar.sock"), *lies)
             self.words["LIAR"] = "unix://" + self.path(".home/liar.sock")
         for kind, argument, content in self.case.setup:
             self.set_up_one(kind, argument, content)
@@ -452,12 +454,20 @@ def load(names):
     return cases
 
 
+def is_wanted(case, options):
+    """One that cannot be read is, so that it fails."""
+    name, parsed, _ = case
+    is_left_out = not options.cases and any(fnmatch.fnmatch(name, pattern) for pattern in options.without)
+    return parsed is None or (not is_left_out and (not parsed.engines or engine.family() in parsed.engines))
+
+
 def read_options():
     parser = argparse.ArgumentParser()
     parser.add_argument("agentbox")
     parser.add_argument("cases", nargs="*")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--without", action="append", default=[], metavar="PATTERN")
     parser.add_argument("--define", action="append", default=[])
     options = parser.parse_intermixed_args()
     options.agentbox = os.path.abspath(options.agentbox)
@@ -477,7 +487,7 @@ def report(number, name, problems):
 def main():
     find_python_with_schema()
     options = read_options()
-    cases = load(options.cases)
+    cases = [c for c in load(options.cases) if is_wanted(c, options)]
     print("1..%d" % len(cases))
     if options.schema is None:
         print("# requests are not compared with the schema: it or jsonschema is not here")

@@ -6,8 +6,10 @@
     --- more                          lines put behind that small one
     --- file PATH [mode=0755]         a file of the case's folder, as it stands; `base64 PATH`, `link PATH` (content: target)
     --- model                         script of the model server (JSON, see server.py); without it there is no server
-    --- liar                          an engine that lies: lines `text => text of the same length`, replaced in every
-                                      request to the engine; @LIAR@ is its address
+    --- liar [FAMILY]                 an engine that lies: lines `text => text of the same length`, replaced in every
+                                      request to the engine, or `text <= text`: the second, in its answers, by the first;
+                                      @LIAR@ is its address. FAMILY: the words are those of docker (also when it is not
+                                      given) or podman
     --- setup                         shell script run in the folder before
     --- run                           one run of agentbox: the arguments as a shell would split them; then, line by line,
                                       (none: run manifest.yaml)
@@ -26,9 +28,10 @@
     --- file= PATH, --- file~ PATH    a file of the folder afterwards: exact, or patterns; `missing PATH`: not there
     --- check                         shell script run in the folder at the end, must succeed ($RUN: the run's folder)
     --- leaves                        `container` when one is meant to stay
+    --- engines                       FAMILY ...: only for these, docker, podman; without it for all
 
-Everywhere @NAME@ is replaced: @PORT@, @BASE_URL@, @KEY@, @DIR@ (the case's folder), @IMAGE@, @RUN_A@ (id of the first run),
-@RUN_B@ (of the second) ..., and what the runner was given.
+Everywhere @NAME@ is replaced: @PORT@, @BASE_URL@, @KEY@, @DIR@ (the case's folder), @IMAGE@, @LOWER@ (behind the image: what the
+engine cannot keep), @RUN_A@ (id of the first run), @RUN_B@ (of the second) ..., and what the runner was given.
 A line `--- ` inside a content cannot be had; a file's content ends with the newline before the next section.
 """
 import shlex
@@ -37,13 +40,13 @@ DEFAULT = """version: 1
 name: case
 model: {name: test-model, base_url: "@BASE_URL@", tool_style: native}
 agent: {task: Do what the case says., tools: [shell]}
-sandbox: {image: "@IMAGE@", pull: never}
+sandbox: {image: "@IMAGE@", pull: never@LOWER@}
 """
 SETUP = {"manifest", "more", "file", "base64", "link", "model", "setup", "liar"}
 STEPS = {"run", "sh"}
 EXPECT = {"exit", "stdout", "stderr", "stdout~", "stderr~", "stdout!", "stderr!", "json", "json-lines", "journal", "requests",
           "file=", "file~", "missing", "check"}
-WHOLE = {"leaves"}
+WHOLE = {"leaves", "engines"}
 OPTIONS = {"env", "unset", "stdin", "timeout", "signal"}
 
 
@@ -84,7 +87,7 @@ class Step:
 class Case:
     def __init__(self, name):
         self.name, self.about, self.setup, self.steps = name, "", [], []
-        self.model, self.liar, self.leaves = None, None, set()
+        self.model, self.liars, self.leaves, self.engines = None, {}, set(), set()
 
 
 def parse(name, text):
@@ -111,13 +114,20 @@ def parse(name, text):
     return case
 
 
+def read_lies(content):
+    """(pairs for requests, pairs for answers), each what is there and what comes instead."""
+    requests = [tuple(line.split(" => ")) for line in content.splitlines() if " => " in line]
+    answers = [tuple(reversed(line.split(" <= "))) for line in content.splitlines() if " <= " in line]
+    if any(len(pair) != 2 or len(pair[0]) != len(pair[1]) for pair in requests + answers):
+        raise CaseError("both sides must have the same length")
+    return requests, answers
+
+
 def _take(case, kind, argument, content):
     if kind == "model":
         case.model = content
     elif kind == "liar":
-        case.liar = [tuple(line.split(" => ")) for line in content.splitlines() if line]
-        if any(len(a) != len(b) for a, b in case.liar):
-            raise CaseError("both sides must have the same length")
+        case.liars[argument or "docker"] = read_lies(content)
     elif kind == "more":
         pass
     elif kind == "manifest":
@@ -133,6 +143,6 @@ def _take(case, kind, argument, content):
             raise CaseError("'%s' before the first run" % kind)
         case.steps[-1].expect.append((kind, argument, content))
     elif kind in WHOLE:
-        case.leaves.update(content.split())
+        getattr(case, kind).update(content.split())
     else:
         raise CaseError("no section '%s'" % kind)

@@ -1,10 +1,28 @@
 # SPDX-License-Identifier: MIT
 """The few requests to a Docker Engine that the tests make beside the program: looking, and clearing away."""
+import hashlib
 import http.client
+import io
 import json
 import os
 import socket
+import tarfile
 import urllib.parse
+
+
+def kind():
+    """Of scripts/engine."""
+    return os.environ.get("AGENTBOX_ENGINE_KIND") or "docker"
+
+
+def family():
+    """docker or podman."""
+    return kind().split("-")[0]
+
+
+def lowered():
+    """For a manifest's sandbox: what the engine cannot keep. Limits of cgroups, which ordinary users are not given here."""
+    return ", lower: [memory, cpus, pids]" if kind().endswith("-rootless") else ""
 
 
 class _Connection(http.client.HTTPConnection):
@@ -42,6 +60,19 @@ class Engine:
         kind = {"Content-Type": "application/x-tar" if is_tar else "application/json"} if body is not None else {}
         status, answer = self._exchange(method, path, body if is_tar or body is None else json.dumps(body), kind)
         return status, answer.decode("utf-8", "replace")
+
+    def load(self, name, layer, config):
+        """An image of one layer, whose configuration is `config`."""
+        image = json.dumps({"architecture": {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine], "os": "linux",
+                            "config": config, "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]}})
+        names = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as tar:
+            for member, content in (("config.json", image.encode()), ("layer.tar", layer), ("manifest.json", json.dumps(names).encode())):
+                info = tarfile.TarInfo(member)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+        return self.send("POST", "/images/load?quiet=1", out.getvalue())
 
     def raw(self, method, path):
         return self._exchange(method, path)[1]
