@@ -381,6 +381,11 @@ static const struct field output_rows[] = {
       .offset = OUTPUT(required),
       .fallback = "false",
       .help = "The run fails when it is missing." },
+    { .name = "hidden",
+      .kind = FIELD_BOOL,
+      .offset = OUTPUT(hidden),
+      .fallback = "true",
+      .help = "A folder may hold names that begin with a dot; with --untrusted none may." },
 };
 
 static const struct table output_table = {

@@ -116,6 +116,7 @@ struct manifest_output {
     const char *path; /* normalized by the check; NULL: not acceptable */
     const char *to;
     bool required;
+    bool hidden;
     const struct tree *node;
 };
 

@@ -262,6 +262,9 @@ static void load_outputs(struct loader *l)
                                           .to_as_given = output->to ? output->to : output->path,
                                           .required = output->required };
         output->to = outputs[i].to;
+        if (l->opt->is_untrusted && !tree_get(output->node, "hidden")) /* that --set gives it is the user's */
+            output->hidden = false;
+        outputs[i].is_hidden_refused = !output->hidden;
         check_output(l, outputs, i);
     }
     l->spec->outputs = outputs;

@@ -102,12 +102,16 @@ static void check_outputs(const struct untrusted *u)
     for (size_t i = 0; i < m->output_count; i++) {
         const struct manifest_output *output = &m->outputs[i];
         const struct tree *path = tree_get(output->node, "path"), *to = tree_get(output->node, "to");
+        const struct tree *hidden = tree_get(output->node, "hidden");
         const char *target;
 
         if (!output->node || !output->path)
             continue;
         target = path_target(output->to, output->path, u->arena);
         check_target(u, to ? to : path, "outputs", target ? target : "/");
+        if (is_written(hidden) && tree_bool(hidden, false))
+            refuse(u, hidden, "outputs", "bring hidden files out",
+                   "programs of the host act upon such files (.git, .envrc, .vscode); leave it out");
     }
 }
 

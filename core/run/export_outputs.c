@@ -3,6 +3,7 @@
 #include "core/base/cleanup.h"
 #include "core/run/delivery.h"
 #include "core/run/export.h"
+#include "core/run/hidden.h"
 #include "core/run/output_digest.h"
 #include "core/run/stage.h"
 
@@ -107,6 +108,28 @@ static int add_folder(struct collection *c, struct gathered *g, struct err *err)
     return r;
 }
 
+/* Then nothing of it is taken, and the others are all the same. */
+static bool is_left_out(struct collection *c, struct gathered *g)
+{
+    const struct run_output *output = g->report->output;
+    struct err *err = &g->report->err;
+    size_t prefix = strlen(output->path);
+    struct hidden hidden = { 0 };
+
+    for (size_t i = 0; output->is_hidden_refused && i < c->listing->count; i++) {
+        const char *path = c->listing->entries[i].path;
+
+        if (strncmp(path, output->path, prefix) == 0 && path[prefix] == '/')
+            hidden_look(&hidden, output->path, span_of(path));
+    }
+    if (hidden_refuse(&hidden, err) == 0)
+        return false;
+    (void) err_wrap(err, "output '%s'", output->path);
+    g->report->result = -ERR_OUTPUT;
+    g->report->is_left_out = true;
+    return true;
+}
+
 static int look(struct collection *c, struct gathered *g, struct err *err)
 {
     const struct run_output *output = g->report->output;
@@ -125,6 +148,8 @@ static int look(struct collection *c, struct gathered *g, struct err *err)
     if (e->kind == LISTING_LINK)
         return refuse_link(output->path, err);
     g->report->is_folder = e->kind == LISTING_DIR;
+    if (g->report->is_folder && is_left_out(c, g))
+        return 0;
     r = stage_new(output->to, g->report->is_folder, &g->stage, err);
     if (r < 0)
         return r;
@@ -207,6 +232,8 @@ static void place_all(struct collection *c)
     int r;
 
     for (size_t i = 0; i < c->output_count && c->result == 0; i++) {
+        if (c->outputs[i].report->is_left_out)
+            continue;
         r = stage_flush(c->outputs[i].stage, &err);
         if (r == 0)
             r = sum_up(c, &c->outputs[i], &err);
@@ -234,6 +261,12 @@ static int collect(struct collection *c, struct checkpoint_store *store, struct 
         r = deliver(c, store, err);
     if (r == 0)
         place_all(c);
+    for (size_t i = 0; r == 0 && i < c->output_count && c->result == 0; i++) {
+        if (!c->outputs[i].report->is_left_out)
+            continue;
+        c->result = -ERR_OUTPUT;
+        c->err = c->outputs[i].report->err;
+    }
     if (r == 0 && c->result < 0 && err)
         *err = c->err;
     return r < 0 ? r : c->result;

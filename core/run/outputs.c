@@ -8,6 +8,7 @@
 #include "core/base/cleanup.h"
 #include "core/base/file.h"
 #include "core/base/units.h"
+#include "core/run/hidden.h"
 #include "core/run/output_digest.h"
 #include "core/run/stage.h"
 #include "core/sandbox/channel.h"
@@ -41,6 +42,7 @@ struct collected {
     size_t folders;     /* made or to be made */
     struct buf deepest; /* path of the folder listed last */
     struct buf list;    /* report.list */
+    struct hidden hidden;
 };
 
 struct job {
@@ -189,6 +191,10 @@ static void on_entry(void *data, struct span path, const struct guest_stat *st, 
     int r = check_listed(c, path, &err);
 
     (void) link_target; /* never used: links are refused */
+    if (r == 0 && c->report.output->is_hidden_refused)
+        hidden_look(&c->hidden, c->report.output->path, path);
+    if (r == 0 && c->hidden.count > 0)
+        return; /* nothing of it is taken, so nothing else in it counts */
     if (r == 0 && st->kind == GUEST_DIR)
         r = folder_add(c, path, &err);
     else if (r == 0 && st->kind == GUEST_FILE)
@@ -200,6 +206,20 @@ static void on_entry(void *data, struct span path, const struct guest_stat *st, 
         output_fail(c, r, &err);
 }
 
+/* Not a failure of the others. */
+static void leave_out_hidden(struct collected *c)
+{
+    struct err *err = &c->report.err;
+
+    if (c->report.result < 0 || hidden_refuse(&c->hidden, err) == 0)
+        return;
+    err_wrap(err, "output '%s'", c->report.output->path);
+    c->report.result = -ERR_OUTPUT;
+    c->report.is_left_out = true;
+    c->report.files = 0;
+    stage_free(TAKE_PTR(c->stage));
+}
+
 static void on_listed(void *data, int result, const struct err *err)
 {
     struct collected *c = data;
@@ -208,6 +228,8 @@ static void on_listed(void *data, int result, const struct err *err)
     o->look = NULL;
     if (result < 0)
         output_fail(c, result, err);
+    else
+        leave_out_hidden(c);
     o->at++;
     pump_soon(o);
 }
@@ -367,7 +389,7 @@ static void read_more(struct outputs *o)
     while (o->result == 0 && o->open < JOBS_MAX && o->at < o->count) {
         struct collected *c = &o->list[o->at];
 
-        if (o->file_at < c->file_count) {
+        if (o->file_at < c->file_count && !c->report.is_left_out) {
             read_one(o, c, &c->files[o->file_at++]);
         } else {
             o->at++;
@@ -410,6 +432,8 @@ static void place_all(struct outputs *o)
     int r;
 
     for (size_t i = 0; i < o->count && o->result == 0; i++) {
+        if (o->list[i].report.is_left_out)
+            continue;
         r = stage_flush(o->list[i].stage, &err);
         if (r == 0)
             r = sum_up(&o->list[i], &err);
@@ -430,6 +454,12 @@ static void finish(struct outputs *o)
     for (size_t i = 0; i < o->count; i++)
         if (o->result == 0 || o->list[i].report.result < 0)
             o->ops->on_output(o->data, &o->list[i].report);
+    for (size_t i = 0; i < o->count && o->result == 0; i++) {
+        if (!o->list[i].report.is_left_out)
+            continue;
+        o->result = -ERR_OUTPUT;
+        o->err = o->list[i].report.err;
+    }
     o->ops->on_done(o->data, o->result, o->result < 0 ? &o->err : NULL);
 }
 

@@ -9,7 +9,8 @@
  * by rename. When one fails (required and missing, a link, too large, no
  * permission, sandbox lost) the temporaries are removed and the
  * outputs of earlier runs stay as they were. An output that is neither required
- * nor there is reported as missing and leaves its target alone.
+ * nor there is reported as missing and leaves its target alone. So does one that holds hidden entries and may
+ * not (hidden.h): it fails, the others are put in place.
  *
  * A folder's digest is that of the text which `sha256sum` prints for its files, names relative to the
  * folder and sorted by bytes: "<hex>  <name>\n" each.
@@ -38,12 +39,15 @@ struct output_report {
     int64_t files, size; /* size: bytes of all files */
     char sha256[DIGEST_HEX];
     struct span list; /* folders: the text whose digest that is; only during on_output. Empty: too long */
-    int result;       /* 0, or -ERR_OUTPUT: then `err` says why; of the others nothing was written either */
+    int result;       /* 0, or -ERR_OUTPUT: then `err` says why; of the others nothing was written either,
+                         unless `is_left_out` */
+    bool is_left_out; /* for its hidden entries */
     struct err err;
 };
 
 struct outputs_ops {
-    /* After the targets were replaced; or, on failure, only for the outputs that failed. */
+    /* After the targets were replaced; or, on failure, only for the outputs that failed. One that was left
+     * out does not keep the others from being put in place. */
     void (*on_output)(void *data, const struct output_report *report);
     /* result 0, -ERR_OUTPUT (reported by on_output already; err is the first), -ERR_ENGINE (sandbox lost). */
     void (*on_done)(void *data, int result, const struct err *err);

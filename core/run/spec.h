@@ -32,6 +32,7 @@ struct run_output {
     const char *to;   /* absolute host path of the target itself (a trailing '/' is resolved already) */
     const char *to_as_given;
     bool required;
+    bool is_hidden_refused; /* a folder may hold no name that begins with a dot */
 };
 
 struct run_limits { /* 0 = no limit, unless said */
