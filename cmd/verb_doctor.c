@@ -79,6 +79,7 @@ static void put_engine(struct json_writer *w, const struct doctor_engine *engine
     json_object(w);
     json_put_string(w, "url", or_null(engine->url));
     json_put_string(w, "version", or_null(engine->version));
+    json_put_string(w, "runtime", or_null(engine->runtime));
     put_checks(w, &engine->report);
     json_put_string(w, "tried_with", or_null(engine->trial.image));
     json_key(w, "rows");
@@ -143,6 +144,14 @@ static void checks_text(const struct doctor_report *report, const struct term *t
     }
 }
 
+static void put_runtime(struct buf *out, const struct doctor_engine *engine)
+{
+    if (!engine->runtime[0])
+        return;
+    buf_add_text(out, ", sandbox.runtime: ");
+    term_clean(out, span_of(engine->runtime), false);
+}
+
 /* One line a row, one column an engine; then what was found where it is not enforced. */
 static void table_text(const struct doctor *d, struct buf *out)
 {
@@ -162,6 +171,7 @@ static void table_text(const struct doctor *d, struct buf *out)
         term_clean(out, span_of(d->engines[e].version), false);
         buf_add_text(out, " at ");
         term_clean(out, span_of(d->engines[e].url), false);
+        put_runtime(out, &d->engines[e]);
         buf_add_char(out, '\n');
         for (size_t i = 0; d->engines[e].trial.is_tried && i < lockdown_row_count(); i++) {
             const struct sandbox_row *row = &d->engines[e].trial.rows[i];
@@ -185,6 +195,7 @@ static void doctor_text(const struct doctor *d, const struct term *term, struct 
             buf_printf(out, "%s[%d] ", e ? "\n" : "", e + 1);
         if (d->count > 1)
             term_clean(out, span_of(d->engines[e].url[0] ? d->engines[e].url : "none"), false);
+        put_runtime(out, &d->engines[e]);
         if (d->count > 1)
             buf_add_char(out, '\n');
         checks_text(&d->engines[e].report, term, out);

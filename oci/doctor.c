@@ -251,11 +251,13 @@ static void report_leftovers(struct engine *engine, struct doctor_report *report
 
 /* ---- trying ---- */
 
-static void report_trial(const struct trial *trial, struct doctor_report *report)
+static void report_trial(const struct trial *trial, bool is_asked, struct doctor_report *report)
 {
     if (!trial->image[0])
         hint(add(report, "lock-down", DOCTOR_WARN, "not tried: the engine has no image"),
              "`docker pull debian:12-slim` (or podman), and ask again");
+    else if (trial->result < 0 && is_asked) /* nobody has to take it */
+        hint(add(report, "lock-down", DOCTOR_WARN, "%.250s", trial->err.text), trial->err.hint);
     else if (trial->result < 0)
         add_error(report, "lock-down", &trial->err);
     else
@@ -282,8 +284,25 @@ static void find_image(struct engine *engine, char ret[128])
     engine_call_free(call);
 }
 
-/* Whether it answered; `image` is one that it has. */
-static bool ask_engine(struct engine *engine, struct doctor_engine *ret, char image[128])
+#define GVISORS 2
+
+/* What a trial needs to know. */
+struct offer {
+    char image[128]; /* one that it has, "" = none */
+    char gvisor[GVISORS][41];
+    size_t gvisors;
+};
+
+static void find_gvisor(const struct tree *info, struct offer *ret)
+{
+    tree_each (runtime, tree_get(info, "Runtimes")) {
+        if (ret->gvisors < GVISORS && span_starts(runtime->key, "runsc") && runtime->key.len < 41)
+            snprintf(ret->gvisor[ret->gvisors++], 41, SPAN_FMT, SPAN_ARG(runtime->key));
+    }
+}
+
+/* Whether it answered. */
+static bool ask_engine(struct engine *engine, struct doctor_engine *ret, struct offer *offer)
 {
     const struct engine_request req = { .path = "/info" };
     const struct engine_about *about = engine_about(engine);
@@ -301,38 +320,60 @@ static bool ask_engine(struct engine *engine, struct doctor_engine *ret, char im
         add_error(&ret->report, "info", &why);
     else
         doctor_read_info(answer.tree, about->is_podman, &ret->report);
+    if (answer.tree && !about->is_podman) /* there it is what is installed, not what may be asked for */
+        find_gvisor(answer.tree, offer);
     engine_call_free(call);
     report_leftovers(engine, &ret->report);
-    find_image(engine, image);
+    find_image(engine, offer->image);
     return true;
 }
 
-static int examine(struct loop *loop, struct http *http, const char *name, const struct endpoint *at,
-                   struct doctor_engine *ret, struct err *err)
+static int try_runtime(struct loop *loop, struct http *http, const char *name, const char *image,
+                       struct doctor_engine *ret, struct err *err)
 {
+    int r = 0;
+
+    if (image[0])
+        r = trial_run(loop, http, name, ret->runtime[0] ? ret->runtime : "default", image, &ret->trial, err);
+    if (r >= 0)
+        report_trial(&ret->trial, ret->runtime[0] != '\0', &ret->report);
+    return r;
+}
+
+/* Adds to the list, which has room for one at least. */
+static int examine(struct loop *loop, struct http *http, const char *name, const struct endpoint *at,
+                   struct doctor_engine list[DOCTOR_ENGINES], int *count, struct err *err)
+{
+    struct doctor_engine *ret = &list[(*count)++], *more;
     struct engine *engine = NULL;
-    char image[128] = "";
+    struct offer offer = { 0 };
     bool is_there;
     int r = engine_new(loop, http, at, &engine, err);
 
     if (r < 0)
         return r;
     snprintf(ret->url, sizeof(ret->url), "%s", at->url);
-    is_there = ask_engine(engine, ret, image);
+    is_there = ask_engine(engine, ret, &offer);
     engine_free(engine);
-    if (is_there && image[0])
-        r = trial_run(loop, http, name, image, &ret->trial, err);
-    if (is_there && r >= 0)
-        report_trial(&ret->trial, &ret->report);
+    if (is_there)
+        r = try_runtime(loop, http, name, offer.image, ret, err);
+    for (size_t i = 0; i < offer.gvisors && offer.image[0] && *count < DOCTOR_ENGINES && r >= 0; i++) {
+        more = &list[(*count)++];
+        *more = (struct doctor_engine){ .report.is_fine = true };
+        memcpy(more->url, ret->url, sizeof(more->url));
+        memcpy(more->version, ret->version, sizeof(more->version));
+        memcpy(more->runtime, offer.gvisor[i], sizeof(more->runtime));
+        r = try_runtime(loop, http, name, offer.image, more, err);
+    }
     return r;
 }
 
 static int examine_others(struct loop *loop, struct http *http, struct arena *arena,
-                          struct doctor_engine ret[DOCTOR_ENGINES], struct err *err)
+                          struct doctor_engine ret[DOCTOR_ENGINES], int count, struct err *err)
 {
     const char *url;
     struct endpoint at;
-    int count = 1, r = 0;
+    int r = 0;
 
     for (size_t i = 0; count < DOCTOR_ENGINES && r >= 0; i++) {
         url = endpoint_usual(i, &endpoint_env_process, arena);
@@ -342,7 +383,7 @@ static int examine_others(struct loop *loop, struct http *http, struct arena *ar
             endpoint_resolve(url, &endpoint_env_process, arena, &at, NULL) < 0)
             continue;
         ret[count] = (struct doctor_engine){ .report.is_fine = true };
-        r = examine(loop, http, url, &at, &ret[count++], err);
+        r = examine(loop, http, url, &at, ret, &count, err);
     }
     return r < 0 ? r : count;
 }
@@ -353,15 +394,17 @@ int doctor_run(struct loop *loop, struct http *http, const char *name,
     struct arena arena = ARENA_INIT(32 * 1024 * 1024);
     struct endpoint at;
     struct err why;
-    int r = 0;
+    int count = 0, r = 0;
 
     ret[0] = (struct doctor_engine){ .report.is_fine = true };
     if (endpoint_resolve(name, &endpoint_env_process, &arena, &at, &why) < 0)
         add_error(&ret[0].report, "engine", &why);
     else
-        r = examine(loop, http, name, &at, &ret[0], err);
+        r = examine(loop, http, name, &at, ret, &count, err);
+    if (count == 0)
+        count = 1; /* it says why there is none */
     if (r >= 0)
-        r = !name || strcmp(name, "auto") == 0 ? examine_others(loop, http, &arena, ret, err) : 1;
+        r = !name || strcmp(name, "auto") == 0 ? examine_others(loop, http, &arena, ret, count, err) : count;
     arena_done(&arena);
     return r;
 }

@@ -34,9 +34,12 @@ struct doctor_report {
 
 #define DOCTOR_ENGINES 8
 
+/* One engine with its default runtime; one that has gVisor (`runsc` or a name that begins so) is followed by
+ * another for each, of the same url, with nothing but what was tried. */
 struct doctor_engine {
     char url[256]; /* "" when there is none */
     char version[96];
+    char runtime[41]; /* "" = the default */
     struct doctor_report report;
     struct trial trial;
 };

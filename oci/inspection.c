@@ -203,13 +203,21 @@ int inspection_ask(struct inspection *in, const char *id, struct err *err)
     return 0;
 }
 
+/* Another profile than ours may kill for the calls. */
+static bool is_of_use(const struct lockdown *l, size_t file)
+{
+    if (file == LOCKDOWN_CALLS)
+        return lockdown_is_strict(l);
+    return file != LOCKDOWN_KERNEL || lockdown_is_runtime_asked(l);
+}
+
 int inspection_enter(struct inspection *in, struct channel *channel, struct err *err)
 {
     int r = 0;
 
     in->channel = channel;
     for (size_t i = 0; i < LOCKDOWN_FILES && r >= 0; i++)
-        if (i != LOCKDOWN_CALLS || lockdown_is_strict(in->lockdown)) /* another profile may kill for them */
+        if (is_of_use(in->lockdown, i))
             r = ask_guest(in, lockdown_paths[i], i, err);
     if (r >= 0) {
         in->open++;

@@ -24,6 +24,7 @@ const char *const lockdown_paths[LOCKDOWN_FILES] = {
     [LOCKDOWN_MEMINFO] = "/proc/meminfo",
     [LOCKDOWN_SHM_RMID] = "/proc/sys/kernel/shm_rmid_forced",
     [LOCKDOWN_CALLS] = FRAME_PROBE_CALLS,
+    [LOCKDOWN_KERNEL] = FRAME_PROBE_KERNEL,
     [LOCKDOWN_V1_MEMORY] = "/sys/fs/cgroup/memory/memory.limit_in_bytes",
     [LOCKDOWN_V1_MEMSW] = "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes",
     [LOCKDOWN_V1_PIDS] = "/sys/fs/cgroup/pids/pids.max",
@@ -63,6 +64,11 @@ static size_t find_row(const char *name)
     while (i < lockdown_table_count && strcmp(lockdown_table[i].name, name) != 0)
         i++;
     return i;
+}
+
+bool lockdown_is_runtime_asked(const struct lockdown *l)
+{
+    return strcmp(l->spec->runtime, "default") != 0;
 }
 
 bool lockdown_is_lowered(const struct lockdown *l, const char *row)
@@ -109,7 +115,10 @@ int lockdown_prepare(struct lockdown *l, struct err *err)
 
 static bool is_written(const struct lockdown *l, size_t row)
 {
-    return !(l->lowered >> row & 1) || lockdown_table[row].flags & ROW_WRITES_LOWERED;
+    const unsigned flags = lockdown_table[row].flags;
+
+    return !(l->lowered >> row & 1) || flags & ROW_WRITES_LOWERED ||
+           (flags & ROW_LIMIT && lockdown_is_runtime_asked(l));
 }
 
 static void write_section(const struct lockdown *l, enum lockdown_section section, struct json_writer *w)
@@ -179,7 +188,7 @@ static int refuse(const struct lockdown *l, const struct sandbox_row *rows, cons
     list_others(rows, first, others, sizeof(others));
     err_set(err, ERR_POLICY, "the lock-down is not as asked: %s: asked '%s', found '%s'%s%s", first->name,
             first->asked, first->found, *others ? "; nor are: " : "", *others ? others + 2 : "");
-    if (!can_be_lowered && strcmp(l->spec->runtime, "default") != 0)
+    if (!can_be_lowered && lockdown_is_runtime_asked(l))
         return err_hint(
             err, "what runs under '%.60s' does not show that it is locked down: leave sandbox.runtime out",
             l->spec->runtime);

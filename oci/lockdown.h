@@ -14,8 +14,10 @@
  *     lockdown_verify(&l, &evidence, rows, err)   // -ERR_POLICY on any difference
  *
  * Everything here is pure. A row that is lowered is not asked for (but for those
- * that merely allow more then) and not verified. Rows that keep the host itself
- * safe cannot be lowered.
+ * that merely allow more then, and for limits under a runtime that was asked for by name, which may keep them
+ * without showing it) and not verified. Rows that keep the host itself safe cannot be lowered.
+ *
+ * Under gVisor a part of this is seen in another way, see lockdown_gvisor.h.
  *
  * Memory: the limit is the processes' budget plus the size of every tmpfs, since
  * their pages are charged to the container; a tmpfs larger than the limit would
@@ -87,7 +89,8 @@ enum lockdown_file {
     LOCKDOWN_OOM,
     LOCKDOWN_MEMINFO,
     LOCKDOWN_SHM_RMID,
-    LOCKDOWN_CALLS, /* no file: what the guest's own calls are answered, see guest/calls.h */
+    LOCKDOWN_CALLS,  /* no file: what the guest's own calls are answered, see guest/calls.h */
+    LOCKDOWN_KERNEL, /* nor this, see guest/kernel.h; looked at when a runtime was asked for */
     LOCKDOWN_V1_MEMORY,
     LOCKDOWN_V1_MEMSW,
     LOCKDOWN_V1_PIDS,
@@ -111,7 +114,8 @@ struct lockdown_evidence {
 };
 
 size_t lockdown_row_count(void);
-bool lockdown_is_strict(const struct lockdown *l); /* the profile is ours */
+bool lockdown_is_runtime_asked(const struct lockdown *l); /* by name */
+bool lockdown_is_strict(const struct lockdown *l);        /* the profile is ours */
 bool lockdown_is_lowered(const struct lockdown *l, const char *row);
 const char *lockdown_row_name(size_t index);     /* NULL past the end */
 const char *lockdown_row_evidence(size_t index); /* where its verification looks */

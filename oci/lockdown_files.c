@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Rows of the lock-down about what can be reached: file systems, kernel files, devices, the network. */
 #include "core/base/units.h"
+#include "oci/lockdown_gvisor.h"
 #include "oci/lockdown_rows.h"
 #include "oci/procfs.h"
 #include "oci/spaces.h"
@@ -130,6 +131,7 @@ static bool is_tmpfs_told(const struct lockdown *l, const struct lockdown_eviden
 static bool verify_one_tmpfs(const struct lockdown *l, const struct lockdown_evidence *e,
                              const struct row_tmpfs *t, char found[ROW_TEXT])
 {
+    const bool is_gvisor = gvisor_is(l, e);
     struct procfs_mount m;
     uint64_t size = 0, inodes = 0;
 
@@ -137,14 +139,14 @@ static bool verify_one_tmpfs(const struct lockdown *l, const struct lockdown_evi
         return row_say(found, false, "%.60s: the engine says otherwise", t->path);
     if (!procfs_mount_at(e->files[LOCKDOWN_MOUNTS], t->path, &m) || !span_is(m.type, "tmpfs"))
         return row_say(found, false, "%.60s is no tmpfs; is it a link in the image?", t->path);
-    if (!procfs_has_option(m.options, "nosuid") || !procfs_has_option(m.options, "nodev") ||
+    if ((!is_gvisor && (!procfs_has_option(m.options, "nosuid") || !procfs_has_option(m.options, "nodev"))) ||
         (!t->is_exec && !procfs_has_option(m.options, "noexec")))
         return row_say(found, false, "%.40s is %.*s", t->path,
                        (int) (m.options.len > 60 ? 60 : m.options.len), m.options.ptr);
     if (!procfs_size_option(m.super, "size", &size) || size < (uint64_t) t->bytes ||
         size >= (uint64_t) t->bytes + 65536) /* rounded up to pages */
         return row_say(found, false, "%.60s has %s", t->path, size ? "another size" : "no size");
-    if (!procfs_size_option(m.super, "nr_inodes", &inodes) || inodes != (uint64_t) t->inodes)
+    if (!is_gvisor && (!procfs_size_option(m.super, "nr_inodes", &inodes) || inodes != (uint64_t) t->inodes))
         return row_say(found, false, "%.60s has another number of inodes", t->path);
     return true;
 }
@@ -180,6 +182,8 @@ bool verify_tmpfs(const struct lockdown *l, const struct lockdown_evidence *e, c
     for (size_t i = 0; row_tmpfs_at(l, i, &t); i++)
         if (!t.is_workspace && !verify_one_tmpfs(l, e, &t, found))
             return false;
+    if (gvisor_is(l, e))
+        return row_say(found, true, "bounded; programs run there");
     ask_tmpfs(l, found);
     return true;
 }
@@ -544,6 +548,8 @@ bool verify_masked_paths(const struct lockdown *l, const struct lockdown_evidenc
 {
     if (l->kind->tells_masks && !lists_all(row_host(e, "MaskedPaths"), masked, COUNT(masked)))
         return row_say(found, false, "the engine says otherwise");
+    if (gvisor_is(l, e))
+        return row_say(found, true, "gVisor's own files");
     if (e->exposed)
         return row_say(found, false, "%.100s can be seen", e->exposed);
     if (!e->files[LOCKDOWN_MOUNTS].ptr)
@@ -567,6 +573,8 @@ bool verify_readonly_paths(const struct lockdown *l, const struct lockdown_evide
 
     if (l->kind->tells_masks && !lists_all(row_host(e, "ReadonlyPaths"), read_only, COUNT(read_only)))
         return row_say(found, false, "the engine says otherwise");
+    if (gvisor_is(l, e))
+        return row_say(found, true, "gVisor's own settings");
     for (size_t i = 0; i < COUNT(read_only); i++)
         if (!procfs_mount_at(e->files[LOCKDOWN_MOUNTS], read_only[i], &m) ||
             !procfs_has_option(m.options, "ro"))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Rows of the lock-down about what the processes are: rights, identity, namespaces, program, variables. */
 #include "core/base/units.h"
+#include "oci/lockdown_gvisor.h"
 #include "oci/lockdown_rows.h"
 #include "oci/procfs.h"
 
@@ -93,6 +94,8 @@ bool verify_capabilities(const struct lockdown *l, const struct lockdown_evidenc
     for (size_t i = 0; sets[i]; i++) {
         struct span value = status_of(e, sets[i]);
 
+        if (!value.ptr && strcmp(sets[i], "CapAmb") == 0 && gvisor_is(l, e))
+            continue;
         if (!span_is(value, "0000000000000000"))
             return row_say(found, false, "%s is %.*s", sets[i], value.len > 40 ? 40 : (int) value.len,
                            value.len ? value.ptr : "");
@@ -117,7 +120,8 @@ void write_no_new_privileges(const struct lockdown *l, struct json_writer *w)
 bool verify_no_new_privileges(const struct lockdown *l, const struct lockdown_evidence *e,
                               char found[ROW_TEXT])
 {
-    bool is_on = span_is(status_of(e, "NoNewPrivs"), "1");
+    struct span told = status_of(e, "NoNewPrivs");
+    bool is_on = told.ptr || !gvisor_is(l, e) ? span_is(told, "1") : gvisor_has_no_new_privileges(e);
 
     return row_say(found, is_on, is_on ? "on" : "off");
 }
@@ -243,11 +247,13 @@ bool verify_seccomp(const struct lockdown *l, const struct lockdown_evidence *e,
 {
     char asked[ROW_TEXT];
 
+    const bool is_gvisor = gvisor_is(l, e);
+
     if (!span_is(status_of(e, "Seccomp"), "2"))
-        return row_say(found, false, "no filter");
+        return row_say(found, false, "%s", is_gvisor ? "no filter: runsc wants --oci-seccomp" : "no filter");
     if (!is_profile_told(l, e))
         return row_say(found, false, "the engine uses another profile");
-    if (lockdown_is_strict(l) && !are_closed(e->files[LOCKDOWN_CALLS]))
+    if (lockdown_is_strict(l) && !(is_gvisor ? gvisor_are_closed(e) : are_closed(e->files[LOCKDOWN_CALLS])))
         return row_say(found, false, "calls that it closes are open");
     ask_seccomp(l, asked);
     return row_say(found, true, "%s", asked);
@@ -413,6 +419,8 @@ bool verify_cgroup(const struct lockdown *l, const struct lockdown_evidence *e, 
         if (line.len < 2 || line.ptr[line.len - 1] != '/' || line.ptr[line.len - 2] != ':')
             return row_say(found, false, "the host's");
     }
+    if (!is_any && e->files[LOCKDOWN_CGROUP].ptr && gvisor_is(l, e))
+        return row_say(found, true, "none inside gVisor");
     return row_say(found, is_any, is_any ? "own" : "unknown");
 }
 
@@ -447,14 +455,9 @@ void ask_runtime(const struct lockdown *l, char ret[ROW_TEXT])
     snprintf(ret, ROW_TEXT, "%.100s", l->spec->runtime);
 }
 
-static bool is_default_runtime(const struct lockdown *l)
-{
-    return strcmp(l->spec->runtime, "default") == 0;
-}
-
 void write_runtime(const struct lockdown *l, struct json_writer *w)
 {
-    if (!is_default_runtime(l))
+    if (lockdown_is_runtime_asked(l))
         json_put_string(w, "Runtime", l->spec->runtime);
 }
 
@@ -464,7 +467,8 @@ bool verify_runtime(const struct lockdown *l, const struct lockdown_evidence *e,
     const char *name =
         tree_string(tree_get(e->inspect, "OCIRuntime"), tree_string(row_host(e, "Runtime"), ""));
 
-    return row_say(found, is_default_runtime(l) || strcmp(name, l->spec->runtime) == 0, "%.100s", name);
+    return row_say(found, !lockdown_is_runtime_asked(l) || strcmp(name, l->spec->runtime) == 0, "%.60s%s",
+                   name, gvisor_is(l, e) ? " (gVisor)" : "");
 }
 
 /* ---- program and variables ---- */

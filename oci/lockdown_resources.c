@@ -2,6 +2,7 @@
 /* Rows of the lock-down about how much: memory, processor, processes, limits, and what the engine does on its
  * own. */
 #include "core/base/units.h"
+#include "oci/lockdown_gvisor.h"
 #include "oci/lockdown_rows.h"
 #include "oci/procfs.h"
 
@@ -60,23 +61,34 @@ static bool read_number(struct span text, uint64_t *ret)
     return true;
 }
 
-/* Either version of cgroups. The kernel rounds down to whole pages. */
+/* The kernel rounds down to whole pages. */
+static bool is_near(uint64_t limit, int64_t asked)
+{
+    return limit <= (uint64_t) asked && limit + 65536 > (uint64_t) asked;
+}
+
+/* Either version of cgroups. */
 static bool is_limit(struct span v1, struct span v2, int64_t asked, uint64_t *ret)
 {
     if (!read_number(v2.ptr ? v2 : v1, ret))
         return false;
-    return *ret <= (uint64_t) asked && *ret + 65536 > (uint64_t) asked;
+    return is_near(*ret, asked);
 }
 
 bool verify_memory(const struct lockdown *l, const struct lockdown_evidence *e, char found[ROW_TEXT])
 {
     const int64_t asked = lockdown_memory(l);
     uint64_t limit = 0;
+    bool is_kept;
 
     if (tree_int(row_host(e, "Memory"), 0) != asked)
         return row_say(found, false, "the engine says %lld bytes",
                        (long long) tree_int(row_host(e, "Memory"), 0));
-    if (!is_limit(e->files[LOCKDOWN_V1_MEMORY], e->files[LOCKDOWN_V2_MEMORY], asked, &limit))
+    if (gvisor_is(l, e))
+        is_kept = gvisor_memory(e, &limit) && is_near(limit, asked);
+    else
+        is_kept = is_limit(e->files[LOCKDOWN_V1_MEMORY], e->files[LOCKDOWN_V2_MEMORY], asked, &limit);
+    if (!is_kept)
         return row_say(found, false, limit ? "another limit inside" : "no limit inside");
     say_bytes(found, (int64_t) limit);
     return true;
@@ -150,7 +162,7 @@ bool verify_cpus(const struct lockdown *l, const struct lockdown_evidence *e, ch
         return row_say(found, false, "the engine says %lld",
                        (long long) tree_int(row_host(e, "NanoCpus"), 0));
     if (!read_quota(e, &quota, &period))
-        return row_say(found, false, "no limit inside");
+        return row_say(found, false, gvisor_is(l, e) ? "not shown by gVisor" : "no limit inside");
     is = (double) quota / (double) period;
     return row_say(found, is <= asked + 0.011 && is >= asked - 0.011, "%g of a processor", is);
 }
@@ -177,8 +189,10 @@ bool verify_pids(const struct lockdown *l, const struct lockdown_evidence *e, ch
     if (!read_number(e->files[LOCKDOWN_V2_PIDS].ptr ? e->files[LOCKDOWN_V2_PIDS] : e->files[LOCKDOWN_V1_PIDS],
                      &limit) ||
         limit != (uint64_t) l->spec->pids)
-        return row_say(found, false,
-                       limit && limit != UINT64_MAX ? "another limit inside" : "no limit inside");
+        return row_say(found, false, "%s",
+                       gvisor_is(l, e)                ? "not shown by gVisor"
+                       : limit && limit != UINT64_MAX ? "another limit inside"
+                                                      : "no limit inside");
     return row_say(found, true, "%llu", (unsigned long long) limit);
 }
 
@@ -241,7 +255,8 @@ bool verify_ulimits(const struct lockdown *l, const struct lockdown_evidence *e,
         const struct ulimit u = ulimit_at(l, i);
         uint64_t soft, hard;
 
-        if (!procfs_limit(e->files[LOCKDOWN_LIMITS], u.title, &soft, &hard))
+        if (!procfs_limit(e->files[LOCKDOWN_LIMITS], u.title, &soft, &hard) &&
+            !(gvisor_is(l, e) && gvisor_limit(e, u.name, &soft, &hard)))
             return row_say(found, false, "%s is unknown", u.name);
         /* the guest may move its own soft limit up to the hard one */
         if (hard != (uint64_t) u.hard || soft > hard)
@@ -273,6 +288,8 @@ bool verify_oom(const struct lockdown *l, const struct lockdown_evidence *e, cha
         return row_say(found, false, "the killer is off");
     if (units_int(procfs_single(e->files[LOCKDOWN_OOM]), -1000, 1000, &score) < 0)
         return row_say(found, false, "the score is unknown");
+    if (gvisor_is(l, e))
+        return row_say(found, false, "not shown by gVisor");
     return row_say(found, score >= OOM_SCORE, "score %lld", (long long) score);
 }
 

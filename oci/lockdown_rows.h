@@ -22,6 +22,7 @@ enum lockdown_section {
 enum {
     ROW_FIXED = 1,          /* cannot be lowered */
     ROW_WRITES_LOWERED = 2, /* is written although lowered; its writers look at lockdown_is_lowered() */
+    ROW_LIMIT = 4,          /* the same, when a runtime was asked for by name */
 };
 
 #define ROW_TEXT 128

@@ -105,20 +105,22 @@ static int carry_out(struct trial_run *run, struct loop *loop, struct err *err)
     return r;
 }
 
-int trial_run(struct loop *loop, struct http *http, const char *engine, const char *image, struct trial *ret,
-              struct err *err)
+int trial_run(struct loop *loop, struct http *http, const char *engine, const char *runtime,
+              const char *image, struct trial *ret, struct err *err)
 {
+    /* the threads and memory of a kernel in user space count */
+    const bool is_roomy = strcmp(runtime, "default") != 0;
     const struct sandbox_spec spec = {
         .image = image,
         .pull = SANDBOX_PULL_NEVER,
         .engine = engine,
         .uid = 65532,
         .gid = 65532,
-        .memory_bytes = 64 * MIB,
+        .memory_bytes = (is_roomy ? 256 : 64) * MIB,
         .nano_cpus = 1000000000,
-        .pids = 32,
+        .pids = is_roomy ? 512 : 32,
         .tmp_bytes = MIB,
-        .runtime = "default",
+        .runtime = runtime,
         .seccomp = "strict",
         .root = "/workspace",
         .storage = SANDBOX_STORAGE_MEMORY,

@@ -20,10 +20,10 @@ struct trial {
     struct sandbox_row rows[LOCKDOWN_ROWS];
 };
 
-/* For verbs: runs the loop until it is removed. `engine` as in sandbox.engine; `image` is there. Only lack of
- * memory and being interrupted are errors. */
-int trial_run(struct loop *loop, struct http *http, const char *engine, const char *image, struct trial *ret,
-              struct err *err);
+/* For verbs: runs the loop until it is removed. `engine` and `runtime` as in sandbox.engine and
+ * sandbox.runtime; `image` is there. Only lack of memory and being interrupted are errors. */
+int trial_run(struct loop *loop, struct http *http, const char *engine, const char *runtime,
+              const char *image, struct trial *ret, struct err *err);
 
 /* Pure: an image of GET /images/json that may be tried with, "" when there is none. */
 void trial_pick_image(const struct tree *images, char ret[128]);

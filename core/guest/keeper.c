@@ -228,7 +228,7 @@ _Noreturn void keeper_run(struct keeper_job *job)
 
     (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void) setrlimit(RLIMIT_NOFILE, job->files);
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 && errno != EINVAL)
         fail(job, FRAME_STEP_FORK);
     (void) sigemptyset(&set);
     (void) sigaddset(&set, SIGCHLD);

@@ -13,6 +13,9 @@
  * at once (exec.c). Stopping the keeper does not help either: the guest continues it.
  * Like the guest it is not dumpable, so its descriptors and memory are out of reach.
  *
+ * A kernel that knows no subreapers (gVisor of 2022) lets fall to the guest what has lost its parent: there
+ * it is a stray, so that background processes end with their command.
+ *
  * Starting one takes longer than starting most commands, so one is kept in reserve: it
  * waits, with pipes of its own, until it is told what to run (spawn.c).
  *

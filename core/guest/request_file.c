@@ -4,6 +4,7 @@
 #include "core/guest/beneath.h"
 #include "core/guest/calls.h"
 #include "core/guest/cgroup.h"
+#include "core/guest/kernel.h"
 #include "core/guest/out.h"
 #include "core/guest/pry.h"
 #include "core/guest/request_table.h"
@@ -84,6 +85,13 @@ int request_read(struct request *r)
     return S_ISREG(st.st_mode) ? REQUEST_MORE : S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 }
 
+static int probe_told(struct request *r, int fd)
+{
+    if (fd >= 0)
+        r->fd = fd;
+    return fd < 0 ? fd : REQUEST_MORE;
+}
+
 /* What the verification of the lock-down reads: a closed list of places, and what its own calls are answered.
  * Safe: reading changes nothing there, the guest has no right that the commands do not have, and the host is
  * shown nothing that it could not see in a command's output. */
@@ -94,13 +102,10 @@ int request_probe(struct request *r)
                                          "/etc/hostname", "/etc/resolv.conf", "/etc/os-release" };
     bool is_fine = false;
 
-    if (strcmp(r->path, FRAME_PROBE_CALLS) == 0) {
-        int fd = calls_open();
-
-        if (fd >= 0)
-            r->fd = fd;
-        return fd < 0 ? fd : REQUEST_MORE;
-    }
+    if (strcmp(r->path, FRAME_PROBE_CALLS) == 0)
+        return probe_told(r, calls_open());
+    if (strcmp(r->path, FRAME_PROBE_KERNEL) == 0)
+        return probe_told(r, kernel_open());
     for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
         is_fine |= strncmp(r->path, folders[i], strlen(folders[i])) == 0;
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)

@@ -175,6 +175,7 @@ enum {
 };
 
 #define FRAME_PROBE_CALLS     "/calls" /* PROBE of this tells what calls are answered that a filter may close */
+#define FRAME_PROBE_KERNEL    "/kernel" /* and of this which kernel answers; see guest/kernel.h */
 #define FRAME_STREAM_FILES    (UINT64_C(1) << 62)
 #define FRAME_STREAM_CONNS    (UINT64_C(3) << 61)
 #define FRAME_STREAM_END      (UINT64_C(1) << 63)

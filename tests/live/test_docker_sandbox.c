@@ -375,25 +375,80 @@ static void a_runtime_that_is_not_there_names_those_that_are(void **state)
     finish(&f);
 }
 
-/* gVisor starts, and our guest answers from inside. Its own kernel tells too little for most rows to be seen,
- * some of which cannot be given up: refused, until one that tells more. Where it cannot start at all the
- * engine says why. */
+/* gVisor's own kernel shows no limits of processor and processes, and uses a profile only when it is told to:
+ * refused, by these names. Where it cannot be asked for, or cannot start at all, the engine says so. */
 static void gvisor_is_refused_for_what_it_does_not_show(void **state)
 {
     struct fixture f;
 
     try_runtime(&f, "runsc");
-    if (f.ready_result == 0)
-        assert_verified(&f);
-    else if (f.ready_result == -ERR_POLICY && !live_engine()->is_podman)
-        assert_string_equal(f.err.hint, "what runs under 'runsc' does not show that it is locked down: leave "
-                                        "sandbox.runtime out");
-    else if (!live_engine()->is_podman)
+    if (f.ready_result == -ERR_POLICY && !live_engine()->is_podman) {
+        assert_non_null(strstr(f.err.text, "seccomp: asked 'strict profile', found 'no filter: runsc wants "
+                                           "--oci-seccomp'; nor are: "));
+        assert_non_null(strstr(f.err.text, "oom"));
+        assert_non_null(strstr(f.err.hint, "say sandbox.lower: [seccomp, "));
+    } else if (!live_engine()->is_podman) {
         assert_int_equal(f.ready_result, -ERR_ENGINE);
-    else
+    } else {
         assert_string_equal(f.err.text,
                             "the lock-down is not as asked: runtime: asked 'runsc', found 'runc'");
+    }
     finish(&f);
+}
+
+/* The forbidden things, tried: what the host has is behind gVisor's kernel; what our profile closes is closed
+ * when it is used. */
+static void attack_gvisor(struct fixture *f, bool has_profile)
+{
+    assert_sh(f, "cat /proc/version", 0, "Linux version 4.4.0 #1 SMP Sun Jan 10 15:06:54 PST 2016\n");
+    assert_sh(
+        f,
+        "echo x 2>/dev/null >/x || echo x 2>/dev/null >/etc/passwd || echo x 2>/dev/null >/.agentbox/guest",
+        1, "");
+    assert_sh(f, "mount -t tmpfs none /tmp 2>/dev/null || umount /tmp 2>/dev/null || chroot /tmp 2>/dev/null",
+              1, "");
+    /* a node can be made, but what it stands for is not there */
+    assert_sh(f, "mknod /tmp/x b 8 0 2>/dev/null; head -c 1 /tmp/x 2>/dev/null || chown 0 /tmp 2>/dev/null",
+              1, "");
+    assert_sh(f, "head -c 1 /proc/1/mem 2>/dev/null", 1, "");
+    assert_sh(f, "echo 1 2>/dev/null >/proc/sys/net/ipv4/ip_forward || hostname x 2>/dev/null", 1, "");
+    assert_sh(f, "tail -n +3 /proc/net/dev | wc -l", 0, "1\n"); /* lo */
+    assert_sh(f,
+              "head -c 64m /dev/zero 2>/dev/null >big; rm big; head -c 40m /dev/zero 2>/dev/null >/tmp/big; "
+              "stat -c %s /tmp/big; rm /tmp/big",
+              0, "16777216\n");
+    assert_sh(f, "ls /sys/firmware /sys/block /sys/kernel /sys/module /sys/bus | grep -v : | grep . ", 1, "");
+    assert_sh(f, "head -c 100m /dev/zero >/dev/null; ulimit -n; ulimit -c", 0, "1024\n0\n");
+    if (has_profile)
+        assert_sh(f, "unshare -r true 2>/dev/null || dmesg 2>/dev/null || unshare -n true 2>/dev/null", 1,
+                  "");
+}
+
+/* Where no runsc is, or the engine's user may not start one, it is refused before; the engine of the
+ * project's own tests has to. */
+static void gvisor_holds(void **state)
+{
+    static const char *const names[] = { "runsc", "runsc-seccomp" };
+    static const char *const rows[] = { "cpus", "pids", "oom", "seccomp" };
+    struct fixture f;
+
+    for (size_t i = 0; i < 2; i++) {
+        setup(&f);
+        f.spec.runtime = names[i];
+        f.spec.pids = 512; /* gVisor's own threads count */
+        f.spec.lower_count = 0;
+        for (size_t k = 0; k < (i == 0 ? 4 : 3); k++)
+            give_up(&f, rows[k]);
+        start(&f);
+        if (f.ready_result == 0) {
+            assert_verified(&f);
+            attack_gvisor(&f, i == 1);
+        } else if (strcmp(live_engine()->kind, "docker") == 0 && access("/usr/bin/runsc", X_OK) == 0) {
+            print_rows(&f);
+            fail_msg("not ready: %s (%s)", f.err.text, f.err.hint);
+        }
+        finish(&f);
+    }
 }
 
 /* ---- ends ---- */
@@ -488,6 +543,7 @@ int main(void)
         cmocka_unit_test(a_second_runtime_is_taken_or_refused),
         cmocka_unit_test(a_runtime_that_is_not_there_names_those_that_are),
         cmocka_unit_test(gvisor_is_refused_for_what_it_does_not_show),
+        cmocka_unit_test(gvisor_holds),
         cmocka_unit_test(a_sandbox_that_was_killed_says_so),
         cmocka_unit_test(removing_while_starting_leaves_nothing),
         cmocka_unit_test(a_sweep_takes_the_run_and_nothing_else),

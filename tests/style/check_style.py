@@ -48,7 +48,7 @@ ARROWS = {
 DOORS = {"curl/": "core/base/http.c", "yajl/": "core/base/json.c", "yaml.h": "manifest/yaml.c",
          "archive": "core/base/archive.c", "uv.h": "core/base/loop.c", "openssl/": "core/base/digest.c",
          "libpsl.h": "core/base/suffix.c"}
-LINUX = re.compile(r"^(linux/|asm/|link\.h|sys/(epoll|eventfd|signalfd|timerfd|inotify|prctl|capability|syscall|vfs|sysmacros|"
+LINUX = re.compile(r"^(linux/|asm/|elf\.h|link\.h|sys/(auxv|epoll|eventfd|signalfd|timerfd|inotify|prctl|capability|syscall|vfs|sysmacros|"
                    r"fsuid|xattr|personality|sendfile|random)\.h)")
 PORTABLE = re.compile(r"^(assert|ctype|dirent|dlfcn|endian|errno|fcntl|fnmatch|ftw|glob|grp|iconv|inttypes|langinfo|libgen|limits|locale|"
                       r"math|netdb|poll|pthread|pty|pwd|regex|resolv|sched|search|semaphore|setjmp|signal|spawn|stdalign|stdarg|"

@@ -439,6 +439,156 @@ static void a_runtime_that_is_ignored_is_found(void **state)
     done(&f);
 }
 
+/* ---- gVisor ---- */
+
+static const char gvisor_kernel[] =
+    "release:\t4.4.0\nversion:\t#1 SMP Sun Jan 10 15:06:54 PST 2016\nvdso:\tother\nnew_privileges:\t1\n"
+    "rlimit 0:\t-1 -1\nrlimit 1:\t33554432 33554432\nrlimit 4:\t0 0\nrlimit 6:\t16384 16384\n"
+    "rlimit 7:\t4096 4096\nrlimit 8:\t65536 65536\nrlimit 11:\t1024 1024\nrlimit 12:\t0 0\n"
+    "rlimit 13:\t0 0\nrlimit 14:\t0 0\n";
+
+static const char gvisor_status[] =
+    "Name:\tguest\nPid:\t1\nUid:\t65532\t65532\t65532\t65532\nGid:\t65532\t65532\t65532\t65532\n"
+    "Groups:\t 65532 \nCapInh:\t0000000000000000\nCapPrm:\t0000000000000000\n"
+    "CapEff:\t0000000000000000\nCapBnd:\t0000000000000000\nSeccomp:\t2\n";
+
+static const char gvisor_mounts[] =
+    "8 8 0:8 / / ro  - 9p none ro,trans=fd\n9 8 0:6 / /dev rw  - tmpfs none rw,mode=0755\n"
+    "10 8 0:9 / /sys ro,noexec  - sysfs none ro\n12 8 0:11 / /proc rw,noexec  - proc none rw\n"
+    "13 8 0:5 / /.agentbox ro  - 9p none ro\n14 8 0:13 / /workspace rw  - tmpfs none rw,size=33554432\n"
+    "15 8 0:7 / /workspace/data ro  - 9p none ro\n11 8 0:10 / /tmp rw,noexec  - tmpfs none rw,size=16777216\n"
+    "16 8 0:14 / /dev/shm rw,noexec  - tmpfs none rw,size=16777216\n"
+    "17 8 0:15 / /var/lib/x rw,noexec  - tmpfs none rw,size=16777216\n";
+
+/* What runsc --oci-seccomp of 2022 shows, with what cannot be seen lowered. */
+static void prepare_gvisor(struct fixture *f)
+{
+    static const char *const lower[] = { "cpus", "pids", "oom" };
+
+    prepare(f);
+    f->spec.runtime = "runsc";
+    f->spec.lower = lower;
+    f->spec.lower_count = 3;
+    make_inspect(f);
+    for (size_t i = LOCKDOWN_V1_MEMORY; i <= LOCKDOWN_V1_DEVICES; i++)
+        f->files[i] = NULL;
+    f->files[LOCKDOWN_KERNEL] = gvisor_kernel;
+    f->files[LOCKDOWN_STATUS] = gvisor_status;
+    f->files[LOCKDOWN_MOUNTS] = gvisor_mounts;
+    f->files[LOCKDOWN_LIMITS] = NULL;
+    f->files[LOCKDOWN_CGROUP] = "";
+    f->files[LOCKDOWN_OOM] = "0\n";
+    f->files[LOCKDOWN_MEMINFO] = "MemTotal:         212992 kB\nSwapTotal:             0 kB\n";
+    f->files[LOCKDOWN_CALLS] = "io_uring_setup 1\nptrace 1\nmemfd_create 1\nprocess_vm_readv 1\nopenat2 1\n"
+                               "vmsplice 38\nsetxattr 1\n";
+    f->evidence.exposed = "/proc/cmdline";
+}
+
+static void gvisor_is_seen_in_its_own_way(void **state)
+{
+    struct fixture f;
+
+    prepare_gvisor(&f);
+    if (verify(&f) < 0)
+        fail_msg("%s", f.err.text);
+    assert_string_equal(row(&f, "runtime")->found, "runsc (gVisor)");
+    assert_string_equal(row(&f, "masked_paths")->found, "gVisor's own files");
+    assert_int_equal(row(&f, "pids")->state, SANDBOX_ROW_LOWERED);
+    /* the limits are asked for all the same */
+    assert_non_null(strstr(buf_text(&f.body), "\"PidsLimit\":64"));
+    assert_non_null(strstr(buf_text(&f.body), "\"NanoCpus\":1000000000"));
+    /* unless they are lowered they are refused, by their names */
+    f.spec.lower_count = 0;
+    assert_int_equal(lockdown_prepare(&f.l, &f.err), 0);
+    assert_int_equal(verify(&f), -ERR_POLICY);
+    assert_string_equal(f.err.text,
+                        "the lock-down is not as asked: cpus: asked '1 of a processor', found 'not "
+                        "shown by gVisor'; nor are: pids, oom");
+    assert_string_equal(f.err.hint,
+                        "see `agentbox doctor`; to do without them, say sandbox.lower: [cpus, pids, oom]");
+    done(&f);
+}
+
+static const struct {
+    const char *row;
+    size_t where;
+    const char *from, *to;
+    const char *found;
+} gvisor_lies[] = {
+    { "capabilities", LOCKDOWN_STATUS, "CapEff:\t0000000000000000", "CapEff:\t0000000000000001",
+      "CapEff is 0000000000000001" },
+    { "no_new_privileges", LOCKDOWN_KERNEL, "new_privileges:\t1", "new_privileges:\t0", "off" },
+    { "seccomp", LOCKDOWN_STATUS, "Seccomp:\t2", "Seccomp:\t0", "no filter: runsc wants --oci-seccomp" },
+    { "seccomp", LOCKDOWN_CALLS, "memfd_create 1\n", "memfd_create 14\n", "calls that it closes are open" },
+    { "seccomp", LOCKDOWN_CALLS, "memfd_create 1\n", "memfd_create\n", "calls that it closes are open" },
+    { "memory", LOCKDOWN_MEMINFO, "212992 kB", "4212992 kB", "another limit inside" },
+    { "memory", LOCKDOWN_MEMINFO, "212992 kB", "212992", "no limit inside" },
+    { "ulimits", LOCKDOWN_KERNEL, "rlimit 7:\t4096 4096", "rlimit 7:\t4096 -1",
+      "nofile is 4096:18446744073709551615" },
+    { "ulimits", LOCKDOWN_KERNEL, "rlimit 14:\t0 0\n", "", "rtprio is unknown" },
+    { "tmpfs", LOCKDOWN_MOUNTS, "/tmp rw,noexec  - tmpfs none rw,size=16777216",
+      "/tmp rw,noexec  - tmpfs none rw", "/tmp has no size" },
+    { "workspace", LOCKDOWN_MOUNTS, "size=33554432", "size=933554432", "/workspace has another size" },
+    { "mounts", LOCKDOWN_MOUNTS, " /workspace/data ro ", " /workspace/data rw ",
+      "'/workspace/data' is writable" },
+};
+
+static void what_gvisor_does_show_must_be_right(void **state)
+{
+    struct fixture f;
+    struct buf text;
+
+    for (size_t i = 0; i < sizeof(gvisor_lies) / sizeof(gvisor_lies[0]); i++) {
+        prepare_gvisor(&f);
+        buf_init(&text, MIB);
+        assert_int_equal(buf_add_text(&text, f.files[gvisor_lies[i].where]), 0);
+        replace_all(&text, gvisor_lies[i].from, gvisor_lies[i].to);
+        f.files[gvisor_lies[i].where] = buf_text(&text);
+        assert_int_equal(verify(&f), -ERR_POLICY);
+        assert_int_equal(row(&f, gvisor_lies[i].row)->state, SANDBOX_ROW_FAILED);
+        assert_string_equal(row(&f, gvisor_lies[i].row)->found, gvisor_lies[i].found);
+        buf_done(&text);
+        done(&f);
+    }
+}
+
+/* A container of another runtime whose files inside say gVisor everywhere, but whose kernel does not; and one
+ * that is gVisor, which nobody asked for. */
+static void what_only_looks_like_gvisor_is_none(void **state)
+{
+    static const char *const kernels[][2] = {
+        { "release:\t4.4.0", "release:\t6.1.0" },
+        { "2016\n", "2017\n" },
+        { "vdso:\tother", "vdso:\tlinux" },
+        { "vdso:\tother", "vdso:\tnone" },
+    };
+    struct fixture f;
+    struct buf text;
+
+    for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++) {
+        prepare_gvisor(&f);
+        buf_init(&text, MIB);
+        assert_int_equal(buf_add_text(&text, gvisor_kernel), 0);
+        replace_all(&text, kernels[i][0], kernels[i][1]);
+        f.files[LOCKDOWN_KERNEL] = buf_text(&text);
+        assert_int_equal(verify(&f), -ERR_POLICY);
+        assert_string_equal(row(&f, "masked_paths")->found, "/proc/cmdline can be seen");
+        assert_string_equal(row(&f, "no_new_privileges")->found, "off");
+        assert_int_equal(row(&f, "ulimits")->state, SANDBOX_ROW_FAILED);
+        assert_int_equal(row(&f, "tmpfs")->state, SANDBOX_ROW_FAILED);
+        assert_int_equal(row(&f, "memory")->state, SANDBOX_ROW_FAILED);
+        assert_int_equal(row(&f, "readonly_paths")->state, SANDBOX_ROW_FAILED);
+        assert_int_equal(row(&f, "cgroup")->state, SANDBOX_ROW_FAILED);
+        buf_done(&text);
+        done(&f);
+    }
+    prepare_gvisor(&f);
+    f.spec.runtime = "default";
+    assert_int_equal(verify(&f), -ERR_POLICY);
+    assert_int_equal(row(&f, "memory")->state, SANDBOX_ROW_FAILED);
+    done(&f);
+}
+
 static void a_masked_path_that_shows_is_found(void **state)
 {
     struct fixture f;
@@ -671,6 +821,9 @@ int main(void)
         cmocka_unit_test(every_lie_is_found_by_its_row),
         cmocka_unit_test(every_row_has_a_lie_and_a_probe),
         cmocka_unit_test(a_runtime_that_is_ignored_is_found),
+        cmocka_unit_test(gvisor_is_seen_in_its_own_way),
+        cmocka_unit_test(what_gvisor_does_show_must_be_right),
+        cmocka_unit_test(what_only_looks_like_gvisor_is_none),
         cmocka_unit_test(a_masked_path_that_shows_is_found),
         cmocka_unit_test(all_that_failed_is_named),
         cmocka_unit_test(mapped_user_ids_need_no_list_of_devices),

@@ -518,6 +518,15 @@ static void figures_and_probes(void **state)
     assert_non_null(strstr(buf_text(&a.text), "\nsetxattr "));
     assert_null(strstr(buf_text(&a.text), " 0\n"));
     answer_free(&a);
+    /* where tests run, the kernel is Linux */
+    answer_init(&a);
+    assert_int_equal(channel_probe(ch, FRAME_PROBE_KERNEL, on_text, &a, &call, &err), 0);
+    assert_int_equal(answer_wait(g, &a), 0);
+    assert_int_equal(strncmp(buf_text(&a.text), "release:\t", 9), 0);
+    assert_non_null(strstr(buf_text(&a.text), "\nvdso:\tlinux\n"));
+    assert_non_null(strstr(buf_text(&a.text), "\nnew_privileges:\t"));
+    assert_non_null(strstr(buf_text(&a.text), "\nrlimit 15:\t"));
+    answer_free(&a);
     answer_init(&a);
     assert_int_equal(channel_probe(ch, "/proc/kallsyms", on_text, &a, &call, &err), 0);
     assert_int_equal(answer_wait(g, &a), -ERR_TOO_LARGE);
