@@ -66,7 +66,7 @@ packages_look() {
     for _program in cc meson ninja pkg-config python3 curl busybox; do
         have "$_program" || _lost="$_lost $_program"
     done
-    for _library in libcurl yajl yaml-0.1 libarchive libuv libcrypto libpsl; do
+    for _library in libcurl yajl yaml-0.1 libarchive libuv libcrypto libssl libpsl; do
         pkg-config --exists "$_library" 2>/dev/null || _lost="$_lost $_library"
     done
     [ -z "$_lost" ] || die "this is not Debian or Ubuntu, so please install with your package manager:$_lost

@@ -46,7 +46,8 @@ ARROWS = {
     "core/base": ["core/base"],
 }
 DOORS = {"curl/": "core/base/http.c", "yajl/": "core/base/json.c", "yaml.h": "manifest/yaml.c",
-         "archive": "core/base/archive.c", "uv.h": "core/base/loop.c", "openssl/": "core/base/digest.c",
+         "archive": "core/base/archive.c", "uv.h": "core/base/loop.c", "openssl/ssl.h": "core/base/tls.c", "openssl/x509": "core/base/tls.c",
+         "openssl/pem.h": "core/base/tls.c", "openssl/err.h": "core/base/tls.c", "openssl/": "core/base/digest.c",
          "libpsl.h": "core/base/suffix.c"}
 LINUX = re.compile(r"^(linux/|asm/|elf\.h|link\.h|sys/(auxv|epoll|eventfd|signalfd|timerfd|inotify|prctl|capability|syscall|vfs|sysmacros|"
                    r"fsuid|xattr|personality|sendfile|random)\.h)")
