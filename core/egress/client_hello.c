@@ -14,6 +14,7 @@
 #define HANDSHAKE       22
 #define CLIENT_HELLO    1
 #define EXT_SERVER_NAME 0
+#define EXT_EARLY_DATA  42
 #define EXT_ECH         0xfe0d
 #define EXT_ESNI        0xffce
 #define EXT_ECH_OUTER   0xfd00
@@ -100,6 +101,8 @@ static int read_extensions(struct reader list, struct client_hello *ret, const c
             return fail(ret_why, malformed);
         if (type == EXT_ECH || type == EXT_ESNI || type == EXT_ECH_OUTER)
             return fail(ret_why, "the TLS ClientHello hides its server name (ECH): switch that off");
+        if (type == EXT_EARLY_DATA)
+            ret->has_early_data = true;
         if (type == EXT_SERVER_NAME && read_server_name(ext, ret, ret_why) < 0)
             return -1;
     }
@@ -194,4 +197,132 @@ ssize_t client_hello_parse(struct span bytes, struct client_hello *ret, const ch
     }
     ret->wanted = at + RECORD_HEADER;
     return 0;
+}
+
+/* ---- what follows ---- */
+
+#define CHANGE_CIPHERS 20
+#define ALERT          21
+#define APPLICATION    23
+#define SERVER_HELLO   2
+#define RANDOM_AT      (RECORD_HEADER + MESSAGE_HEADER + 2)
+
+void hello_watch_init(struct hello_watch *w, const struct client_hello *first)
+{
+    memset(w, 0, sizeof(*w));
+    w->has_early_data = first->has_early_data;
+}
+
+/* A ServerHello with this random asks for a second ClientHello (RFC 8446, 4.1.3). */
+static const unsigned char retry[RANDOM_BYTES] = {
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+};
+
+void hello_watch_answer(struct hello_watch *w, struct span bytes)
+{
+    size_t room = sizeof(w->answer) - w->answer_len, len = bytes.len < room ? bytes.len : room;
+
+    if (room == 0)
+        return;
+    memcpy(w->answer + w->answer_len, bytes.ptr, len);
+    w->answer_len += len;
+    if (w->answer_len < sizeof(w->answer) || w->answer[0] != HANDSHAKE ||
+        w->answer[RECORD_HEADER] != SERVER_HELLO)
+        return;
+    w->is_over = w->is_over || memcmp(w->answer + RANDOM_AT, retry, sizeof(retry)) != 0;
+}
+
+static size_t payload_len(const struct hello_watch *w)
+{
+    return (size_t) w->record[3] << 8 | w->record[4];
+}
+
+/* Bytes of the record that must be seen to know what it is. */
+static size_t needed(const struct hello_watch *w)
+{
+    bool is_handshake = w->have >= RECORD_HEADER && w->record[0] == HANDSHAKE && payload_len(w) > 0;
+
+    return RECORD_HEADER + is_handshake;
+}
+
+static int begin_record(struct hello_watch *w, struct buf *hello, const char **ret_why)
+{
+    size_t seen = w->have - RECORD_HEADER;
+
+    w->have = 0;
+    w->left = payload_len(w) - seen;
+    if (w->record[0] == HANDSHAKE && seen == 0) /* some servers pass over those */
+        return fail(ret_why, "an empty handshake record follows the TLS ClientHello");
+    if (hello->len > 0 || (w->record[0] == HANDSHAKE && w->record[RECORD_HEADER] == CLIENT_HELLO)) {
+        w->is_hello = true;
+        if (buf_add(hello, w->record, RECORD_HEADER + seen) < 0)
+            return fail(ret_why, "the second TLS ClientHello is too long");
+    } else if (w->record[0] != CHANGE_CIPHERS && w->record[0] != ALERT) {
+        w->is_over = w->record[0] != APPLICATION || !w->has_early_data;
+    }
+    return 0;
+}
+
+/* The beginning of a record, up to where it is known what it is. */
+static size_t take_beginning(struct hello_watch *w, struct span bytes)
+{
+    size_t taken = 0;
+
+    while (taken < bytes.len && w->have < needed(w))
+        w->record[w->have++] = (unsigned char) bytes.ptr[taken++];
+    return taken;
+}
+
+/* 1: it has begun; 0: more is needed; -1: cut. */
+static int take_record(struct hello_watch *w, struct span bytes, struct buf *hello, size_t *ret_taken,
+                       const char **ret_why)
+{
+    *ret_taken = take_beginning(w, bytes);
+    if (w->have < needed(w))
+        return 0;
+    return begin_record(w, hello, ret_why) < 0 ? -1 : 1;
+}
+
+static int take_rest(struct hello_watch *w, struct span bytes, struct buf *hello, size_t *ret_taken,
+                     const char **ret_why)
+{
+    size_t len = w->left < bytes.len ? w->left : bytes.len;
+
+    *ret_taken = len;
+    w->left -= len;
+    if (w->is_hello && buf_add(hello, bytes.ptr, len) < 0)
+        return fail(ret_why, "the second TLS ClientHello is too long");
+    return 1;
+}
+
+/* At the end of a record that is one, or a part of one. */
+static int look(struct hello_watch *w, struct buf *hello, struct client_hello *ret, const char **ret_why)
+{
+    ssize_t n;
+
+    if (!w->is_hello || w->left > 0)
+        return 0;
+    w->is_hello = false;
+    n = client_hello_parse(buf_span(hello), ret, ret_why);
+    return n > 0 ? 1 : (int) n;
+}
+
+int hello_watch_feed(struct hello_watch *w, struct span bytes, struct buf *hello, struct client_hello *ret,
+                     size_t *ret_taken, const char **ret_why)
+{
+    size_t at = 0, taken;
+    int r = 0;
+
+    while (r == 0 && at < bytes.len && !w->is_over) {
+        struct span rest = span_make(bytes.ptr + at, bytes.len - at);
+
+        r = w->left == 0 ? take_record(w, rest, hello, &taken, ret_why)
+                         : take_rest(w, rest, hello, &taken, ret_why);
+        at += taken;
+        if (r > 0)
+            r = look(w, hello, ret, ret_why);
+    }
+    *ret_taken = w->is_over ? bytes.len : at;
+    return r;
 }

@@ -150,9 +150,119 @@ static void test_other_bytes(void **state)
     buf_done(&bytes);
 }
 
+/* ---- what follows ---- */
+
+#define CCS   "\x14\x03\x03\0\x01\x01"
+#define DATA  "\x17\x03\x03\0\x04\x16\x03\x01\x01"
+#define ALERT "\x15\x03\x03\0\x02\x01\x5a"
+#define EMPTY "\x16\x03\x03\0\0"
+#define KEY   "\x16\x03\x03\0\x05\x10\0\0\x01\x01"
+#define OTHER                  \
+    "\0\0\0\x10\0\x0e\0\0\x0b" \
+    "evil.exampl"
+#define EARLY "\0\x2a\0\0"
+
+#define SPAN(text)             \
+    {                          \
+        text, sizeof(text) - 1 \
+    }
+
+struct follow {
+    const char *name;
+    struct span before;     /* the second hello */
+    const char *extensions; /* of it; NULL: there is none */
+    size_t extensions_len;
+    bool has_early_data, is_noticed; /* told of, or cut */
+    const char *why;
+};
+
+static const struct follow follows[] = {
+    { "at once", SPAN(""), OTHER, sizeof(OTHER) - 1, false, true, NULL },
+    { "behind a change of ciphers", SPAN(CCS), OTHER, sizeof(OTHER) - 1, false, true, NULL },
+    { "behind two, and an alert", SPAN(CCS CCS ALERT), OTHER, sizeof(OTHER) - 1, false, true, NULL },
+    { "behind early data", SPAN(CCS DATA DATA), OTHER, sizeof(OTHER) - 1, true, true, NULL },
+    { "behind data", SPAN(CCS DATA), OTHER, sizeof(OTHER) - 1, false, false, NULL },
+    { "without a name", SPAN(CCS), VERSIONS, sizeof(VERSIONS) - 1, false, true, NULL },
+    { "with two names", SPAN(CCS), SNI_TWO, sizeof(SNI_TWO) - 1, false, true,
+      "the TLS ClientHello has two server names" },
+    { "hidden", SPAN(CCS), ECH, sizeof(ECH) - 1, false, true,
+      "the TLS ClientHello hides its server name (ECH): switch that off" },
+    { "behind an empty record", SPAN(EMPTY), OTHER, sizeof(OTHER) - 1, false, true,
+      "an empty handshake record follows the TLS ClientHello" },
+    { "behind a key exchange", SPAN(KEY), OTHER, sizeof(OTHER) - 1, false, false, NULL },
+    { "none", SPAN(CCS DATA), NULL, 0, false, false, NULL },
+};
+
+static void check_follow(const struct follow *f, size_t record, size_t step)
+{
+    struct client_hello first = { .has_early_data = f->has_early_data }, got = { 0 };
+    struct buf bytes = BUF_INIT(1 << 16), kept = BUF_INIT(CLIENT_HELLO_MAX);
+    struct hello_watch w;
+    const char *why = "";
+    size_t taken = 0;
+    int r = 0;
+
+    put(&bytes, f->before.ptr, f->before.len);
+    if (f->extensions)
+        hello(&bytes, span_make(f->extensions, f->extensions_len), record);
+    hello_watch_init(&w, &first);
+    for (size_t at = 0, n; r == 0 && at < bytes.len; at += taken) {
+        n = step < bytes.len - at ? step : bytes.len - at;
+        r = hello_watch_feed(&w, span_make(bytes.data + at, n), &kept, &got, &taken, &why);
+        assert_true(r != 0 || taken == n);
+    }
+    if (r != (f->why ? -1 : f->is_noticed) || (f->why && strcmp(why, f->why) != 0))
+        fail_msg("%s: %d, %s", f->name, r, why);
+    assert_true(w.is_over == !f->is_noticed);
+    if (r > 0)
+        assert_int_equal(got.has_name, f->extensions[0] == '\0' && f->extensions[1] == '\0');
+    buf_done(&bytes);
+    buf_done(&kept);
+}
+
+static void test_what_follows(void **state)
+{
+    static const size_t records[] = { 0, 1, 7 }, steps[] = { 1 << 16, 1, 3 };
+
+    for (size_t i = 0; i < sizeof(follows) / sizeof(follows[0]); i++)
+        for (size_t k = 0; k < 9; k++)
+            check_follow(&follows[i], records[k / 3], steps[k % 3]);
+}
+
+/* A ServerHello is the end of it, unless it asks for another ClientHello. */
+static void test_the_answer(void **state)
+{
+    static const char retry[] =
+        "\x16\x03\x03\0\x58\x02\0\0\x54\x03\x03\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e"
+        "\x65\xb8\x91\xc2\xa2\x11\x16\x7a\xbb\x8c\x5e\x07\x9e\x09\xe2\xc8\xa8\x33\x9c";
+    const struct client_hello first = { 0 };
+    char other[sizeof(retry)];
+    struct hello_watch w;
+
+    memcpy(other, retry, sizeof(retry));
+    other[20] = 0;
+    for (size_t step = 1; step <= sizeof(retry); step += sizeof(retry) - 1) {
+        hello_watch_init(&w, &first);
+        for (size_t at = 0; at < sizeof(retry) - 1; at += step)
+            hello_watch_answer(&w,
+                               span_make(retry + at, step < sizeof(retry) - 1 ? step : sizeof(retry) - 1));
+        assert_false(w.is_over);
+        hello_watch_init(&w, &first);
+        for (size_t at = 0; at < sizeof(other) - 1; at += step)
+            hello_watch_answer(&w,
+                               span_make(other + at, step < sizeof(other) - 1 ? step : sizeof(other) - 1));
+        assert_true(w.is_over);
+    }
+    hello_watch_init(&w, &first);
+    hello_watch_answer(&w, EXT("HTTP/1.1 400 Bad Request, and whatever else a server has to say about it"));
+    assert_false(w.is_over);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_samples),
     cmocka_unit_test(test_other_bytes),
+    cmocka_unit_test(test_what_follows),
+    cmocka_unit_test(test_the_answer),
 };
 
 UNIT_MAIN(tests)
