@@ -132,7 +132,9 @@ static void text_rule(struct buf *out, const struct egress_rule *rule, bool is_f
         if (rule->methods & bit)
             buf_printf(&text, " %s", egress_method_name(bit));
     if (rule->inject)
-        buf_printf(&text, "  (asked for as http://, with header %s)", rule->inject->header);
+        buf_printf(&text, "  (asked for as http://%s, with header %s)",
+                   rule->inject->intercept ? " or https://, whose TLS ends in the harness" : "",
+                   rule->inject->header);
     else if (rule->port == EGRESS_PORT_PLAIN)
         buf_add_text(&text, "  (plain HTTP)");
     line(out, is_first ? "network" : "", buf_text(&text));

@@ -143,6 +143,7 @@ struct manifest_sandbox {
 struct manifest_inject {
     const char *header, *variable;
     struct manifest_secret value;
+    bool intercept;
 };
 
 struct manifest_rule {

@@ -3,6 +3,7 @@
 #include "manifest/load.h"
 
 #include "core/base/cleanup.h"
+#include "core/egress/rule.h"
 #include "manifest/decode.h"
 #include "manifest/host.h"
 #include "manifest/network.h"
@@ -357,6 +358,17 @@ static const struct sandbox_env proxy_env[] = {
     { "NODE_USE_ENV_PROXY", "1" }, /* Node's own fetch looks at the others only then */
 };
 
+/* How programs find the authority of rules that intercept. */
+static const struct sandbox_env trust_env[] = {
+    { "SSL_CERT_FILE", SANDBOX_TRUST_DIR "/" SANDBOX_TRUST_BUNDLE },      /* OpenSSL, Go, Ruby */
+    { "CURL_CA_BUNDLE", SANDBOX_TRUST_DIR "/" SANDBOX_TRUST_BUNDLE },     /* curl */
+    { "REQUESTS_CA_BUNDLE", SANDBOX_TRUST_DIR "/" SANDBOX_TRUST_BUNDLE }, /* Python's requests */
+    { "PIP_CERT", SANDBOX_TRUST_DIR "/" SANDBOX_TRUST_BUNDLE },
+    { "GIT_SSL_CAINFO", SANDBOX_TRUST_DIR "/" SANDBOX_TRUST_BUNDLE },
+    { "NODE_EXTRA_CA_CERTS", SANDBOX_TRUST_DIR "/" SANDBOX_TRUST_CA }, /* beside its own */
+};
+
+#define TRUST_COUNT (sizeof(trust_env) / sizeof(trust_env[0]))
 #define PROXY_COUNT (sizeof(proxy_env) / sizeof(proxy_env[0]))
 
 static bool is_given(const struct manifest_pairs *pairs, const char *name)
@@ -375,11 +387,19 @@ static bool is_set(const struct sandbox_env *env, size_t count, const char *name
     return false;
 }
 
+static bool has_intercept(const struct manifest_network *n)
+{
+    for (size_t i = 0; i < n->rule_count; i++)
+        if (egress_rule_intercepts(&n->rules[i].rule))
+            return true;
+    return false;
+}
+
 static bool fill_environment(struct loader *l)
 {
     const struct manifest_pairs *from = &l->m->workspace.environment;
-    struct sandbox_env *env =
-        arena_alloc(l->arena, (from->count + PROXY_COUNT + l->m->network.rule_count + 1) * sizeof(*env));
+    struct sandbox_env *env = arena_alloc(
+        l->arena, (from->count + PROXY_COUNT + TRUST_COUNT + l->m->network.rule_count + 1) * sizeof(*env));
     size_t count = 0;
 
     for (size_t i = 0; env && i < from->count; i++)
@@ -387,6 +407,9 @@ static bool fill_environment(struct loader *l)
     for (size_t i = 0; env && l->m->network.rule_count > 0 && i < PROXY_COUNT; i++)
         if (!is_given(from, proxy_env[i].name))
             env[count++] = proxy_env[i];
+    for (size_t i = 0; env && has_intercept(&l->m->network) && i < TRUST_COUNT; i++)
+        if (!is_given(from, trust_env[i].name))
+            env[count++] = trust_env[i];
     for (size_t i = 0; env && i < l->m->network.rule_count; i++) {
         const char *name = l->m->network.rules[i].inject.variable;
 
@@ -559,6 +582,7 @@ static int load_all(struct loader *l, struct err *err)
     if (!fill_model(l) || !fill_sandbox(l) || !fill_entries(l) || !fill_rest(l) ||
         !network_fill(&l->m->network, secret_ref, l->arena, &l->spec->network))
         return err_set(err, ERR_INTERNAL, "no memory for the manifest");
+    l->spec->network.run_ms = l->spec->limits.wall_ms;
     return make_resolved(l, err);
 }
 

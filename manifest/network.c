@@ -66,9 +66,15 @@ static const struct field inject_rows[] = {
               "`value.from_env` when not given.",
       .example = "\"GITHUB_TOKEN\"" },
     { .name = "intercept",
-      .kind = FIELD_TREE,
-      .flags = FIELD_LATER,
-      .help = "For clients that only speak HTTPS." },
+      .kind = FIELD_BOOL,
+      .offset = INJECT(intercept),
+      .fallback = "false",
+      .help =
+          "For clients that insist on `https://`: the harness ends their TLS itself, under an authority "
+          "that it makes for this run, that is good for the hosts of such rules only, and whose key never "
+          "leaves its memory. `SSL_CERT_FILE`, `CURL_CA_BUNDLE`, `REQUESTS_CA_BUNDLE`, `PIP_CERT`, "
+          "`GIT_SSL_CAINFO` and `NODE_EXTRA_CA_CERTS` of every command name its certificate. Each "
+          "request inside is decided and recorded like one in plain HTTP, so `methods` hold, too." },
 };
 
 static const struct table inject_table = {
@@ -153,7 +159,9 @@ static bool read_inject(struct table_ctx *ctx, struct manifest_rule *out)
     inject = arena_alloc(ctx->arena, sizeof(*inject));
     if (!inject)
         return false;
-    *inject = (struct egress_inject){ .header = out->inject.header, .variable = out->inject.variable };
+    *inject = (struct egress_inject){ .header = out->inject.header,
+                                      .variable = out->inject.variable,
+                                      .intercept = out->inject.intercept };
     out->rule.inject = inject;
     return true;
 }
@@ -265,6 +273,8 @@ static void encode_inject(struct json_writer *w, const struct manifest_inject *i
     (void) kind_secret_write(w, &in->value);
     if (in->variable)
         json_put_string(w, "variable", in->variable);
+    if (in->intercept)
+        json_put_bool(w, "intercept", true);
     json_object_end(w);
 }
 

@@ -88,6 +88,7 @@ static void drop_outer(struct door_conn *conn)
 
 static void free_memory(struct door_conn *conn)
 {
+    tls_session_free(conn->inner);
     buf_done(&conn->in);
     buf_done(&conn->out);
     free(conn);
@@ -133,6 +134,9 @@ void conn_finish(struct door_conn *conn)
         return;
     drop_outer(conn);
     buf_done(&conn->in);
+    if (conn->inner)
+        (void) intercept_queue(conn, span_make("", 0),
+                               true); /* without it the end is abrupt, and still one */
     conn_set_state(conn, CONN_DRAIN, DRAIN_MS);
 }
 
@@ -157,11 +161,28 @@ static void tell_denied(struct door_conn *conn, const char *reason, const char *
                                            });
 }
 
+void conn_deny(struct door_conn *conn, const char *reason)
+{
+    if (conn->ticket.is_open)
+        conn_end_ticket(conn, reason, true);
+    else
+        tell_denied(conn, reason, NULL);
+    conn_finish(conn);
+}
+
 static void answer(struct door_conn *conn, int status, const char *reason, const char *allow)
 {
+    struct buf text = BUF_INIT(REPLY_MAX);
+    int r;
+
     if (conn->is_freed)
         return;
-    if (reply_refusal(&conn->out, status, reason, allow, conn->ticket.method != EGRESS_HEAD) < 0)
+    r = reply_refusal(&text, status, reason, allow, conn->ticket.method != EGRESS_HEAD);
+    if (r == 0)
+        r = conn->inner ? intercept_queue(conn, buf_span(&text), false)
+                        : buf_add_span(&conn->out, buf_span(&text));
+    buf_done(&text);
+    if (r < 0)
         end(conn);
     else
         conn_finish(conn);
@@ -193,7 +214,7 @@ static bool pass(struct door_conn *conn, struct span bytes)
     return !conn->is_freed;
 }
 
-bool conn_give(struct door_conn *conn, struct span bytes)
+bool conn_give_bare(struct door_conn *conn, struct span bytes)
 {
     size_t now = conn->out.len > 0 ? 0 : bytes.len;
 
@@ -206,6 +227,11 @@ bool conn_give(struct door_conn *conn, struct span bytes)
         return false;
     }
     return true;
+}
+
+bool conn_give(struct door_conn *conn, struct span bytes)
+{
+    return conn->inner ? intercept_give(conn, bytes) : conn_give_bare(conn, bytes);
 }
 
 bool conn_give_text(struct door_conn *conn, const char *text)
@@ -251,6 +277,21 @@ void conn_flush_up(struct door_conn *conn)
         secret_wipe(&conn->up);
 }
 
+ssize_t conn_recv(struct door_conn *conn)
+{
+    size_t size = conn->credit < SCRATCH_BYTES ? conn->credit : SCRATCH_BYTES;
+    ssize_t n;
+
+    if ((int64_t) size > door_left(conn->door))
+        size = (size_t) door_left(conn->door);
+    if (size == 0)
+        return OUTER_AGAIN;
+    n = outer_recv(conn->outer, conn->door->scratch, size);
+    if (n > 0)
+        door_moved(conn, 0, (size_t) n);
+    return n;
+}
+
 /* ---- turns ---- */
 
 static bool step(struct door_conn *conn)
@@ -273,11 +314,29 @@ static bool step(struct door_conn *conn)
     case CONN_RATE:
     case CONN_LAUNCH:
     case CONN_DIAL:
+    case CONN_SHAKE:
     case CONN_DRAIN:
     case CONN_OVER:
         break;
     }
     return false;
+}
+
+/* False when there is nothing more to do now. */
+static bool turn(struct door_conn *conn)
+{
+    size_t before;
+    bool has_more;
+
+    if (!conn->inner)
+        return step(conn);
+    if (!flush_out(conn))
+        return false;
+    has_more = intercept_pull(conn);
+    before = conn->in.len;
+    if (conn->is_freed)
+        return false;
+    return step(conn) || has_more || conn->in.len < before; /* then there is room for what was not pulled */
 }
 
 static void watch(struct door_conn *conn)
@@ -301,6 +360,8 @@ static bool has_room(const struct door_conn *conn)
 {
     if (conn->state == CONN_TUNNEL)
         return !conn->is_blocked && conn->up.len == 0;
+    if (conn->inner)
+        return tls_session_room(conn->inner) >= TLS_FEED_MAX / 2;
     return conn->in.len <= IN_MAX / 2;
 }
 
@@ -323,7 +384,7 @@ static void settle(struct door_conn *conn)
         if (conn->is_freed)
             return;
     }
-    if (conn->state == CONN_DRAIN && conn->told_eof && conn->client_eof)
+    if (conn->state == CONN_DRAIN && conn->told_eof && (conn->client_eof || conn->inner_eof))
         end(conn);
     if (!conn->is_freed)
         watch(conn);
@@ -338,7 +399,7 @@ void conn_let_go(struct door_conn *conn)
 void conn_run(struct door_conn *conn)
 {
     conn->busy++;
-    while (!conn->is_freed && step(conn))
+    while (!conn->is_freed && turn(conn))
         ;
     if (!conn->is_freed && conn->state != CONN_OVER)
         settle(conn);
@@ -383,9 +444,12 @@ static void phase_over(struct door_conn *conn)
         conn_head_late(conn);
     } else if (conn->state == CONN_RATE) {
         conn_decide(conn);
-    } else if (conn->state == CONN_HELLO) {
+    } else if (conn->state == CONN_HELLO && !conn->ends_here) {
         (void) snprintf(reason, sizeof(reason), "the TLS ClientHello took longer than %s", text);
         conn_cut(conn, reason, true);
+    } else if (conn->state == CONN_HELLO || conn->state == CONN_SHAKE) {
+        (void) snprintf(reason, sizeof(reason), "the client's part of TLS took longer than %s", text);
+        conn_deny(conn, reason);
     } else if (conn->state == CONN_DRAIN) {
         drain_over(conn);
     }
@@ -436,6 +500,12 @@ size_t door_conn_feed(struct door_conn *conn, struct span bytes)
         watch(conn);
         return len;
     }
+    if (conn->inner) {
+        len = tls_session_feed(conn->inner, bytes);
+        conn->wants_room = len < bytes.len;
+        door_kick(conn);
+        return len;
+    }
     if (len > IN_MAX - conn->in.len)
         len = IN_MAX - conn->in.len;
     if (buf_add(&conn->in, bytes.ptr, len) < 0)
@@ -453,12 +523,14 @@ void door_conn_credit(struct door_conn *conn, size_t bytes)
 
 void door_conn_eof(struct door_conn *conn)
 {
-    conn->client_eof = true;
+    *(conn->inner ? &conn->inner_eof : &conn->client_eof) = true;
     door_kick(conn);
 }
 
 void door_conn_free(struct door_conn *conn)
 {
+    if (conn && conn->state == CONN_SHAKE)
+        intercept_gone(conn);
     if (conn)
         conn_release(conn, "the client went away");
 }

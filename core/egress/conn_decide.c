@@ -107,6 +107,9 @@ static void decide_head(struct door_conn *conn, const struct request_head *head)
         why = wrong_port(head);
     if (why)
         conn_refuse(conn, 403, why, NULL);
+    else if (match.verdict == MATCH_ALLOWED && head->method == EGRESS_CONNECT &&
+             egress_rule_intercepts(match.rule))
+        intercept_begin(conn, head, match.rule);
     else if (match.verdict == MATCH_ALLOWED)
         allow(conn, head, match.rule);
     else
@@ -123,7 +126,11 @@ void conn_decide(struct door_conn *conn)
         conn_refuse(conn, conn->fault.status, conn->fault.why, NULL);
         return;
     }
-    r = request_head_parse(span_make(conn->in.data, conn->head_len), &head, &fault);
+    if (conn->inner)
+        r = request_head_parse_inside(span_make(conn->in.data, conn->head_len), &conn->inner_host, &head,
+                                      &fault);
+    else
+        r = request_head_parse(span_make(conn->in.data, conn->head_len), &head, &fault);
     conn->ticket.method = head.method;
     if (head.has_host)
         conn->ticket.host = head.host;
@@ -141,6 +148,8 @@ static void queue(struct door_conn *conn)
     int64_t wait = door_wait_ms(conn->door, WAIT_MS_MAX);
 
     memset(&conn->ticket, 0, sizeof(conn->ticket)); /* that of an earlier request */
+    if (conn->inner)
+        conn->ticket.host = conn->inner_host;
     if (wait < 0)
         conn_turn_away(conn, 429, "too many requests wait for their turn (network.rate)");
     else if (wait > 0)

@@ -34,7 +34,8 @@ int plain_prepare(struct door_conn *conn, const struct request_head *head)
         return request_head_write(head, NULL, &conn->up);
     p->redact.text = &secret->text;
     extra = (struct request_extra){ conn->ticket.rule->inject->header, buf_span(&secret->value) };
-    if (!buf_reserve(&conn->up, UP_MAX + IN_MAX)) /* at once: a buffer that grows leaves copies of it */
+    /* All it will ever hold, at once: a buffer that grows leaves copies of the secret. */
+    if (!buf_reserve(&conn->up, UP_MAX + IN_MAX + FRAMING_MAX))
         return -ERR_INTERNAL;
     return request_head_write(head, &extra, &conn->up);
 }
@@ -363,16 +364,10 @@ static void on_origin_eof(struct door_conn *conn)
 void plain_read(struct door_conn *conn)
 {
     struct span bytes;
-    size_t size;
     ssize_t n;
 
     for (int i = 0; i < READS_AT_ONCE && conn->out.len == 0 && !conn->plain.down_done; i++) {
-        size = conn->credit < SCRATCH_BYTES ? conn->credit : SCRATCH_BYTES;
-        if ((int64_t) size > door_left(conn->door))
-            size = (size_t) door_left(conn->door);
-        if (size == 0)
-            return;
-        n = outer_recv(conn->outer, conn->door->scratch, size);
+        n = conn_recv(conn);
         if (n == OUTER_AGAIN)
             return;
         if (n <= 0) {
@@ -382,7 +377,6 @@ void plain_read(struct door_conn *conn)
                 fail_answer(conn, "the connection was reset");
             return;
         }
-        door_moved(conn, 0, (size_t) n);
         bytes = span_make(conn->door->scratch, (size_t) n);
         if (!(conn->plain.has_head ? give_body(conn, bytes) : take_head(conn, bytes)))
             return;

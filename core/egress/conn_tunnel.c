@@ -11,6 +11,7 @@
 
 #define READS_AT_ONCE 4
 #define TLS_HANDSHAKE 0x16
+#define OTHER_TEXT    (DOOR_REASON_MAX + HOST_TEXT)
 
 /* A fatal alert, so that a TLS client says "unrecognized name" instead of "connection closed". */
 static const char alert[] = { 0x15, 3, 3, 0, 2, 2, 112 };
@@ -29,9 +30,8 @@ static void refuse(struct door_conn *conn, const char *why)
         conn_refuse(conn, 403, why, NULL);
         return;
     }
-    conn_end_ticket(conn, why, true);
-    if (!conn->is_freed && conn_give(conn, span_make(alert, sizeof(alert))))
-        conn_finish(conn);
+    if (conn_give(conn, span_make(alert, sizeof(alert))))
+        conn_deny(conn, why);
 }
 
 static bool names(const struct client_hello *hello, const struct egress_host *host)
@@ -41,15 +41,26 @@ static bool names(const struct client_hello *hello, const struct egress_host *ho
     return strcasecmp(hello->name, host->name) == 0;
 }
 
-static void start(struct door_conn *conn)
+static const char *say_other(const struct door_conn *conn, const struct client_hello *hello,
+                             const char *which, char ret[OTHER_TEXT])
 {
+    (void) snprintf(ret, OTHER_TEXT, "the %sTLS ClientHello %s, CONNECT named '%s'", which,
+                    hello->has_name ? "asks for another server" : "names no server", conn->ticket.host.name);
+    return ret;
+}
+
+static bool start(struct door_conn *conn)
+{
+    if (conn->ends_here)
+        return intercept_start(conn);
     if (buf_add_span(&conn->up, buf_span(&conn->in)) < 0) {
         conn_cut(conn, "no memory", false);
-        return;
+        return false;
     }
     buf_done(&conn->in);
     conn_set_state(conn, CONN_TUNNEL, 0);
     conn_flush_up(conn);
+    return true;
 }
 
 static bool incomplete(struct door_conn *conn)
@@ -65,7 +76,7 @@ static bool incomplete(struct door_conn *conn)
 
 bool tunnel_hello(struct door_conn *conn)
 {
-    char reason[DOOR_REASON_MAX + HOST_TEXT];
+    char reason[OTHER_TEXT];
     struct client_hello hello;
     const char *why = "";
     ssize_t len;
@@ -80,13 +91,9 @@ bool tunnel_hello(struct door_conn *conn)
         refuse(conn, why);
         return false;
     }
-    if (names(&hello, &conn->ticket.host)) {
-        start(conn);
-        return true;
-    }
-    (void) snprintf(reason, sizeof(reason), "the TLS ClientHello %s, CONNECT named '%s'",
-                    hello.has_name ? "asks for another server" : "names no server", conn->ticket.host.name);
-    refuse(conn, reason);
+    if (names(&hello, &conn->ticket.host))
+        return start(conn);
+    refuse(conn, say_other(conn, &hello, "", reason));
     return false;
 }
 
@@ -108,9 +115,10 @@ size_t tunnel_feed(struct door_conn *conn, struct span bytes)
     conn->is_blocked = n == OUTER_AGAIN || (n >= 0 && (size_t) n < len);
     if (conn->is_up_broken)
         return bytes.len;
-    if (n > 0)
-        door_moved(conn, (size_t) n, 0);
-    return n > 0 ? (size_t) n : 0;
+    if (n <= 0)
+        return 0;
+    door_moved(conn, (size_t) n, 0);
+    return (size_t) n;
 }
 
 bool tunnel_step(struct door_conn *conn)
@@ -131,16 +139,10 @@ bool tunnel_step(struct door_conn *conn)
 
 void tunnel_read(struct door_conn *conn)
 {
-    size_t size;
     ssize_t n;
 
     for (int i = 0; i < READS_AT_ONCE && conn->out.len == 0 && !conn->outer_eof; i++) {
-        size = conn->credit < SCRATCH_BYTES ? conn->credit : SCRATCH_BYTES;
-        if ((int64_t) size > door_left(conn->door))
-            size = (size_t) door_left(conn->door);
-        if (size == 0)
-            return;
-        n = outer_recv(conn->outer, conn->door->scratch, size);
+        n = conn_recv(conn);
         if (n == OUTER_AGAIN)
             return;
         if (n == OUTER_BROKEN) {
@@ -148,7 +150,6 @@ void tunnel_read(struct door_conn *conn)
             return;
         }
         conn->outer_eof = n == 0;
-        door_moved(conn, 0, (size_t) n);
         if (n > 0 && !conn_give(conn, span_make(conn->door->scratch, (size_t) n)))
             return;
     }

@@ -4,6 +4,7 @@
 
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
+#include "core/base/file.h"
 #include "core/base/http.h"
 #include "core/egress/rule.h"
 
@@ -12,7 +13,9 @@
 
 #define HEAD_MS_DEFAULT 10000
 #define SECRET_MAX      REDACT_MAX
-#define FILES_SPARE     256 /* descriptors that the rest of the process may need */
+#define RUN_MS_UNKNOWN  ((int64_t) 30 * 24 * 3600 * 1000)
+#define RUN_MS_SPARE    ((int64_t) 24 * 3600 * 1000) /* the end of a run takes its time, too */
+#define FILES_SPARE     256                          /* descriptors that the rest of the process may need */
 
 static int64_t connections_max(const struct egress_spec *spec)
 {
@@ -190,6 +193,49 @@ static int resolve_secrets(struct door *door, struct err *err)
     return r;
 }
 
+/* ---- the authority ---- */
+
+static int make_authority(struct door *door, struct err *err)
+{
+    const struct egress_spec *spec = door->spec;
+    int64_t life_ms = (spec->run_ms > 0 ? spec->run_ms : RUN_MS_UNKNOWN) + RUN_MS_SPARE;
+    const char **names = calloc(spec->rule_count + 1, sizeof(*names));
+    size_t count = 0;
+    int r = 0;
+
+    if (!names)
+        return err_set(err, ERR_INTERNAL, "no memory for the network's door");
+    for (size_t i = 0; i < spec->rule_count; i++)
+        if (egress_rule_intercepts(&spec->rules[i]))
+            names[count++] = spec->rules[i].host;
+    if (count > 0)
+        r = tls_authority_new(names, count, life_ms, &door->authority, err);
+    free(names);
+    return r;
+}
+
+bool door_intercepts(const struct door *door)
+{
+    return door->authority;
+}
+
+int door_certificate(const struct door *door, struct buf *out, struct err *err)
+{
+    return tls_authority_certificate(door->authority, out, err);
+}
+
+int door_bundle(const struct door *door, struct buf *out, struct err *err)
+{
+    const char *path = door->options.tls_ca ? door->options.tls_ca : tls_trusted_file();
+    int r = path ? file_read(path, out, err) : 0;
+
+    if (r == 0 && buf_add_char(out, '\n') < 0)
+        r = err_set(err, ERR_TOO_LARGE, "reading '%s': it is too large", path);
+    if (r < 0)
+        return err_wrap(err, "collecting what this machine trusts, for rules that intercept");
+    return door_certificate(door, out, err);
+}
+
 static void wipe_secrets(struct door *door)
 {
     for (size_t i = 0; door->secrets && i < door->spec->rule_count; i++) {
@@ -226,6 +272,8 @@ int door_new(struct loop *loop, const struct egress_spec *spec, const struct doo
     dialer_init(&door->dialer, loop, spec, &door->options);
     r = resolve_secrets(door, err);
     if (r == 0)
+        r = make_authority(door, err);
+    if (r == 0)
         r = loop_before_wait(loop, on_before_wait, door, &door->before_wait, err);
     if (r < 0) {
         door_free(door);
@@ -246,6 +294,7 @@ void door_free(struct door *door)
     loop_source_free(door->launch);
     loop_source_free(door->before_wait);
     http_free(door->http);
+    tls_authority_free(door->authority);
     wipe_secrets(door);
     buf_done(&door->frame);
     buf_done(&door->clean);

@@ -20,6 +20,11 @@
  * Callbacks come from the loop, never from inside a door_* function, so each may call any door_* function,
  * door_conn_free() of its own connection included; only door_free() may not be called inside one.
  *
+ * A tunnel to a rule that says `intercept` ends here: once its ClientHello named the host, the harness shakes
+ * hands with the client under this run's authority (core/base/tls.h), and what comes inside is read as
+ * requests, each decided, sent and answered like one in plain HTTP. The tunnel itself lets nothing out and
+ * has no record, unless it is refused.
+ *
  * Records. Each tunnel and each request on a kept-alive connection gets a number, one on_decision(), and,
  * when it was allowed, one on_end(). on_decision() comes before anything of it leaves the process: name
  * lookups and connecting begin in a later turn of the loop, after its loop_before_wait() functions ran, so a
@@ -33,6 +38,7 @@
 #ifndef EGRESS_DOOR_H
 #define EGRESS_DOOR_H
 
+#include "core/base/buf.h"
 #include "core/base/err.h"
 #include "core/base/loop.h"
 #include "core/base/span.h"
@@ -120,6 +126,12 @@ void door_free(struct door *door);
  */
 void door_count(struct door *door, int64_t bytes, int64_t connections);
 
+/* Does any rule intercept? Then commands must trust door_certificate(): PEM, appended. */
+bool door_intercepts(const struct door *door);
+int door_certificate(const struct door *door, struct buf *out, struct err *err);
+/* The same behind everything that this machine trusts, since most programs take one file for all. */
+int door_bundle(const struct door *door, struct buf *out, struct err *err);
+
 struct door_totals {
     int64_t bytes_up, bytes_down, connections, allowed, denied;
     size_t open; /* connections now */
@@ -139,7 +151,8 @@ size_t door_conn_feed(struct door_conn *conn, struct span bytes);
 void door_conn_credit(struct door_conn *conn, size_t bytes);
 /* The client closed its sending side, everything it sent was fed. */
 void door_conn_eof(struct door_conn *conn);
-/* Cuts it if it is open; its on_end() is called from inside. NULL is fine. */
+/* Cuts it if it is open; its on_end() is called from inside, or on_decision() when TLS that was to end here
+ * did not come about. NULL is fine. */
 void door_conn_free(struct door_conn *conn);
 
 #endif

@@ -2,11 +2,12 @@
 /*
  * Private to the door: the structs behind door.h, and what its files ask of each
  * other. door.c owns a run's door, conn.c a connection and its decisions,
- * conn_tunnel.c and conn_plain.c what follows an allowed one.
+ * conn_tunnel.c, conn_intercept.c and conn_plain.c what follows an allowed one.
  *
  *     HEAD ─► RATE ─► LAUNCH ─► DIAL ─► HELLO ─► TUNNEL ─► OVER        CONNECT
  *      ▲                         └────► PLAIN ─┬─► DRAIN ─► OVER       plain HTTP
  *      └───────────────────────────────────────┘                       the next request
+ *     HEAD ─► RATE ─► HELLO ─► SHAKE ─► HEAD                           CONNECT that ends here
  *     a refusal goes to DRAIN from wherever it happens
  *
  * Everything that calls the owner runs from conn_run(), which the loop calls; it holds the connection
@@ -16,6 +17,7 @@
 #define EGRESS_DOOR_IMPL_H
 
 #include "core/base/buf.h"
+#include "core/base/tls.h"
 #include "core/egress/chunked.h"
 #include "core/egress/dial.h"
 #include "core/egress/door.h"
@@ -38,6 +40,7 @@ enum conn_state {
     CONN_LAUNCH, /* allowed; waits until the record is durable */
     CONN_DIAL,
     CONN_HELLO, /* the tunnel is there, its ClientHello is not yet */
+    CONN_SHAKE, /* it came, and TLS with the client is not up yet */
     CONN_TUNNEL,
     CONN_PLAIN, /* a request goes out and an answer comes back */
     CONN_DRAIN, /* the last was said; what the client still sends is dropped */
@@ -86,9 +89,13 @@ struct door_conn {
     size_t credit;
     struct buf in, out, up, head; /* `head`: of the answer */
     struct head_scan scan;
-    size_t hello_wanted;        /* HELLO: bytes before another look is worth it */
-    size_t head_len;            /* RATE: of the request's head in `in` */
-    struct request_fault fault; /* RATE: of a head that is no good; why is NULL otherwise */
+    size_t hello_wanted;      /* HELLO: bytes before another look is worth it */
+    size_t head_len;                           /* RATE: of the request's head in `in` */
+    struct request_fault fault;                /* RATE: of a head that is no good; why is NULL otherwise */
+    bool ends_here;                            /* a tunnel that is not one */
+    bool inner_eof;                /* the client hung up; what it said before may still wait in `inner` */
+    struct egress_host inner_host; /* ... and whom the client takes us for */
+    struct tls_session *inner; /* from SHAKE on: what is in `in` came, and what is given goes, through it */
     struct outer *outer;
     struct egress_host outer_host; /* whom `outer` is connected to, or will be */
     bool outer_has_tls;
@@ -120,12 +127,13 @@ struct door {
     struct door_totals totals;
     int64_t earlier_bytes;
     uint64_t numbers;
-    int64_t next_slot_us;        /* when the rate allows the next request */
-    char *scratch;               /* SCRATCH_BYTES, for one read at a time */
-    struct buf frame;            /* a piece of an answer being put together */
-    struct buf clean;            /* the same, once the secret is out of it */
-    struct door_secret *secrets; /* as many as rules */
-    struct http *http;           /* speaks TLS for rules that inject; NULL when there are none */
+    int64_t next_slot_us;            /* when the rate allows the next request */
+    char *scratch;                   /* SCRATCH_BYTES, for one read at a time */
+    struct buf frame;                /* a piece of an answer being put together */
+    struct buf clean;                /* the same, once the secret is out of it */
+    struct door_secret *secrets;     /* as many as rules */
+    struct http *http;               /* speaks TLS for rules that inject; NULL when there are none */
+    struct tls_authority *authority; /* of rules that intercept; NULL when there are none */
 };
 
 /* ---- door.c ---- */
@@ -160,6 +168,9 @@ void conn_set_state(struct door_conn *conn, enum conn_state state, int64_t limit
 void conn_release(struct door_conn *conn,
                   const char *reason); /* everything; the memory when nobody is busy */
 
+/* A tunnel that ends here, before it could be answered: the record, the rest of what is for the client, the
+ * end. */
+void conn_deny(struct door_conn *conn, const char *reason);
 /* Refuse the request: an answer to the client, the record, and the end of the connection. */
 void conn_refuse(struct door_conn *conn, int status, const char *reason, const char *allow);
 /* The same without a record, for what would flood them. */
@@ -175,10 +186,25 @@ void conn_finish(struct door_conn *conn);
  */
 bool conn_give(struct door_conn *conn, struct span bytes);
 bool conn_give_text(struct door_conn *conn, const char *text);
+bool conn_give_bare(struct door_conn *conn, struct span bytes); /* without TLS */
+/* What the origin says, into the door's scratch, as much as the client takes and the limit allows: > 0 bytes,
+ * which are counted; 0: its end; OUTER_AGAIN: nothing now; OUTER_BROKEN. */
+ssize_t conn_recv(struct door_conn *conn);
 /* Try to send `up` to the origin. */
 void conn_flush_up(struct door_conn *conn);
 
 /* ---- conn_tunnel.c and conn_plain.c: false when there is nothing more to do now ---- */
+
+/* ---- conn_intercept.c ---- */
+
+void intercept_begin(struct door_conn *conn, const struct request_head *head, const struct egress_rule *rule);
+bool intercept_start(struct door_conn *conn); /* after the ClientHello, which is in `in` */
+/* What came, decrypted, into `in`; true: there is something new. */
+bool intercept_pull(struct door_conn *conn);
+void intercept_gone(struct door_conn *conn); /* the client left in the middle of SHAKE: the record */
+bool intercept_give(struct door_conn *conn, struct span bytes);
+/* The same without a call to the owner, who gets it at the end of the turn; `is_last`: nothing follows. */
+int intercept_queue(struct door_conn *conn, struct span bytes, bool is_last);
 
 void tunnel_begin(struct door_conn *conn);
 bool tunnel_hello(struct door_conn *conn);

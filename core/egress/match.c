@@ -3,6 +3,7 @@
 #include "core/egress/match.h"
 
 #include "core/egress/address.h"
+#include "core/egress/rule.h"
 
 bool rule_covers(const struct egress_rule *rule, const struct egress_host *host)
 {
@@ -39,6 +40,12 @@ static bool has_kind(const struct egress_rule *rule, uint32_t method)
     return rule->inject || rule->port == EGRESS_PORT_PLAIN;
 }
 
+/* A tunnel that ends with us lets out what is asked for inside it, and that is decided then. */
+static bool has_method(const struct egress_rule *rule, uint32_t method)
+{
+    return (rule->methods & method) || (method == EGRESS_CONNECT && egress_rule_intercepts(rule));
+}
+
 struct match match_request(const struct egress_spec *spec, const struct egress_host *host, uint16_t port,
                            uint32_t method)
 {
@@ -50,7 +57,7 @@ struct match match_request(const struct egress_spec *spec, const struct egress_h
         if (!rule_covers(rule, host))
             continue;
         if (has_port(rule, port, method) && has_kind(rule, method)) {
-            if (rule->methods & method)
+            if (has_method(rule, method))
                 return (struct match){ MATCH_ALLOWED, rule };
             found = (struct match){ MATCH_OTHER_METHOD, rule };
         } else if (found.verdict == MATCH_NONE)

@@ -84,8 +84,22 @@ static int parse_absolute(struct span target, struct request_head *ret, struct r
     return 0;
 }
 
+static int parse_path(struct span target, struct request_head *ret, struct request_fault *fault)
+{
+    ret->path = target;
+    if (ret->method == EGRESS_CONNECT)
+        return fail(fault, 403, "there is no tunnel inside of another one");
+    if (!span_starts(target, "/"))
+        return fail(fault, 400, "the target inside of TLS is a path");
+    if (!is_path(target))
+        return fail(fault, 400, "the path holds what must be percent-encoded");
+    return 0;
+}
+
 static int parse_target(struct span target, struct request_head *ret, struct request_fault *fault)
 {
+    if (ret->is_inside)
+        return parse_path(target, ret, fault);
     if (ret->method == EGRESS_CONNECT)
         return parse_connect(target, ret, fault);
     if (span_starts(target, SCHEME))
@@ -190,6 +204,14 @@ static int take_field(const struct field *field, struct seen *seen, struct reque
     return 0;
 }
 
+/* The port of a Host that names none: that of the scheme; many leave it out for CONNECT. */
+static uint16_t usual_port(const struct request_head *head)
+{
+    if (head->method == EGRESS_CONNECT)
+        return head->host.port;
+    return head->is_inside ? EGRESS_PORT_TLS : EGRESS_PORT_PLAIN;
+}
+
 static int check_host(const struct seen *seen, const struct request_head *head, struct request_fault *fault)
 {
     struct egress_host host;
@@ -199,8 +221,8 @@ static int check_host(const struct seen *seen, const struct request_head *head, 
         return head->minor == 0 ? 0 : fail(fault, 400, "there is no Host");
     if (!host_parse(seen->host, &host, &why))
         return fail(fault, 400, "the Host is not valid");
-    if (host.port == 0) /* that of the scheme; many leave it out for CONNECT */
-        host.port = head->method == EGRESS_CONNECT ? head->host.port : EGRESS_PORT_PLAIN;
+    if (host.port == 0)
+        host.port = usual_port(head);
     if (!host_equal(&host, &head->host) || host.port != head->host.port)
         return fail(fault, 403, "Host and target are not the same");
     return 0;
@@ -219,14 +241,13 @@ static int check_body(const struct seen *seen, struct request_head *head, struct
     return 0;
 }
 
-int request_head_parse(struct span head, struct request_head *ret, struct request_fault *fault)
+static int parse(struct span head, struct request_head *ret, struct request_fault *fault)
 {
     struct seen seen = { .why = "" };
     struct span rest, line;
     struct field field;
     int r;
 
-    memset(ret, 0, sizeof(*ret));
     rest = span_make(head.ptr, head.len < 2 ? 0 : head.len - 2); /* without the blank line */
     if (!head_line(&rest, &line))
         return fail(fault, 400, "there is no request line");
@@ -242,6 +263,21 @@ int request_head_parse(struct span head, struct request_head *ret, struct reques
         return -1;
     ret->must_close = ret->must_close || ret->minor == 0;
     return 0;
+}
+
+int request_head_parse(struct span head, struct request_head *ret, struct request_fault *fault)
+{
+    memset(ret, 0, sizeof(*ret));
+    return parse(head, ret, fault);
+}
+
+int request_head_parse_inside(struct span head, const struct egress_host *host, struct request_head *ret,
+                              struct request_fault *fault)
+{
+    memset(ret, 0, sizeof(*ret));
+    ret->host = *host;
+    ret->has_host = ret->is_inside = true;
+    return parse(head, ret, fault);
 }
 
 /* ---- the way out ---- */
@@ -268,7 +304,7 @@ int request_head_write(const struct request_head *head, const struct request_ext
 {
     const char *const without[] = { extra ? extra->name : NULL, "Accept-Encoding", "Range", "If-Range",
                                     NULL };
-    uint16_t port = head->host.port == EGRESS_PORT_PLAIN ? 0 : head->host.port;
+    uint16_t port = head->host.port == usual_port(head) ? 0 : head->host.port;
     char host[HOST_TEXT];
     int r;
 

@@ -29,6 +29,7 @@ struct request_head {
     struct span fields;      /* all header lines */
     enum body_kind body;
     int64_t length;  /* BODY_LENGTH */
+    bool is_inside;  /* of request_head_parse_inside() */
     bool must_close; /* the client wants the connection closed afterwards */
     bool expects_continue;
 };
@@ -41,6 +42,11 @@ struct request_fault {
 /* 0, or -1 with *fault. `head` is a whole one as head_scan() found it; *ret holds what was understood even on
  * failure, for the record. */
 int request_head_parse(struct span head, struct request_head *ret, struct request_fault *fault);
+
+/* The same for a request inside of TLS that was meant for `host`, its port set: in origin form, for that host
+ * and no other, which *ret has from the start. */
+int request_head_parse_inside(struct span head, const struct egress_host *host, struct request_head *ret,
+                              struct request_fault *fault);
 
 /* What is added to a request on the way out. */
 struct request_extra {

@@ -257,10 +257,17 @@ static int check_inject(const struct egress_rule *rule, struct err *err)
         (void) err_set(err, ERR_INVALID, "'%s': a secret is not sent through plain HTTP", rule->text);
         return err_hint(err, "leave the port out: requests to http://host/ then go out as TLS to port 443");
     }
+    if (rule->inject->intercept && rule->match == EGRESS_NETWORK)
+        return err_set(err, ERR_INVALID, "'%s': `intercept` is for names, not for addresses", rule->text);
     if (!field_is_name(name) || hop_is_ours(name))
         return err_set(err, ERR_INVALID, "'%s': '%s' is no header that can be injected", rule->text,
                        rule->inject->header);
     return 0;
+}
+
+bool egress_rule_intercepts(const struct egress_rule *rule)
+{
+    return rule->inject && rule->inject->intercept;
 }
 
 int egress_rule_check(const struct egress_rule *rule, struct err *err)

@@ -29,7 +29,9 @@ int egress_rule_parse(struct span text, struct arena *arena, struct egress_rule 
 
 /* What a rule's parts must be to each other: `methods` can be enforced for plain HTTP only, `inject`
  * included, since nobody sees into TLS; a restriction that could not hold is refused instead of ignored.
- * `inject` is for TLS, with a header that is one and decides nothing about the message. ERR_INVALID. */
+ * `inject` is for TLS, with a header that is one and decides nothing about the message; `intercept` for
+ * names. ERR_INVALID. */
+bool egress_rule_intercepts(const struct egress_rule *rule);
 int egress_rule_check(const struct egress_rule *rule, struct err *err);
 
 /* "GET" in capitals to EGRESS_GET; 0: there is no such method. */

@@ -47,11 +47,14 @@ enum egress_match {
 /* A header that the harness adds to the requests of a rule, so that the sandbox uses a service without
  * holding its key. Requests come as plain HTTP ("http://host/") and go out as TLS to the rule's port; what
  * comes back has the secret replaced by as many asterisks. Tunnels to the host are what they are: nothing is
- * added. */
+ * added, unless the rule says `intercept`. Then the harness ends their TLS itself, under an authority that
+ * was made for this run and that the sandbox is told of, and each request inside is decided like a plain one.
+ */
 struct egress_inject {
     const char *header;      /* "Authorization": takes the place of what the client sent by that name */
     struct secret_ref value; /* resolved by door_new(), in the harness only */
     const char *variable;    /* the environment of commands has it with EGRESS_PLACEHOLDER; NULL = none */
+    bool intercept;          /* only for names */
 };
 
 #define EGRESS_PLACEHOLDER "agentbox-placeholder"
@@ -70,7 +73,7 @@ struct egress_rule {
 };
 
 struct egress_spec {
-    const struct egress_rule *rules; /* one that allows is enough; the first such injects */
+    const struct egress_rule *rules; /* one that allows is enough; the first such injects, and intercepts */
     size_t rule_count;
     int64_t max_bytes;       /* up and down together in the whole run; 0 = no limit */
     int64_t connections;     /* open at once; 0 = EGRESS_CONNECTIONS_MAX */
@@ -78,6 +81,7 @@ struct egress_spec {
     int64_t rate; /* requests a second, tunnels counted as one; what comes faster waits; 0 = no limit */
     int64_t lifetime_ms; /* of one tunnel or kept-alive connection; 0 = no limit */
     int64_t idle_ms;     /* a connection on which nothing moves is cut after this; 0 = no limit */
+    int64_t run_ms;      /* so long may all of it be needed: the life of an authority; 0 = nobody knows */
 };
 
 /* What a manifest gets that does not say. Generous for tools that fetch packages, tight for whatever runs

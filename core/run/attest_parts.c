@@ -191,6 +191,8 @@ static void put_rule(struct json_writer *w, const struct tree *rule)
     }
     if (header)
         json_put_string(w, "injects", header);
+    if (tree_path(rule, "inject", "intercept", NULL)) /* in its normal form there only when it is true */
+        json_put_bool(w, "intercepts", true);
     json_object_end(w);
 }
 

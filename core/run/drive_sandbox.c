@@ -138,9 +138,8 @@ static bool is_unreachable(const struct err *err)
     return err->code == ERR_ENGINE || err->code == ERR_TIMEOUT || err->code == ERR_CANCELED;
 }
 
-static void on_ready(void *data, int result, const struct err *err)
+void drive_sandbox_trusted(struct run *run, int result, const struct err *err)
 {
-    struct run *run = data;
     bool is_attach = run->state.is_attaching;
 
     if (run->is_over)
@@ -154,6 +153,18 @@ static void on_ready(void *data, int result, const struct err *err)
     drive_egress_open(run);
     if (is_attach)
         drive_calls_adopt(run);
+}
+
+static void on_ready(void *data, int result, const struct err *err)
+{
+    struct run *run = data;
+
+    if (run->is_over)
+        return;
+    if (result < 0)
+        drive_sandbox_trusted(run, result, err);
+    else
+        drive_trust_start(run);
 }
 
 void drive_sandbox_lose(struct run *run, const struct err *err)

@@ -76,6 +76,7 @@ void drive_cancel(struct run *run)
     drive_egress_cancel(run);
     drive_model_cancel(run);
     drive_calls_cancel(run);
+    drive_trust_cancel(run);
     drive_workspace_cancel(run);
     run->effect_count = 0; /* intents of this moment that will not be carried out */
 }

@@ -2,7 +2,8 @@
 /*
  * Inside of the driver, shared by its files: driver.c (decide-record-act, the end),
  * driver_life.c (made, started, resumed, freed), drive_model.c (requests), drive_calls.c (tool calls),
- * drive_sandbox.c (sandbox), drive_workspace.c (inputs, checkpoints, outputs), drive_egress.c (the way out).
+ * drive_sandbox.c (sandbox), drive_trust.c (what its commands must trust), drive_workspace.c (inputs,
+ * checkpoints, outputs), drive_egress.c (the way out).
  *
  * The rule between them: an act_*() records an intent and queues an effect, nothing
  * more; an effect_*() starts something outside and is called only after the intent is
@@ -52,6 +53,13 @@ struct live_call {
 struct egress_links { /* oldest first */
     struct egress_link *first, *last;
     size_t count;
+};
+
+/* On their way into the sandbox: the certificates of rules that intercept. */
+struct live_trust {
+    struct buf text; /* of the file that is written */
+    size_t sent, index;
+    struct channel_call *call; /* NULL: none is */
 };
 
 enum effect_kind {
@@ -124,6 +132,7 @@ struct run {
     bool wants_sync;                           /* something waits for its record to be durable */
 
     /* sandbox */
+    struct live_trust trust;
     struct workspace_fill *fill;
     struct checkpoint_view kept; /* what the last checkpoint has of the workspace, for this channel */
     struct checkpoint_take *take;
@@ -196,6 +205,13 @@ void drive_egress_open(struct run *run);   /* the sandbox is ready: let out what
 void drive_egress_sum(struct run *run);    /* before waiting: record how much left, when it is much */
 void drive_egress_cut(struct run *run);    /* the sandbox is gone, and with it all connections */
 void drive_egress_cancel(struct run *run); /* the end */
+
+/* drive_trust.c */
+/* What commands must trust goes into the sandbox, anew with each harness; drive_sandbox_trusted() comes once,
+ * perhaps at once. */
+void drive_trust_start(struct run *run);
+void drive_trust_cancel(struct run *run);
+void drive_sandbox_trusted(struct run *run, int result, const struct err *err); /* drive_sandbox.c */
 
 /* drive_workspace.c */
 void act_fill_workspace(struct run *run);

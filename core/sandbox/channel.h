@@ -213,6 +213,10 @@ struct file_write_ops {
 };
 int channel_write(struct channel *ch, const char *path, uint32_t mode, const struct file_write_ops *ops,
                   void *data, struct channel_call **ret, struct err *err);
+/* The same for what commands are to trust, outside of the workspace: SANDBOX_TRUST_DIR/name (spec.h). `name`
+ * is one of ours. */
+int channel_write_trust(struct channel *ch, const char *name, const struct file_write_ops *ops, void *data,
+                        struct channel_call **ret, struct err *err);
 ssize_t channel_write_data(struct channel_call *call, struct span bytes, struct err *err);
 int channel_write_hole(struct channel_call *call, uint64_t len,
                        struct err *err); /* 1: taken; 0: wait for on_room */

@@ -385,6 +385,14 @@ int channel_write(struct channel *ch, const char *path, uint32_t mode, const str
     return r < 0 ? r : submit(ch, &write_kind, &a, (union call_to){ .write = ops }, data, ret, err);
 }
 
+int channel_write_trust(struct channel *ch, const char *name, const struct file_write_ops *ops, void *data,
+                        struct channel_call **ret, struct err *err)
+{
+    const struct arguments a = { .number = 0644 | FRAME_WRITE_TRUST, .number_bytes = 4, .path = name };
+
+    return submit(ch, &write_kind, &a, (union call_to){ .write = ops }, data, ret, err);
+}
+
 static int writable(const struct channel_call *call, struct err *err)
 {
     if (call->ch->is_broken)

@@ -6,6 +6,8 @@
 #ifndef SANDBOX_SPEC_H
 #define SANDBOX_SPEC_H
 
+#include "core/sandbox/frame.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,6 +44,12 @@ struct sandbox_scan {
 #define SANDBOX_PROXY_PORT      3128
 #define SANDBOX_PROXY_URL       "http://127.0.0.1:3128"
 #define SANDBOX_CONNECTIONS_MAX 1000
+
+/* Where the certificate of a run's own authority lies, alone and behind those that the harness trusts. A
+ * hidden folder, so that who tidies up /tmp leaves it there. */
+#define SANDBOX_TRUST_CA     "ca.pem"
+#define SANDBOX_TRUST_BUNDLE "bundle.pem"
+#define SANDBOX_TRUST_DIR    FRAME_TRUST_DIR
 
 struct sandbox_spec {
     const char *image; /* name, name:tag, name@sha256:..., or an image id */

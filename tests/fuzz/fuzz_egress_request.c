@@ -50,9 +50,26 @@ static void check_out(const struct request_head *head)
     assert(head_line(&rest, &line) && line.len > 9 && memcmp(line.ptr + line.len - 9, " HTTP/1.1", 9) == 0);
     count_fields(rest, &hosts, &framings);
     assert(hosts == 1 && framings == (head->body != BODY_NONE));
-    (void) host_text(&head->host, head->host.port == 80 ? 0 : head->host.port, host);
+    (void) host_text(&head->host, head->host.port == (head->is_inside ? 443 : 80) ? 0 : head->host.port,
+                     host);
     assert(span_starts(rest, "Host: ") && strncmp(rest.ptr + 6, host, strlen(host)) == 0);
     buf_done(&out);
+}
+
+/* The same bytes inside of TLS for one host: whatever they say, they are for that one. */
+static void check_inside(struct span bytes)
+{
+    static const struct egress_host host = { .name = "example.org", .port = 443 };
+    struct request_head head;
+    struct request_fault fault = { 0, NULL };
+    int r = request_head_parse_inside(bytes, &host, &head, &fault);
+
+    assert(head.has_host && strcmp(head.host.name, host.name) == 0 && head.host.port == 443);
+    assert(r == 0 || (fault.status >= 400 && fault.why));
+    if (r == 0) {
+        assert(head.method != EGRESS_CONNECT && span_starts(head.path, "/"));
+        check_out(&head);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -65,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(scan_in_steps(bytes, 1) == len && scan_in_steps(bytes, 7) == len);
     if (len <= 0)
         return 0;
+    check_inside(span_make(bytes.ptr, (size_t) len));
     if (request_head_parse(span_make(bytes.ptr, (size_t) len), &head, &fault) < 0) {
         assert(fault.status >= 400 && fault.why);
         return 0;

@@ -31,7 +31,7 @@ KEY = "sk-egress-6b2f09d4c1"
 TOKEN = "ghp_planted_9d1c77e0b2"
 SANITIZER = re.compile(r"(Address|Leak|UndefinedBehavior)Sanitizer|runtime error:")
 WAIT_S = 120
-NAMES = ["origin.example.com", "other.example.com", "git.example.net", "pypi.example.net"]
+NAMES = ["github.com", "origin.example.com", "other.example.com", "git.example.net", "pypi.example.net"]
 TESTS = []
 
 
@@ -72,6 +72,7 @@ class Origin(http.server.BaseHTTPRequestHandler):
         sent = self.rfile.read(n)
         with self.server.lock:
             self.server.seen.append((self.command, self.headers.get("Host"), self.path))
+            self.server.authorized.append(self.headers.get("Authorization"))
         path = self.path.split("?")[0]
         if path.startswith("/bytes/"):
             self._bytes(int(path[7:]))
@@ -79,7 +80,7 @@ class Origin(http.server.BaseHTTPRequestHandler):
             self.server.held.set()
             self.server.go.wait(WAIT_S)
             self._body(b"held\n")
-        elif path.startswith("/git/"):
+        elif path.startswith("/git/") or ".git/" in path:
             self._file(path[1:])
         elif path == "/echo":
             self._body(repr(self.headers.get("Authorization")).encode())
@@ -114,7 +115,7 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     def __init__(self, folder, context=None):
         super().__init__(("127.0.0.1", 0), Origin)
         self.folder, self.context = folder, context
-        self.seen, self.lock = [], threading.Lock()
+        self.seen, self.authorized, self.lock = [], [], threading.Lock()
         self.held, self.go = threading.Event(), threading.Event()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -161,17 +162,18 @@ class Bench:
         self.tls, self.plain = Server(self.folder, self.context), Server(self.folder)
         self.model = None
 
-    def manifest(self, network, more=""):
+    def manifest(self, network, more="", trust="CURL_CA_BUNDLE: /workspace/ca.pem, SSL_CERT_FILE: /workspace/ca.pem, "
+                                            "GIT_SSL_CAINFO: /workspace/ca.pem"):
         text = """version: 1
 name: egress
 model: {name: m, base_url: "http://127.0.0.1:%d/v1", tool_style: native}
 agent: {task: Go out., tools: [shell]}
 sandbox: {image: "agentbox-clients:1", pull: never}
 workspace:
-  environment: {CURL_CA_BUNDLE: /workspace/ca.pem, SSL_CERT_FILE: /workspace/ca.pem, GIT_SSL_CAINFO: /workspace/ca.pem}
+  environment: {%s}
   entries: {ca.pem: {type: local_file, src: ca.pem}}
 %snetwork: %s
-""" % (self.model.port, more, network)
+""" % (self.model.port, trust, more, network)
         path = os.path.join(self.folder, "manifest.yaml")
         with open(path, "w") as f:
             f.write(text)
@@ -181,6 +183,7 @@ workspace:
         env = {k: v for k, v in os.environ.items() if k in ("PATH", "DOCKER_HOST", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS")}
         return {**env, "HOME": self.folder, "XDG_STATE_HOME": os.path.join(self.folder, "state"), "OPENAI_API_KEY": KEY,
                 "AGENTBOX_TEST_EGRESS_CA": os.path.join(self.folder, "ca.pem"), "ORIGIN_TOKEN": TOKEN,
+                "GITHUB_BASIC": TOKEN,
                 "AGENTBOX_TEST_EGRESS": "443=%d,8443=%d,80=%d" % (self.tls.server_port, self.tls.server_port,
                                                                   self.plain.server_port)}
 
@@ -207,11 +210,11 @@ workspace:
     def verb(self, *arguments, status=0):
         return self.finish(self.start(*arguments), status)[0]
 
-    def run(self, network, *scripts, more="", status=0):
+    def run(self, network, *scripts, status=0, **more):
         """One command after the other; their outputs as the model got them, and stderr."""
         turns = [{"reply": [{"shell": [s], "call_id": "c%d" % i}]} for i, s in enumerate(scripts, 1)]
         self.serve(turns + [{"reply": [{"message": "over"}]}])
-        _, err = self.finish(self.start("run", self.manifest(network, more)), status)
+        _, err = self.finish(self.start("run", self.manifest(network, **more)), status)
         return self.outputs(), err
 
     def outputs(self):
@@ -492,6 +495,94 @@ def a_secret_is_added_outside(b):
     found = subprocess.run(["grep", "-rls", TOKEN, os.path.join(b.folder, "state")], capture_output=True, text=True).stdout
     expect(not found, "the secret is in " + found)
     expect(len(b.tls.seen) >= 2 and not b.plain.seen, "it went out plain")
+
+
+INTERCEPT = ("{allow: [{host: %s, methods: [GET, HEAD], inject: {header: Authorization, value: {from_env: ORIGIN_TOKEN, prefix: 'Bearer '}, "
+             "intercept: true}}, other.example.com]}")
+
+
+@test
+def clients_that_insist_on_https(b):
+    """curl, python and wget trust the run's authority by the variables alone; other hosts are still what they are."""
+    outputs, _ = b.run(INTERCEPT % "'origin.example.com'", "curl -sS https://origin.example.com/echo; echo; echo $ORIGIN_TOKEN",
+                       "python3 -c \"import urllib.request as u; print(u.urlopen('https://origin.example.com/echo').read().decode())\"",
+                       "curl -sS https://other.example.com/ https://origin.example.com/ http://origin.example.com/",
+                       "curl -sS -d x=1 https://origin.example.com/; curl -sS --http2-prior-knowledge https://origin.example.com/ -o /dev/null "
+                       "2>&1 | head -c 5; curl -sS --cacert /workspace/ca.pem https://origin.example.com/ 2>&1 | cut -c 1-9",
+                       "env; cat /proc/*/environ /tmp/.agentbox/* 2>/dev/null | tr '\\0' '\\n'; ls -la /tmp/.agentbox; grep -rs %s /workspace /tmp" % TOKEN[:8],
+                       trust="")
+    echoed, variable = outputs[0].splitlines()
+    expect(echoed == repr("Bearer " + "*" * len(TOKEN)) and variable == "agentbox-placeholder", outputs[0])
+    expect(outputs[1] == echoed + "\n", outputs[1])
+    expect(outputs[2] == "hello from other.example.com\nhello from origin.example.com\nhello from origin.example.com\n", outputs[2])
+    expect("POST is not among the methods" in outputs[3] and "curl: (60" in outputs[3], outputs[3])
+    expect(TOKEN not in "".join(outputs) and "PRIVATE" not in outputs[4] and "BEGIN CERTIFICATE" in outputs[4], "it is inside: " + outputs[4])
+    expect(b.tls.authorized.count("Bearer " + TOKEN) == 5 and not b.plain.seen, str(b.tls.authorized))
+    found = subprocess.run(["grep", "-rlsE", "%s|PRIVATE KEY" % TOKEN, os.path.join(b.folder, "state")], capture_output=True, text=True).stdout
+    expect(not found, "it is in " + found)
+    report = b.egress()
+    inside = [(r["method"], r["status"]) for r in requests_of(report, "origin.example.com") if r["allowed"] and r["port"] == 443]
+    expect(inside == [("GET", 200)] * 4, str(report))
+    refused = [r["reason"] for r in requests_of(report, "origin.example.com") if not r["allowed"]]
+    expect(len(refused) == 2 and "does it trust this run's authority" in refused[1], str(refused))
+    expect("https://, whose TLS ends in the harness" in b.verb("plan", os.path.join(b.folder, "manifest.yaml")), "plan has no word")
+
+
+@test
+def the_key_of_the_authority_is_nowhere(b):
+    """What OpenSSL writes of a private key has the public one in it: that is looked for, as bytes and in base64."""
+    outputs, _ = b.run(INTERCEPT % "'origin.example.com'", "curl -sS https://origin.example.com/; cat /tmp/.agentbox/ca.pem",
+                       "find / -xdev -type f 2>/dev/null | xargs grep -ls 'PRIVATE KEY' 2>/dev/null; cat /proc/*/environ 2>/dev/null | grep -c PRIVATE",
+                       trust="")
+    pem = outputs[0][outputs[0].index("-----BEGIN"):]
+    text = subprocess.run(["openssl", "x509", "-noout", "-pubkey", "-text"], input=pem, check=True, capture_output=True, text=True).stdout
+    expect("Name Constraints: critical" in text and "DNS:origin.example.com" in text and "DNS:other" not in text, text)
+    public = subprocess.run(["openssl", "ec", "-pubin", "-outform", "DER"], input=text[text.index("-----BEGIN"):].encode(), check=True,
+                            capture_output=True).stdout[-65:]
+    for folder, _, names in os.walk(os.path.join(b.folder, "state")):
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as f:
+                expect(public not in f.read(), "the key is in " + name)
+    expect(outputs[1].strip().splitlines()[-1] == "0" and "/tmp" not in outputs[1] and "/workspace" not in outputs[1], outputs[1])
+
+
+@test
+def a_new_harness_has_a_new_authority(b):
+    """The container lives on, and what it trusts is written anew."""
+    b.serve([{"reply": [{"shell": ["sha256sum </tmp/.agentbox/ca.pem; curl -sS https://origin.example.com/hold 2>&1; "
+                                   "until curl -sS https://origin.example.com/again; do sleep 0.2; done 2>/dev/null; "
+                                   "sha256sum </tmp/.agentbox/ca.pem"], "call_id": "c1"}]},
+             {"reply": [{"message": "over"}]}])
+    process = b.start("run", b.manifest(INTERCEPT % "'origin.example.com'", trust=""))
+    expect(b.tls.held.wait(WAIT_S), "the request did not come")
+    kill(process)
+    b.verb("resume", "last")
+    lines = b.outputs()[-1].splitlines()
+    expect(lines[-2] == "hello from origin.example.com" and lines[0] != lines[-1] and len(lines[0]) == len(lines[-1]), str(lines))
+    kinds = [x["type"] for x in b.journal()]
+    expect(kinds.count("call.begin") == 1, "it ran twice")
+
+
+@test
+def the_example_of_a_private_repository(b):
+    """As it is delivered, but for the model and the image: git clones over https, and the token stays outside."""
+    subprocess.run("rm -rf org && mkdir org && cd org && git init -q src && cd src && echo private >f && git add f && git -c user.name=x "
+                   "-c user.email=x@x commit -qm x && cd .. && git clone -q --bare src private.git && cd private.git && git update-server-info",
+                   shell=True, cwd=b.folder, check=True, env={**os.environ, "HOME": b.folder})
+    b.serve([{"reply": [{"shell": ["git clone -q https://github.com/org/private.git repo && mkdir out && cat repo/f >out/summary.md"],
+                         "call_id": "c1"}]}, {"reply": [{"message": "over"}]}])
+    example = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "manifest", "examples", "private-repository", "manifest.yaml")
+    with open(example) as f:
+        text = re.sub(r"image: .*", "image: agentbox-clients:1\n  pull: never", f.read())
+    with open(os.path.join(b.folder, "example.yaml"), "w") as f:
+        f.write(text + 'model: {name: m, base_url: "http://127.0.0.1:%d/v1", tool_style: native}\n' % b.model.port)
+    b.verb("run", "example.yaml", "-p", "repository=org/private")
+    outputs = b.outputs()
+    with open(os.path.join(b.folder, "out", "summary.md")) as f:
+        expect(f.read() == "private\n", outputs[-1])
+    expect(set(b.tls.authorized) == {"Basic " + TOKEN} and TOKEN not in "".join(outputs), str(b.tls.authorized))
+    report = b.egress()
+    expect(report["requests"] and all(r["host"] == "github.com" and r["method"] == "GET" and r["call"] == 1 for r in report["requests"]), str(report))
 
 
 @test

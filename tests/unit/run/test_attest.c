@@ -301,7 +301,8 @@ static void test_what_left(void **state)
 {
     static const char manifest[] =
         "{\"model\":{\"name\":\"m\"},\"network\":{\"max_bytes\":5,\"allow\":[\"*.example.org:443\","
-        "{\"host\":\"api.test.net:443\",\"inject\":{\"header\":\"X-Key\",\"value\":{\"from_env\":\"MINE\"}}},"
+        "{\"host\":\"api.test.net:443\",\"inject\":{\"header\":\"X-Key\",\"value\":{\"from_env\":\"MINE\"},"
+        "\"intercept\":true}},"
         "{\"host\":\"ro.test.net:80\",\"methods\":[\"GET\",\"HEAD\"]}]}}";
     struct record_egress e = { .number = 1, .method = "CONNECT", .host = "a.example.org", .port = 443 };
 
@@ -326,6 +327,8 @@ static void test_what_left(void **state)
     assert_null(tree_get(allowed(0), "methods"));
     is(tree_get(allowed(1), "host"), "api.test.net:443");
     is(tree_get(allowed(1), "injects"), "X-Key");
+    assert_non_null(tree_get(allowed(1), "intercepts"));
+    assert_null(tree_get(allowed(2), "intercepts"));
     is(tree_at(tree_get(allowed(2), "methods"), 1), "HEAD");
     assert_null(allowed(3));
     assert_int_equal(left("connections"), 3);
