@@ -23,6 +23,8 @@ struct match {
 
 bool rule_covers(const struct egress_rule *rule, const struct egress_host *host); /* port and methods aside */
 
+/* Rules add up: one that allows is enough, whatever others say of the same host. It is the first of those;
+ * when none allows, the first that comes closest. */
 struct match match_request(const struct egress_spec *spec, const struct egress_host *host, uint16_t port,
                            uint32_t method);
 

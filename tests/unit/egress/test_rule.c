@@ -161,17 +161,49 @@ static void test_methods(void **state)
 
 static int teardown(void **state)
 {
-    arena_done(&arena);
     return 0;
+}
+
+/* One that allows is enough, whatever another one says; the first such is it. */
+static void test_rules_add_up(void **state)
+{
+    static const struct egress_inject inject = { .header = "X-Key", .intercept = true };
+    static const char *const texts[] = { "a.example.org:80", "*.example.org:80", "b.example.org",
+                                         "*.example.org" };
+    struct egress_rule rules[4];
+    struct egress_spec spec = { .rules = rules, .rule_count = 4 };
+    struct egress_host a = { .name = "a.example.org" }, b = { .name = "b.example.org" };
+    struct match m;
+
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(egress_rule_parse(span_of(texts[i]), &arena, &rules[i], NULL), 0);
+    rules[0].methods = EGRESS_GET;
+    rules[1].methods = EGRESS_GET | EGRESS_POST;
+    rules[2].methods = EGRESS_GET;
+    rules[2].inject = &inject;
+    assert_int_equal(egress_rule_check(&rules[2], NULL), 0);
+    m = match_request(&spec, &a, 80, EGRESS_GET);
+    assert_true(m.verdict == MATCH_ALLOWED && m.rule == &rules[0]);
+    m = match_request(&spec, &a, 80, EGRESS_POST);
+    assert_true(m.verdict == MATCH_ALLOWED && m.rule == &rules[1]);
+    m = match_request(&spec, &a, 80, EGRESS_PUT);
+    assert_int_equal(m.verdict, MATCH_OTHER_METHOD);
+    m = match_request(&spec, &b, 443, EGRESS_CONNECT); /* it ends here, whatever its methods are */
+    assert_true(m.verdict == MATCH_ALLOWED && m.rule == &rules[2]);
+    m = match_request(&spec, &b, 443, EGRESS_GET); /* inside */
+    assert_true(m.verdict == MATCH_ALLOWED && m.rule == &rules[2]);
+    m = match_request(&spec, &b, 443, EGRESS_POST);
+    assert_int_equal(m.verdict, MATCH_OTHER_METHOD);
+    m = match_request(&spec, &a, 443, EGRESS_CONNECT);
+    assert_true(m.verdict == MATCH_ALLOWED && m.rule == &rules[3]);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_ones),
-        cmocka_unit_test(test_bad_ones),
-        cmocka_unit_test(test_what_they_cover),
-        cmocka_unit_test(test_methods),
+        cmocka_unit_test(test_good_ones),       cmocka_unit_test(test_bad_ones),
+        cmocka_unit_test(test_what_they_cover), cmocka_unit_test(test_methods),
+        cmocka_unit_test(test_rules_add_up),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
