@@ -49,7 +49,33 @@ static const char *say_other(const struct door_conn *conn, const struct client_h
     return ret;
 }
 
-static bool start(struct door_conn *conn)
+/* Is there something in what follows that must not get out? Then the end comes from the loop. */
+static bool is_clean(struct door_conn *conn, struct span bytes)
+{
+    char reason[OTHER_TEXT];
+    struct client_hello hello;
+    const char *why = "";
+    size_t taken;
+    int r;
+
+    while (bytes.len > 0 && !conn->watch.is_over) {
+        r = hello_watch_feed(&conn->watch, bytes, &conn->in, &hello, &taken, &why);
+        if (r > 0 && !names(&hello, &conn->ticket.host))
+            why = say_other(conn, &hello, "second ", reason);
+        if (r < 0 || (r > 0 && why == reason)) {
+            (void) snprintf(conn->cut_for, sizeof(conn->cut_for), "%s", why);
+            door_kick(conn);
+            return false;
+        }
+        if (r > 0)
+            buf_done(&conn->in);
+        bytes = span_make(bytes.ptr + taken, bytes.len - taken);
+    }
+    return true;
+}
+
+/* `len`: of the ClientHello in `in`. */
+static bool start(struct door_conn *conn, size_t len)
 {
     if (conn->ends_here)
         return intercept_start(conn);
@@ -57,9 +83,10 @@ static bool start(struct door_conn *conn)
         conn_cut(conn, "no memory", false);
         return false;
     }
-    buf_done(&conn->in);
+    buf_done(&conn->in); /* a second ClientHello comes to lie there */
     conn_set_state(conn, CONN_TUNNEL, 0);
-    conn_flush_up(conn);
+    if (is_clean(conn, span_make(conn->up.data + len, conn->up.len - len)))
+        conn_flush_up(conn);
     return true;
 }
 
@@ -91,8 +118,9 @@ bool tunnel_hello(struct door_conn *conn)
         refuse(conn, why);
         return false;
     }
+    hello_watch_init(&conn->watch, &hello);
     if (names(&hello, &conn->ticket.host))
-        return start(conn);
+        return start(conn, (size_t) len);
     refuse(conn, say_other(conn, &hello, "", reason));
     return false;
 }
@@ -104,8 +132,13 @@ size_t tunnel_feed(struct door_conn *conn, struct span bytes)
 
     if (conn->is_up_broken)
         return len;
-    if (conn->is_blocked || conn->up.len > 0)
+    if (conn->is_blocked || conn->up.len > 0 || conn->cut_for[0])
         return 0;
+    if (!conn->watch.is_over && len > conn->watched) {
+        if (!is_clean(conn, span_make(bytes.ptr + conn->watched, len - conn->watched)))
+            return 0;
+        conn->watched = len; /* what is not taken comes again */
+    }
     if ((int64_t) len > door_left(conn->door))
         len = (size_t) door_left(conn->door);
     if (len == 0)
@@ -117,12 +150,17 @@ size_t tunnel_feed(struct door_conn *conn, struct span bytes)
         return bytes.len;
     if (n <= 0)
         return 0;
+    conn->watched -= conn->watched < (size_t) n ? conn->watched : (size_t) n;
     door_moved(conn, (size_t) n, 0);
     return (size_t) n;
 }
 
 bool tunnel_step(struct door_conn *conn)
 {
+    if (conn->cut_for[0]) {
+        conn_cut(conn, conn->cut_for, true);
+        return false;
+    }
     conn_flush_up(conn);
     if (!conn->client_eof || conn->up.len > 0)
         return false;
@@ -150,6 +188,8 @@ void tunnel_read(struct door_conn *conn)
             return;
         }
         conn->outer_eof = n == 0;
+        if (n > 0)
+            hello_watch_answer(&conn->watch, span_make(conn->door->scratch, (size_t) n));
         if (n > 0 && !conn_give(conn, span_make(conn->door->scratch, (size_t) n)))
             return;
     }

@@ -19,6 +19,7 @@
 #include "core/base/buf.h"
 #include "core/base/tls.h"
 #include "core/egress/chunked.h"
+#include "core/egress/client_hello.h"
 #include "core/egress/dial.h"
 #include "core/egress/door.h"
 #include "core/egress/match.h"
@@ -90,6 +91,9 @@ struct door_conn {
     struct buf in, out, up, head; /* `head`: of the answer */
     struct head_scan scan;
     size_t hello_wanted;      /* HELLO: bytes before another look is worth it */
+    struct hello_watch watch; /* TUNNEL: a second ClientHello */
+    size_t watched;           /* TUNNEL: so many of the bytes that are fed next have been looked at */
+    char cut_for[DOOR_REASON_MAX + HOST_TEXT]; /* TUNNEL: is to be cut from the loop, for this reason */
     size_t head_len;                           /* RATE: of the request's head in `in` */
     struct request_fault fault;                /* RATE: of a head that is no good; why is NULL otherwise */
     bool ends_here;                            /* a tunnel that is not one */

@@ -64,10 +64,11 @@ static inline void tls_files_remove(void)
 /* ---- for scripts ---- */
 
 struct tls_options {
-    const char *cert; /* NULL: "leaf" */
-    bool wants_user;  /* ask for a certificate of the client */
-    int version_max;  /* 0 = any */
-    int handshakes;   /* how many succeeded */
+    const char *cert;   /* NULL: "leaf" */
+    bool wants_user;    /* ask for a certificate of the client */
+    int version_max;    /* 0 = any */
+    const char *groups; /* NULL: any */
+    int handshakes;     /* how many succeeded */
 };
 
 static struct tls_options tls_options; /* of the next server; set before it starts */
@@ -94,6 +95,8 @@ static inline SSL_CTX *tls_context(void)
         if (SSL_CTX_load_verify_locations(ctx, tls_file("ca.pem"), NULL) != 1)
             abort();
     }
+    if (tls_options.groups && SSL_CTX_set1_groups_list(ctx, tls_options.groups) != 1)
+        abort();
     if (tls_options.version_max != 0) {
         SSL_CTX_set_security_level(ctx, 0);
         SSL_CTX_set_max_proto_version(ctx, tls_options.version_max);

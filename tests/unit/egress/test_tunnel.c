@@ -282,6 +282,68 @@ static size_t read_all(int fd)
     return all;
 }
 
+static void count_all(struct server *srv)
+{
+    int fd = take(srv);
+
+    snprintf(srv->seen, sizeof(srv->seen), "%zu", read_all(fd));
+    close(fd);
+}
+
+/* A second ClientHello with another name, in one piece with the first or later: its end never leaves. */
+static void test_a_second_hello(void **state)
+{
+    for (int is_late = 0; is_late < 2; is_late++) {
+        struct server srv;
+        struct world w;
+        struct inside c;
+        struct buf second = BUF_INIT(1 << 16);
+
+        hello_of("evil.example.org", &second);
+        server_tcp(&srv, count_all);
+        begin(&w, &srv);
+        inside_init(&c, &w, 65536);
+        inside_say(&c, CONNECT);
+        if (is_late)
+            inside_wait_text(&c, ESTABLISHED);
+        inside_send(&c, buf_span(&raw_hello));
+        for (size_t i = 0; i < second.len && is_late && !c.is_closed; i++)
+            inside_send(&c, span_make(second.data + i, 1));
+        if (!is_late)
+            inside_send(&c, buf_span(&second));
+        inside_wait_closed(&c);
+        server_end(&srv);
+        assert_true(strtoul(srv.seen, NULL, 10) < raw_hello.len + second.len);
+        assert_non_null(strstr(buf_text(&w.log),
+                               "denied CONNECT ok.example.org:443 0 at 127.0.0.1 the second TLS ClientHello "
+                               "asks for another server, CONNECT named 'ok.example.org'"));
+        inside_done(&c);
+        world_done(&w);
+        buf_done(&second);
+    }
+}
+
+/* The same name again is what it is for. */
+static void test_a_server_that_asks_again(void **state)
+{
+    struct server srv;
+    struct world w;
+    struct client t;
+
+    tls_options = (struct tls_options){ .groups = "P-384" }; /* the client guesses another one */
+    server_tcp(&srv, greet);
+    begin(&w, &srv);
+    connect_through(&t, &w, "ok.example.org");
+    assert_int_equal(SSL_set1_groups_list(t.ssl, "X25519:P-384"), 1);
+    assert_true(client_shake(&t));
+    finish_hello(&t);
+    assert_int_equal(SSL_version(t.ssl), TLS1_3_VERSION);
+    client_done(&t);
+    world_done(&w);
+    server_end(&srv);
+    tls_options = (struct tls_options){ 0 };
+}
+
 static void answer_after_eof(struct server *srv)
 {
     int fd = take(srv);
@@ -561,6 +623,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_hello_in_many_records),
         cmocka_unit_test(test_hello_byte_by_byte_behind_connect),
         cmocka_unit_test(test_fakes),
+        cmocka_unit_test(test_a_second_hello),
+        cmocka_unit_test(test_a_server_that_asks_again),
         cmocka_unit_test(test_half_closed_by_the_client),
         cmocka_unit_test(test_half_closed_by_the_server),
         cmocka_unit_test(test_reset),
