@@ -83,6 +83,7 @@ static void drop_outer(struct door_conn *conn)
     dial_free(TAKE_PTR(conn->dial));
     outer_free(TAKE_PTR(conn->outer));
     secret_wipe(&conn->up); /* may hold an injected one */
+    secret_wipe(&conn->again);
     buf_done(&conn->head);
 }
 

@@ -261,6 +261,13 @@ static void dial(struct door_conn *conn, const struct egress_host *host, bool ha
         conn_refuse(conn, 502, "no room for another connection", NULL);
 }
 
+void conn_redial(struct door_conn *conn)
+{
+    struct egress_host host = conn->outer_host;
+
+    dial(conn, &host, conn->outer_has_tls);
+}
+
 void conn_launch(struct door_conn *conn)
 {
     struct egress_host host = conn->ticket.host;
@@ -269,9 +276,10 @@ void conn_launch(struct door_conn *conn)
     conn->busy++;
     if (has_tls)
         host.port = conn->ticket.rule->port;
-    if (can_reuse(conn, &host, has_tls))
+    if (can_reuse(conn, &host, has_tls)) {
+        plain_keep(conn);
         begin(conn);
-    else
+    } else
         dial(conn, &host, has_tls);
     conn_run(conn);
     conn_let_go(conn);

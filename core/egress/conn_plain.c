@@ -40,6 +40,34 @@ int plain_prepare(struct door_conn *conn, const struct request_head *head)
     return request_head_write(head, &extra, &conn->up);
 }
 
+/* An origin may close a connection that it kept in the moment in which a request is on its way, and that says
+ * nothing about the request (RFC 9112, 9.3.1). One that means the same twice, and of which all is still here,
+ * goes out once more. */
+void plain_keep(struct door_conn *conn)
+{
+    static const uint32_t repeatable = EGRESS_GET | EGRESS_HEAD | EGRESS_OPTIONS | EGRESS_PUT | EGRESS_DELETE;
+    struct plain *p = &conn->plain;
+
+    secret_wipe(&conn->again);
+    p->may_repeat = (conn->ticket.method & repeatable) && p->up_done &&
+                    buf_reserve(&conn->again, conn->up.len) &&
+                    buf_add_span(&conn->again, buf_span(&conn->up)) == 0;
+}
+
+static bool repeat(struct door_conn *conn)
+{
+    struct plain *p = &conn->plain;
+
+    if (!p->may_repeat || p->has_head || conn->head.len > 0)
+        return false;
+    p->may_repeat = false;
+    secret_wipe(&conn->up);
+    conn->up = conn->again;
+    conn->again = (struct buf) BUF_INIT(conn->up.max);
+    conn_redial(conn);
+    return true;
+}
+
 void plain_begin(struct door_conn *conn)
 {
     conn_set_state(conn, CONN_PLAIN, 0);
@@ -353,6 +381,8 @@ static void on_origin_eof(struct door_conn *conn)
 {
     struct plain *p = &conn->plain;
 
+    if (repeat(conn))
+        return;
     conn->outer_eof = true;
     if (p->has_head && p->down_kind == BODY_UNTIL_CLOSE)
         p->down_done = give_clean(conn, span_make("", 0), true);
@@ -373,7 +403,7 @@ void plain_read(struct door_conn *conn)
         if (n <= 0) {
             if (n == 0)
                 on_origin_eof(conn);
-            else
+            else if (!repeat(conn))
                 fail_answer(conn, "the connection was reset");
             return;
         }

@@ -329,6 +329,7 @@ static struct door_conn *conn_new(struct door *door, struct err *err)
     buf_init(&conn->in, IN_MAX);
     buf_init(&conn->out, OUT_MAX);
     buf_init(&conn->up, UP_MAX + IN_MAX + FRAMING_MAX);
+    buf_init(&conn->again, UP_MAX + IN_MAX + FRAMING_MAX);
     buf_init(&conn->head, RESPONSE_HEAD_MAX + SCRATCH_BYTES);
     if (loop_timer(door->loop, -1, conn_on_timer, conn, &conn->timer, err) == 0)
         return conn;

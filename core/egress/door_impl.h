@@ -72,6 +72,7 @@ struct plain {
     int interims;          /* answers of status 1xx */
     bool up_done, down_done, has_head, must_close, expects_continue;
     bool is_spoiled; /* the origin sent more than its answer: not to be used again */
+    bool may_repeat; /* on a fresh connection, when this one was kept too long */
 };
 
 struct door_conn {
@@ -89,6 +90,7 @@ struct door_conn {
     bool is_up_broken; /* nor will it ever again: what is for it is dropped, its last words are still read */
     size_t credit;
     struct buf in, out, up, head; /* `head`: of the answer */
+    struct buf again;             /* PLAIN, may_repeat: the whole request */
     struct head_scan scan;
     size_t hello_wanted;      /* HELLO: bytes before another look is worth it */
     struct hello_watch watch; /* TUNNEL: a second ClientHello */
@@ -161,6 +163,7 @@ bool conn_head(struct door_conn *conn); /* a step of CONN_HEAD */
 void conn_head_late(struct door_conn *conn);
 void conn_decide(struct door_conn *conn); /* about the head_len first bytes of `in` */
 void conn_launch(struct door_conn *conn);
+void conn_redial(struct door_conn *conn); /* the same request, to the same host, on a fresh connection */
 
 /* ---- conn.c ---- */
 
@@ -217,6 +220,8 @@ size_t tunnel_feed(struct door_conn *conn, struct span bytes);
 void tunnel_read(struct door_conn *conn);
 
 int plain_prepare(struct door_conn *conn, const struct request_head *head);
+void plain_keep(
+    struct door_conn *conn); /* it goes out on a connection that was kept: it may have to go again */
 void plain_begin(struct door_conn *conn);
 bool plain_step(struct door_conn *conn);
 void plain_read(struct door_conn *conn);

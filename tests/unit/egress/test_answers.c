@@ -265,6 +265,86 @@ static void test_kept_alive(void **state)
     server_end(&srv);
 }
 
+/* Answers one, hears the second, and closes instead of answering; the same on the next connection when
+ * `again`. */
+static void close_instead(struct server *srv, bool again)
+{
+    for (int i = 0; i < 1 + again; i++) {
+        int fd = take(srv);
+
+        if (i == 0 && hear(srv, fd))
+            say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none");
+        (void) hear(srv, fd);
+        close(fd);
+    }
+}
+
+static void close_once(struct server *srv)
+{
+    int fd;
+
+    close_instead(srv, false);
+    fd = take(srv);
+    if (hear(srv, fd))
+        say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo");
+    wait_end(fd);
+    close(fd);
+}
+
+static void close_twice(struct server *srv)
+{
+    close_instead(srv, true);
+}
+
+static void close_without(struct server *srv)
+{
+    close_instead(srv, false);
+}
+
+#define POST                                                           \
+    "POST http://ok.example.org/ HTTP/1.1\r\nHost: ok.example.org\r\n" \
+    "Content-Length: 0\r\n\r\n"
+#define PUT_BODY                                                      \
+    "PUT http://ok.example.org/ HTTP/1.1\r\nHost: ok.example.org\r\n" \
+    "Content-Length: 2\r\n\r\nxx"
+
+/* A request on a kept connection that is closed in that moment goes out once more, and only one that may. */
+static void test_closed_at_the_wrong_moment(void **state)
+{
+    static const struct {
+        void (*script)(struct server *srv);
+        const char *request, *answer;
+        int lookups;
+    } cases[] = {
+        { close_once, GET, "\r\n\r\ntwo", 2 },
+        { close_twice, GET, "HTTP/1.1 502 agentbox: the server closed the connection without an answer", 2 },
+        { close_without, POST, "HTTP/1.1 502 agentbox: the server closed the connection without an answer",
+          1 },
+        { close_without, PUT_BODY,
+          "HTTP/1.1 502 agentbox: the server closed the connection without an answer", 1 },
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct server srv;
+        struct world w;
+        struct inside c;
+
+        server_tcp(&srv, cases[i].script);
+        begin(&w, &srv);
+        inside_init(&c, &w, 65536);
+        inside_say(&c, GET);
+        inside_wait_text(&c, "one");
+        buf_clear(&c.got);
+        inside_say(&c, cases[i].request);
+        inside_wait_text(&c, cases[i].answer);
+        assert_int_equal(w.lookups, cases[i].lookups);
+        assert_int_equal(door_totals(w.door).allowed, 2);
+        inside_done(&c);
+        world_done(&w);
+        server_end(&srv);
+    }
+}
+
 static void answer_a_spoiled_one(struct server *srv)
 {
     int fd = take(srv);
@@ -393,6 +473,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_answers),
     cmocka_unit_test(test_heads_without_end),
     cmocka_unit_test(test_kept_alive),
+    cmocka_unit_test(test_closed_at_the_wrong_moment),
     cmocka_unit_test(test_smuggled_answer),
     cmocka_unit_test(test_expect_and_a_large_body),
     cmocka_unit_test(test_a_body_that_breaks_off),
