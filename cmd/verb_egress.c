@@ -24,7 +24,8 @@ struct place {
     int64_t port;
     int64_t allowed, denied, bytes_up, bytes_down;
     const char *reason, *allow; /* of the last that was denied */
-    int64_t calls[CALLS_SHOWN];
+    int64_t first, last_denied; /* numbers of requests */
+    int64_t calls[CALLS_SHOWN], last_call;
     size_t call_count; /* may be more than are kept */
 };
 
@@ -144,26 +145,53 @@ static const char *text_of(const char *text)
     return text ? text : "";
 }
 
+/* By place, and in it by call. */
+static int by_place(const void *a, const void *b)
+{
+    const struct record_egress *x = &(*(const struct request *const *) a)->begin;
+    const struct record_egress *y = &(*(const struct request *const *) b)->begin;
+    int r = strcmp(text_of(x->host), text_of(y->host));
+
+    if (r == 0)
+        r = (x->port > y->port) - (x->port < y->port);
+    if (r == 0)
+        r = (x->call > y->call) - (x->call < y->call);
+    return r ? r : (x->number > y->number) - (x->number < y->number);
+}
+
+static int by_first(const void *a, const void *b)
+{
+    int64_t x = ((const struct place *) a)->first, y = ((const struct place *) b)->first;
+
+    return (x > y) - (x < y);
+}
+
+static bool is_at(const struct place *p, const struct request *r)
+{
+    return p->port == r->begin.port && strcmp(p->host, text_of(r->begin.host)) == 0;
+}
+
+/* That of the request before, or the next one. */
 static struct place *place_of(struct egress *e, const struct request *r, struct err *err)
 {
-    const char *host = text_of(r->begin.host);
     void *list = e->places;
 
-    for (size_t i = 0; i < e->place_count; i++)
-        if (e->places[i].port == r->begin.port && strcmp(e->places[i].host, host) == 0)
-            return &e->places[i];
+    if (e->place_count > 0 && is_at(&e->places[e->place_count - 1], r))
+        return &e->places[e->place_count - 1];
     if (grow(&list, &e->place_cap, e->place_count, sizeof(*e->places), err) < 0)
         return NULL;
     e->places = list;
-    e->places[e->place_count] = (struct place){ .host = host, .port = r->begin.port };
+    e->places[e->place_count] =
+        (struct place){ .host = text_of(r->begin.host), .port = r->begin.port, .first = r->begin.number };
     return &e->places[e->place_count++];
 }
 
+/* Calls come in their order. */
 static void add_call(struct place *p, int64_t call)
 {
-    for (size_t i = 0; i < p->call_count && i < CALLS_SHOWN; i++)
-        if (p->calls[i] == call)
-            return;
+    if (p->call_count > 0 && p->last_call == call)
+        return;
+    p->last_call = call;
     if (p->call_count < CALLS_SHOWN)
         p->calls[p->call_count] = call;
     p->call_count++;
@@ -176,24 +204,43 @@ static void add_bytes(int64_t *sum, int64_t more)
         *sum = INT64_MAX;
 }
 
+static void add_to(struct place *p, const struct request *r)
+{
+    p->allowed += r->is_allowed;
+    p->denied += !r->is_allowed;
+    add_bytes(&p->bytes_up, r->end.bytes_up);
+    add_bytes(&p->bytes_down, r->end.bytes_down);
+    if (r->begin.number < p->first)
+        p->first = r->begin.number;
+    if (!r->is_allowed && r->begin.number > p->last_denied) {
+        p->last_denied = r->begin.number;
+        p->reason = r->has_ended ? r->end.reason : r->begin.reason;
+        p->allow = r->has_ended ? r->end.allow : r->begin.allow;
+    }
+    add_call(p, r->begin.call);
+}
+
 static int sum_up(struct egress *e, struct err *err)
 {
-    for (size_t i = 0; i < e->count; i++) {
-        const struct request *r = &e->requests[i];
-        struct place *p = place_of(e, r, err);
+    const struct request **order = calloc(e->count + 1, sizeof(*order));
+    struct place *p;
 
-        if (!p)
+    if (!order)
+        return err_set(err, ERR_INTERNAL, "no memory for what left the sandbox");
+    for (size_t i = 0; i < e->count; i++)
+        order[i] = &e->requests[i];
+    qsort(order, e->count, sizeof(*order), by_place);
+    for (size_t i = 0; i < e->count; i++) {
+        p = place_of(e, order[i], err);
+        if (!p) {
+            free(order);
             return -ERR_INTERNAL;
-        p->allowed += r->is_allowed;
-        p->denied += !r->is_allowed;
-        add_bytes(&p->bytes_up, r->end.bytes_up);
-        add_bytes(&p->bytes_down, r->end.bytes_down);
-        if (!r->is_allowed) {
-            p->reason = r->has_ended ? r->end.reason : r->begin.reason;
-            p->allow = r->has_ended ? r->end.allow : r->begin.allow;
         }
-        add_call(p, r->begin.call);
+        add_to(p, order[i]);
     }
+    free(order);
+    if (e->place_count > 0)
+        qsort(e->places, e->place_count, sizeof(*e->places), by_first);
     return 0;
 }
 
