@@ -14,6 +14,7 @@ import http.server
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import socketserver
@@ -80,7 +81,7 @@ class Origin(http.server.BaseHTTPRequestHandler):
             self.server.held.set()
             self.server.go.wait(WAIT_S)
             self._body(b"held\n")
-        elif path.startswith("/git/") or ".git/" in path:
+        elif path.startswith(("/git/", "/deb/")) or ".git/" in path:
             self._file(path[1:])
         elif path == "/echo":
             self._body(repr(self.headers.get("Authorization")).encode())
@@ -282,6 +283,39 @@ def clients_as_they_are(b):
     total = report["total"]
     expect((left["connections"], left["requestsDenied"], left["bytesUp"], left["bytesDown"]) ==
            (total["connections"], 0, total["bytes_up"], total["bytes_down"]), "%s, and not %s" % (left, total))
+
+
+def make_packages(folder):
+    """A repository of one package, as flat as they can be; its architecture."""
+    tree = os.path.join(folder, "deb", "tree", "DEBIAN")
+    os.makedirs(tree)
+    with open(os.path.join(tree, "control"), "w") as f:
+        f.write("Package: greeting\nVersion: 1\nArchitecture: all\nMaintainer: nobody <n@example.com>\nDescription: says hello\n")
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", "tree", "greeting_1_all.deb"], cwd=os.path.join(folder, "deb"), check=True,
+                   capture_output=True)
+    with open(os.path.join(folder, "deb", "greeting_1_all.deb"), "rb") as f:
+        deb = f.read()
+    with open(os.path.join(tree, "control")) as f, open(os.path.join(folder, "deb", "Packages"), "w") as out:
+        out.write(f.read() + "Filename: ./greeting_1_all.deb\nSize: %d\nSHA256: %s\n" % (len(deb), hashlib.sha256(deb).hexdigest()))
+    return subprocess.run(["dpkg", "--print-architecture"], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def apt_fetches_a_package(b):
+    """apt-get as it comes, with folders of its own because it is not root, by the proxy variables alone."""
+    arch = make_packages(b.folder)
+    outputs, _ = b.run('{allow: [{host: "origin.example.com:80", methods: [GET, HEAD]}]}',
+                       "mkdir -p r/etc/apt r/var/lib/apt/lists/partial r/var/lib/dpkg r/var/cache/apt/archives/partial && touch "
+                       "r/var/lib/dpkg/status && echo 'deb [trusted=yes] http://origin.example.com/deb ./' >r/etc/apt/sources.list && "
+                       "a='apt-get -q -o Dir=/workspace/r -o Dir::State::status=/workspace/r/var/lib/dpkg/status -o APT::Architecture=%s -o "
+                       "APT::Sandbox::User='; $a update && $a download greeting; ls -l *.deb; sha256sum <greeting_1_all.deb | cut -c 1-64" % arch)
+    with open(os.path.join(b.folder, "deb", "greeting_1_all.deb"), "rb") as f:
+        expect(hashlib.sha256(f.read()).hexdigest() in outputs[0], outputs[0])
+    asked = {r["status"] for r in requests_of(b.egress(), "origin.example.com") if r["allowed"]}
+    expect(200 in asked, str(asked))
+
+
+if shutil.which("apt-get") and shutil.which("dpkg-deb"):  # then the image has it, too
+    test(apt_fetches_a_package)
 
 
 @test
