@@ -3,6 +3,7 @@
 #include "core/tool/apply_patch.h"
 
 #include "core/tool/patch_job.h"
+#include "core/tool/touched.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,10 +196,26 @@ static int start(struct tool_host *host, const struct tool_call *call, tool_done
     return 0;
 }
 
+static void touch(const struct tree *item, struct touched *ret)
+{
+    struct err err = { 0 };
+    struct patch patch;
+
+    patch_init(&patch);
+    if (apply_patch_parse(item, &patch, &err) == 0)
+        for (size_t i = 0; i < patch.count; i++) {
+            touched_add(ret, span_of(patch.ops[i].path), false);
+            if (patch.ops[i].move_to)
+                touched_add(ret, span_of(patch.ops[i].move_to), false);
+        }
+    patch_done(&patch);
+}
+
 const struct tool_ops apply_patch_tool = {
     .name = "apply_patch",
     .describe = apply_patch_describe,
     .owns = apply_patch_owns,
     .title = apply_patch_title,
+    .touch = touch,
     .start = start,
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/tool/files.h"
 
+#include "core/tool/touched.h"
+
 static const struct files_function *const functions[] = { &read_file_function, &list_dir_function,
                                                           &find_files_function, &search_text_function };
 
@@ -32,6 +34,11 @@ static void title(const struct tree *item, char *out, size_t size)
         function_title(item, own->name, own->shown, out, size);
 }
 
+static void touch(const struct tree *item, struct touched *ret)
+{
+    touched_argument(ret, item, "path", !function_is(item, read_file_function.name));
+}
+
 static int start(struct tool_host *host, const struct tool_call *call, tool_done_fn *fn, void *data,
                  struct tool_run **ret, struct err *err)
 {
@@ -55,5 +62,6 @@ const struct tool_ops files_tool = {
     .describe = describe,
     .owns = owns,
     .title = title,
+    .touch = touch,
     .start = start,
 };

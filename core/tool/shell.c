@@ -3,6 +3,7 @@
 #include "core/tool/shell.h"
 
 #include "core/tool/shell_impl.h"
+#include "core/tool/touched.h"
 
 #include <stdio.h>
 
@@ -76,6 +77,12 @@ static void title(const struct tree *item, char *out, size_t size)
         title_function(item, out, size);
 }
 
+static void touch(const struct tree *item, struct touched *ret)
+{
+    if (tree_is_string(tree_get(item, "name"), "exec_command"))
+        touched_argument(ret, item, "workdir", true);
+}
+
 static int start(struct tool_host *host, const struct tool_call *call, tool_done_fn *fn, void *data,
                  struct tool_run **ret, struct err *err)
 {
@@ -88,5 +95,6 @@ const struct tool_ops shell_tool = {
     .describe = describe,
     .owns = owns,
     .title = title,
+    .touch = touch,
     .start = start,
 };

@@ -6,12 +6,13 @@
 #include "core/tool/files.h"
 #include "core/tool/shell.h"
 #include "core/tool/shell_impl.h"
+#include "core/tool/skill.h"
 #include "core/tool/view_image.h"
 
 #include <string.h>
 
-const struct tool_ops *const tools_all[] = { &shell_tool, &apply_patch_tool, &view_image_tool, &files_tool,
-                                             NULL };
+const struct tool_ops *const tools_all[] = { &shell_tool, &apply_patch_tool, &view_image_tool,
+                                             &files_tool, &skill_tool,       NULL };
 
 static bool is_listed(const struct tool_ops *tool, const char *const *names, size_t count)
 {

@@ -22,6 +22,8 @@ struct quota;
 struct sandbox_spec;
 struct shell_sessions;
 struct patch_queue;
+struct tool_skill;
+struct touched;
 
 /* A call that is running: the first member of the tool's own struct. */
 struct tool_run {
@@ -68,6 +70,8 @@ struct tool_host {
     const struct sandbox_spec *sandbox; /* its limits, for words about them */
     int64_t command_ms;                 /* limits.command */
     int64_t output_bytes;               /* limits.output: of one result shown to the model */
+    const struct tool_skill *skills;    /* that can be loaded */
+    size_t skill_count;
 
     /* What tools learn and keep between calls; zero at first, see tools_release(). */
     struct shell_sessions *sessions; /* commands that outlived their call */
@@ -112,6 +116,7 @@ struct tool_ops {
     void (*title)(const struct tree *item, char *out, size_t size);
     int (*start)(struct tool_host *host, const struct tool_call *call, tool_done_fn *fn, void *data,
                  struct tool_run **ret, struct err *err);
+    void (*touch)(const struct tree *item, struct touched *ret); /* NULL: no call of it has a path */
 };
 
 /* End a call that is still running, and what it runs inside; no callback follows. NULL is fine. Not needed

@@ -5,6 +5,7 @@
 #include "core/base/units.h"
 #include "core/tool/function.h"
 #include "core/tool/image.h"
+#include "core/tool/touched.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -196,10 +197,16 @@ static void title(const struct tree *item, char *out, size_t size)
     function_title(item, "view", "path", out, size);
 }
 
+static void touch(const struct tree *item, struct touched *ret)
+{
+    touched_argument(ret, item, "path", false);
+}
+
 const struct tool_ops view_image_tool = {
     .name = "view_image",
     .describe = describe,
     .owns = owns,
     .title = title,
+    .touch = touch,
     .start = start,
 };
