@@ -10,6 +10,8 @@
 #include "manifest/network.h"
 #include "manifest/rules.h"
 #include "manifest/scan.h"
+#include "manifest/skill.h"
+#include "manifest/skills.h"
 
 #define KIB    INT64_C(1024)
 #define MIB    (1024 * KIB)
@@ -36,7 +38,6 @@
         .schema = kind_off_schema, .help = (text),                                        \
     }
 
-static const char *const off_false[] = { "false", NULL };
 static const char *const off_zero[] = { "0", NULL };
 
 /* --- params --- */
@@ -252,6 +253,42 @@ static const struct table model_table = {
 
 #define AGENT(member) offsetof(struct manifest_agent, member)
 
+#define SKILL(member) offsetof(struct manifest_skill, member)
+
+static const struct field skill_rows[] = {
+    { .name = "from",
+      .kind = FIELD_STRING,
+      .offset = SKILL(from),
+      .min = 1,
+      .max = 4096,
+      .help = "Folder of a skill, or of several, each with SKILL.md; relative to the manifest's folder.",
+      .example = "\"./skills\"" },
+    { .name = "name",
+      .kind = FIELD_STRING,
+      .offset = SKILL(name),
+      .min = 1,
+      .max = SKILL_NAME_MAX,
+      .help = "Of a skill that is written here: small letters, digits and '-'.",
+      .example = "\"release\"" },
+    { .name = "description",
+      .kind = FIELD_STRING,
+      .offset = SKILL(description),
+      .min = 1,
+      .max = 4 * SKILL_DESCRIPTION_MAX,
+      .help = "What it is for, in a line." },
+    { .name = "text",
+      .kind = FIELD_STRING,
+      .offset = SKILL(text),
+      .max = SKILL_TEXT_MAX,
+      .help = "What load_skill gives to the model." },
+};
+
+static const struct table skill_table = {
+    TABLE(struct manifest_skill, "skill", skill_rows,
+          "How something is done: a folder with SKILL.md, or name, description and text."),
+    .check = rules_skill,
+};
+
 static const struct field agent_rows[] = {
     { .name = "instructions",
       .kind = FIELD_STRING,
@@ -292,11 +329,31 @@ static const struct field agent_rows[] = {
       .schema = kind_tools_schema,
       .fallback = "[\"shell\", \"apply_patch\"]",
       .help = "Least privilege: only what is listed exists." },
-    OFF("agents_md", off_false,
-        "AGENTS.md of the workspace is given to the model: not supported yet, only false."),
-    OFF("file_tree", off_false, "A listing of the workspace in the prompt: not supported yet, only false."),
+    { .name = "agents_md",
+      .kind = FIELD_BOOL,
+      .offset = AGENT(agents_md),
+      .fallback = "true",
+      .help = "AGENTS.md of the workspace is given to the model, those of folders in it when a tool first "
+              "touches "
+              "them; 32 KiB in all." },
+    { .name = "file_tree",
+      .kind = FIELD_BOOL,
+      .offset = AGENT(file_tree),
+      .fallback = "true",
+      .help = "What `entries` puts into the workspace is listed for the model: three levels, at most 200 "
+              "lines." },
     LATER("output", "A schema that the final answer must match."),
-    LATER("skills", "Folders with SKILL.md."),
+    { .name = "skills",
+      .kind = FIELD_TABLES,
+      .offset = AGENT(skills),
+      .count_offset = AGENT(skill_count),
+      .min = 0,
+      .max = SKILLS_MAX,
+      .sub = &skill_table,
+      .help = "Folders with SKILL.md: the model is told name and description, and reads the rest with "
+              "load_skill. "
+              "Their files are in .agentbox/skills/NAME of the workspace.",
+      .example = "[{\"from\": \"./skills\"}]" },
     LATER("memory", "Durable notes kept between runs."),
     LATER("compaction", "When the context is made smaller."),
     LATER("approve", "Which calls are asked about."),

@@ -6,8 +6,7 @@
  * reference all come from these rows; nothing else knows a key.
  *
  * What is meant to work one day has a row too and is refused with
- * "not supported yet"; a value that only says that it is off (agents_md: false,
- * file_tree: false, warm: 0) is accepted.
+ * "not supported yet"; a value that only says that it is off (warm: 0) is accepted.
  *
  * Everything here is pure: no file is looked at (manifest/load.h does).
  */
@@ -73,11 +72,21 @@ struct manifest_model {
     const char *record, *replay;
 };
 
+struct manifest_skill {
+    const char *from;                      /* a folder, as written; after loading absolute, or NULL */
+    const char *name, *description, *text; /* NULL: to be read there */
+    bool has_place;                        /* after loading: its folder goes into the workspace */
+    const struct tree *node;
+};
+
 struct manifest_agent {
     const char *instructions, *instructions_file, *task, *task_file;
     const char *const *attachments;
     size_t attachment_count;
     struct manifest_tools tools;
+    bool agents_md, file_tree;
+    struct manifest_skill *skills;
+    size_t skill_count;
 };
 
 enum manifest_entry_type {

@@ -12,6 +12,7 @@
 #include "manifest/rules.h"
 #include "manifest/scan.h"
 #include "manifest/secrets.h"
+#include "manifest/skills.h"
 #include "manifest/untrusted.h"
 #include "manifest/yaml.h"
 
@@ -20,6 +21,9 @@
 #include <stdlib.h>
 
 extern char **environ;
+
+/* The first name of the folder of the skills. */
+#define SKILLS_TOP_LEN (strcspn(TOOL_SKILLS_DIR, "/"))
 
 struct loader {
     const struct manifest_options *opt;
@@ -178,6 +182,28 @@ static void load_scan(struct loader *l)
                host_check_dir(scan->dir, l->arena));
     } else if (scan->command) {
         scan->dir = l->folder;
+    }
+}
+
+/* --- skills --- */
+
+static void load_skills(struct loader *l)
+{
+    const struct skills_ask ask = {
+        .folder = l->folder,
+        .is_untrusted = l->opt->is_untrusted,
+        .arena = l->arena,
+        .diags = l->diags,
+    };
+
+    skills_load(&ask, &l->m->agent);
+    for (size_t i = 0; i < l->dec.entry_count && l->m->agent.skill_count > 0; i++) {
+        const struct manifest_entry *entry = l->dec.entries[i];
+        size_t len = strcspn(entry->path, "/");
+
+        if (len == SKILLS_TOP_LEN && strncmp(entry->path, TOOL_SKILLS_DIR, len) == 0)
+            diags_add(l->diags, entry->node->key_pos, "workspace.entries", "name it otherwise",
+                      "'%.*s' is where the skills are", (int) len, entry->path);
     }
 }
 
@@ -470,7 +496,9 @@ static bool fill_sandbox(struct loader *l)
 static bool fill_entries(struct loader *l)
 {
     const struct manifest_workspace *from = &l->m->workspace;
-    struct run_entry *entries = arena_alloc(l->arena, (from->entry_count + 1) * sizeof(*entries));
+    const struct manifest_agent *agent = &l->m->agent;
+    size_t count = from->entry_count;
+    struct run_entry *entries = arena_alloc(l->arena, (count + agent->skill_count + 1) * sizeof(*entries));
 
     for (size_t i = 0; entries && i < from->entry_count; i++)
         entries[i] = (struct run_entry){ .path = from->entries[i].path,
@@ -479,9 +507,50 @@ static bool fill_entries(struct loader *l)
                                          .content = from->entries[i].content,
                                          .mount = from->entries[i].mount,
                                          .mode = from->entries[i].permissions };
+    for (size_t i = 0; entries && i < agent->skill_count; i++) {
+        if (!agent->skills[i].has_place)
+            continue;
+        entries[count] = (struct run_entry){
+            .path = arena_printf(l->arena, TOOL_SKILLS_DIR "/%s", agent->skills[i].name),
+            .kind = RUN_ENTRY_LOCAL_DIR,
+            .src = agent->skills[i].from,
+            .is_skill = true,
+            .mode = -1,
+        };
+        if (!entries[count++].path)
+            return false;
+    }
     l->spec->entries = entries;
-    l->spec->entry_count = from->entry_count;
+    l->spec->entry_count = count;
     return entries;
+}
+
+/* Who has skills can load them. */
+static bool fill_skills(struct loader *l)
+{
+    const struct manifest_agent *agent = &l->m->agent;
+    struct tool_skill *skills = arena_alloc(l->arena, (agent->skill_count + 1) * sizeof(*skills));
+    const char **tools = arena_alloc(l->arena, (agent->tools.count + 2) * sizeof(*tools));
+    struct run_spec *spec = l->spec;
+
+    if (!skills || !tools)
+        return false;
+    for (size_t i = 0; i < agent->skill_count; i++)
+        skills[i] = (struct tool_skill){ .name = agent->skills[i].name,
+                                         .description = agent->skills[i].description,
+                                         .text = agent->skills[i].text,
+                                         .has_files = agent->skills[i].has_place };
+    if (agent->tools.count > 0)
+        memcpy(tools, agent->tools.names, agent->tools.count * sizeof(*tools));
+    spec->tool_count = agent->tools.count;
+    if (agent->skill_count > 0)
+        tools[spec->tool_count++] = TOOL_LOAD_SKILL;
+    spec->tools = tools;
+    spec->skills = skills;
+    spec->skill_count = agent->skill_count;
+    spec->agents_md = agent->agents_md;
+    spec->file_tree = agent->file_tree;
+    return true;
 }
 
 static bool fill_rest(struct loader *l)
@@ -498,8 +567,6 @@ static bool fill_rest(struct loader *l)
     spec->task = l->m->agent.task;
     spec->attachments = l->m->agent.attachments;
     spec->attachment_count = l->m->agent.attachment_count;
-    spec->tools = l->m->agent.tools.names;
-    spec->tool_count = l->m->agent.tools.count;
     spec->limits = l->m->limits;
     spec->checkpoints = (struct run_checkpoints){
         .every = (enum run_checkpoint_every) l->m->checkpoint.every,
@@ -571,6 +638,7 @@ static int load_all(struct loader *l, struct err *err)
         return problems(l->diags, err);
     load_texts(l);
     load_attachments(l);
+    load_skills(l);
     load_model(l);
     load_seccomp(l);
     load_scan(l);
@@ -579,7 +647,7 @@ static int load_all(struct loader *l, struct err *err)
     r = problems(l->diags, err);
     if (r < 0)
         return r;
-    if (!fill_model(l) || !fill_sandbox(l) || !fill_entries(l) || !fill_rest(l) ||
+    if (!fill_model(l) || !fill_sandbox(l) || !fill_entries(l) || !fill_skills(l) || !fill_rest(l) ||
         !network_fill(&l->m->network, secret_ref, l->arena, &l->spec->network))
         return err_set(err, ERR_INTERNAL, "no memory for the manifest");
     l->spec->network.run_ms = l->spec->limits.wall_ms;

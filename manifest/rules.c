@@ -6,6 +6,7 @@
 #include "core/base/utf8.h"
 #include "manifest/entry.h"
 #include "manifest/path.h"
+#include "manifest/skill.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -186,6 +187,27 @@ void rules_agent(struct table_ctx *ctx, const struct tree *value, void *out)
     exclude(ctx, value, "task", "task_file");
     if (agent->task && agent->task[strspn(agent->task, " \t\r\n")] == '\0')
         table_problem(ctx, task, NULL, "the task is empty");
+}
+
+/* With name, description and text it is written out (`from` is then only where its files are). */
+void rules_skill(struct table_ctx *ctx, const struct tree *value, void *out)
+{
+    static const char *const parts[] = { "name", "description", "text" };
+    struct manifest_skill *skill = out;
+    size_t given = 0;
+
+    skill->node = value;
+    for (size_t i = 0; i < FIELD_COUNT_OF(parts); i++)
+        given += tree_get(value, parts[i]) != NULL;
+    for (size_t i = 0; i < FIELD_COUNT_OF(parts); i++)
+        if (given > 0 && !tree_get(value, parts[i]))
+            table_problem(ctx, value, "name, description and text; or a folder alone: {from: ./skills}",
+                          "missing '%s'", parts[i]);
+    if (given == 0 && !tree_get(value, "from"))
+        table_problem(ctx, value, "a folder with SKILL.md: {from: ./skills}", "missing 'from'");
+    if (skill->name && !skill_is_name(skill->name))
+        table_problem(ctx, tree_get(value, "name"), "small letters, digits and '-', at most 64",
+                      "'%.80s' is no name of a skill", skill->name);
 }
 
 /* --- workspace, outputs --- */

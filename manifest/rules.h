@@ -16,6 +16,7 @@ rules_fn rules_manifest;  /* version, name; outputs and entries as a whole */
 rules_fn rules_param;     /* name, default and choices fit the type */
 rules_fn rules_model;     /* base_url, record or replay */
 rules_fn rules_agent;     /* text or file, not both */
+rules_fn rules_skill;     /* a folder, or all of it written out */
 rules_fn rules_workspace; /* root */
 rules_fn rules_output;    /* path made tidy, `to` of a supported kind */
 rules_fn rules_sandbox;   /* image, engine, user -> uid and gid, cpus, runtime */

@@ -80,6 +80,8 @@ static void check_agent(const struct untrusted *u)
     (void) check_path(u, node_of(u, "agent", "task_file"), "agent", agent->task_file);
     for (size_t i = 0; i < agent->attachment_count; i++)
         (void) check_path(u, tree_at(attachments, i), "agent.attachments", agent->attachments[i]);
+    for (size_t i = 0; i < agent->skill_count; i++)
+        (void) check_path(u, tree_get(agent->skills[i].node, "from"), "agent.skills", agent->skills[i].from);
 }
 
 static void check_entries(const struct untrusted *u)

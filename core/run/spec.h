@@ -11,10 +11,13 @@
 #include "core/egress/spec.h"
 #include "core/model/spec.h"
 #include "core/sandbox/spec.h"
+#include "core/tool/spec.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+
+#define RUN_AGENTS_MD "AGENTS.md" /* what projects call the file that tells agents about them */
 
 enum run_entry_kind { RUN_ENTRY_DIR, RUN_ENTRY_FILE, RUN_ENTRY_LOCAL_FILE, RUN_ENTRY_LOCAL_DIR };
 
@@ -24,6 +27,7 @@ struct run_entry {
     const char *src;     /* absolute host path; local_* only */
     struct span content; /* file only */
     bool mount;          /* bind read-only instead of copying */
+    bool is_skill;       /* a skill's folder, copied without any permission to write */
     int64_t mode;        /* permission bits, -1 = as the source (or 0644 / 0755) */
 };
 
@@ -67,8 +71,11 @@ struct run_spec {
     const char *task;
     const char *const *attachments; /* absolute host paths */
     size_t attachment_count;
-    const char *const *tools; /* words: "shell" */
+    const char *const *tools; /* words: "shell"; "load_skill" when there are skills */
     size_t tool_count;
+    bool agents_md, file_tree;
+    const struct tool_skill *skills; /* sorted by name */
+    size_t skill_count;
 
     struct sandbox_spec sandbox;
     struct egress_spec network; /* no rule: nothing may leave */
