@@ -255,6 +255,33 @@ static void line_output(struct buf *out, const struct record_output *r, const st
     buf_printf(out, "  %s\n", units_format_size(size, r->size));
 }
 
+/* What the model was told of the workspace without asking. */
+static void line_context(struct buf *out, const struct record_context *r, const struct term *term)
+{
+    char size[32];
+
+    if (r->tree_shown > 0)
+        buf_printf(out, "told of %lld file%s and folders of the workspace\n", (long long) r->tree_shown,
+                   r->tree_shown == 1 ? "" : "s");
+    for (size_t i = 0; i < r->looked_count; i++) {
+        const struct record_looked *looked = &r->looked[i];
+
+        if (!looked->shown && !looked->problem)
+            continue;
+        buf_add_text(out, "AGENTS.md of ");
+        tone_foreign(out, term, *looked->folder ? looked->folder : "the workspace", 40);
+        if (looked->problem) {
+            buf_add_text(out, " is not given: ");
+            tone_foreign(out, term, looked->problem, 20);
+        } else {
+            buf_printf(out, ", %s", units_format_size(size, looked->shown));
+            if (looked->is_cut)
+                buf_printf(out, " of %s", units_format_size(size, looked->size));
+        }
+        buf_add_char(out, '\n');
+    }
+}
+
 static void line_end(struct buf *out, const struct record_run_end *r, const struct term *term)
 {
     bool is_done = r->state && strcmp(r->state, "done") == 0;
@@ -312,6 +339,9 @@ int line_record(struct buf *out, const struct record *record, const struct term 
         break;
     case RECORD_WORKSPACE_READY:
         line_workspace(out, &record->workspace);
+        break;
+    case RECORD_CONTEXT_DONE:
+        line_context(out, &record->context, term);
         break;
     case RECORD_REQUEST_ITEM:
         line_item(out, &record->request_item, term);

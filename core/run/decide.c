@@ -317,6 +317,33 @@ static bool is_models_turn(const struct run_state *s)
     return s->phase == RUN_TURN_NONE || s->phase == RUN_TURN_VOID || s->phase == RUN_TURN_ANSWERED;
 }
 
+/* Is there something in the workspace, when it is filled, that the model is told of at once? What the harness
+ * itself puts there is not. */
+static bool has_context(const struct run_spec *spec)
+{
+    for (size_t i = 0; i < spec->entry_count; i++) {
+        const struct run_entry *entry = &spec->entries[i];
+
+        if (!entry->is_skill &&
+            (spec->file_tree || (spec->agents_md && strcmp(entry->path, RUN_AGENTS_MD) == 0)))
+            return true;
+    }
+    return false;
+}
+
+/* True: the request waits for it. */
+static bool look_around(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
+{
+    bool is_wanted = s->phase == RUN_TURN_NONE
+                         ? has_context(spec) && !run_state_has_looked(s, "")
+                         : s->phase == RUN_TURN_ANSWERED && s->context.touched_count > 0;
+
+    if (is_wanted && s->context.phase == RUN_PART_NONE && s->sandbox == RUN_PART_READY &&
+        s->workspace == RUN_PART_READY)
+        a->kind = RUN_LOOK_AROUND;
+    return is_wanted;
+}
+
 static bool send_request(const struct run_state *s, const struct run_spec *spec, int64_t elapsed_ms,
                          struct run_action *a)
 {
@@ -332,6 +359,8 @@ static bool send_request(const struct run_state *s, const struct run_spec *spec,
         a->wake_ms = s->retry_at_ms;
         return true;
     }
+    if (look_around(s, spec, a))
+        return true;
     a->kind = RUN_SEND_REQUEST;
     a->turn = s->phase == RUN_TURN_VOID ? s->turn : s->turn + 1;
     a->attempt = s->phase == RUN_TURN_VOID ? s->try_count + 1 : 1;

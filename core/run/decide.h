@@ -5,7 +5,9 @@
  * changes the state so that the same action is not decided again; then it asks again, until RUN_WAIT.
  *
  * Order of things, where it matters:
- * - the sandbox is started and the first request sent in the same breath;
+ * - the sandbox is started and the first request sent in the same breath, unless the model is to be told
+ * first what is in the workspace (file_tree, AGENTS.md): then the request waits for it;
+ * - before a later request the folders that the calls of the turn touched for the first time are looked into;
  * - a call starts when its item is complete and the workspace is filled, while
  *   the stream may still go on; all calls of a turn at once;
  * - a checkpoint is taken when what calls did is in none and no call is running
@@ -58,6 +60,7 @@ enum run_action_kind {
     RUN_ATTACH_SANDBOX,
     RUN_FILL_WORKSPACE,
     RUN_TAKE_CHECKPOINT,
+    RUN_LOOK_AROUND, /* into the workspace, for what the model is told of it before the next request */
     RUN_SEND_REQUEST,
     RUN_START_CALL,  /* call; is_rerun */
     RUN_REFUSE_CALL, /* call; answered with `why`, nothing runs */

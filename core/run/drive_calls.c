@@ -180,6 +180,8 @@ void drive_calls_init(struct run *run)
         .sandbox = &run->spec->sandbox,
         .command_ms = run->spec->limits.command_ms,
         .output_bytes = run->spec->limits.output_bytes,
+        .skills = run->spec->skills,
+        .skill_count = run->spec->skill_count,
     };
 }
 

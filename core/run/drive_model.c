@@ -6,6 +6,8 @@
 #include "core/model/request.h"
 #include "core/run/attachment.h"
 #include "core/run/driver_impl.h"
+#include "core/tool/skill_index.h"
+#include "core/tool/touched.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -29,7 +31,10 @@ int drive_model_init(struct run *run, struct http *http, bool with_task, struct 
     buf_init(&run->task, BODY_MAX);
     buf_init(&run->body, BODY_MAX);
     buf_init(&run->tools, BODY_MAX);
-    if (with_task)
+    buf_init(&run->instructions, BODY_MAX);
+    r = skill_instructions(&run->instructions, spec->instructions, spec->skills, spec->skill_count,
+                           spec->sandbox.root, err);
+    if (r == 0 && with_task)
         r = attachment_user_item(&run->task, spec->task, spec->attachments, spec->attachment_count, err);
     return r < 0 ? r : model_client_new(run->loop, http, &spec->model, &run->model, err);
 }
@@ -78,7 +83,7 @@ static int encode_body(struct run *run, struct record_request_begin *ret, struct
     const struct run_spec *spec = run->spec;
     enum tool_style style = style_of(run);
     struct request_input in = {
-        .instructions = spec->instructions,
+        .instructions = run->instructions.len > 0 ? buf_text(&run->instructions) : spec->instructions,
         .previous_response_id = previous_of(run),
         .strip_reasoning = run->state.drop_reasoning,
         .cache_key = run->folder->id,
@@ -132,6 +137,17 @@ static const char *kind_word(enum item_kind kind)
     return names[kind];
 }
 
+static void describe_folders(const struct tool_ops *tool, const struct tree *item, struct touched *touched,
+                             struct record_text folders[TOUCHED_MAX], struct record_request_item *ret)
+{
+    if (tool->touch)
+        tool->touch(item, touched);
+    for (size_t i = 0; i < touched->count; i++)
+        folders[i].text = touched->folders[i];
+    ret->folders = folders;
+    ret->folder_count = touched->count;
+}
+
 static void describe_call(struct run *run, const struct tree *item, struct record_request_item *ret,
                           char title[TITLE_MAX])
 {
@@ -151,8 +167,11 @@ static void record_item(struct run *run, int64_t output_index, struct span raw, 
                         const struct tree *item)
 {
     struct record rec = { .type = RECORD_REQUEST_ITEM };
+    struct record_text folders[TOUCHED_MAX];
+    struct touched touched;
     char title[TITLE_MAX];
 
+    touched_init(&touched, run->spec->sandbox.root);
     rec.request_item = (struct record_request_item){
         .turn = run->state.turn,
         .output_index = output_index,
@@ -166,8 +185,12 @@ static void record_item(struct run *run, int64_t output_index, struct span raw, 
     if (view->kind == ITEM_CALL) {
         rec.request_item.call_id = view->call_id;
         describe_call(run, item, &rec.request_item, title);
+        if (run->spec->agents_md && rec.request_item.tool)
+            describe_folders(tool_find(run->spec->tools, run->spec->tool_count, item), item, &touched,
+                             folders, &rec.request_item);
     }
     (void) run_record(run, &rec);
+    touched_done(&touched);
 }
 
 /* The very same item at the same place: told twice, as some servers do. */

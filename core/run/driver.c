@@ -78,6 +78,7 @@ void drive_cancel(struct run *run)
     drive_calls_cancel(run);
     drive_trust_cancel(run);
     drive_workspace_cancel(run);
+    drive_context_cancel(run);
     run->effect_count = 0; /* intents of this moment that will not be carried out */
 }
 
@@ -258,6 +259,9 @@ static void act(struct run *run, const struct run_action *a)
     case RUN_FILL_WORKSPACE:
         act_fill_workspace(run);
         break;
+    case RUN_LOOK_AROUND:
+        act_look_around(run);
+        break;
     case RUN_SEND_REQUEST:
         act_send_request(run, a);
         break;
@@ -354,6 +358,9 @@ static void carry_out(struct run *run, const struct effect *e)
         break;
     case EFFECT_COLLECT:
         effect_collect(run);
+        break;
+    case EFFECT_LOOK:
+        effect_look(run);
         break;
     case EFFECT_END:
         effect_end(run);

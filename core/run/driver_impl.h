@@ -2,8 +2,8 @@
 /*
  * Inside of the driver, shared by its files: driver.c (decide-record-act, the end),
  * driver_life.c (made, started, resumed, freed), drive_model.c (requests), drive_calls.c (tool calls),
- * drive_sandbox.c (sandbox), drive_trust.c (what its commands must trust), drive_workspace.c (inputs,
- * checkpoints, outputs), drive_egress.c (the way out).
+ * drive_context.c (what the model is told of the workspace), drive_sandbox.c (sandbox), drive_trust.c (what its
+ * commands must trust), drive_workspace.c (inputs, checkpoints, outputs), drive_egress.c (the way out).
  *
  * The rule between them: an act_*() records an intent and queues an effect, nothing
  * more; an effect_*() starts something outside and is called only after the intent is
@@ -73,6 +73,7 @@ enum effect_kind {
     EFFECT_CHECKPOINT,
     EFFECT_PRUNE,
     EFFECT_COLLECT,
+    EFFECT_LOOK,
     EFFECT_END,
     EFFECT_REMOVED,
 };
@@ -116,6 +117,7 @@ struct run {
     struct model_client *model;
     struct model_exchange *exchange, *old_exchange; /* old: to be freed outside of its callbacks */
     struct buf task;                                /* the first input item */
+    struct buf instructions;                        /* of the manifest, and the index of its skills */
     struct buf body;
     struct buf tools;
     int64_t body_bytes, answer_bytes;
@@ -142,6 +144,7 @@ struct run {
     int64_t take_turn;
     struct record_checkpoint pruning; /* EFFECT_PRUNE; its texts are in prune_arena */
     struct arena prune_arena;
+    struct context_look *look;
     struct outputs *outputs;
     struct output_report *reports;
     size_t report_count;
@@ -197,6 +200,11 @@ void drive_sandbox_remove(struct run *run);  /* ends with EFFECT_REMOVED */
 void drive_record_failure(struct run *run, enum record_type type, const struct err *why);
 /* The sandbox object for this attempt, made if need be. */
 int drive_sandbox_make(struct run *run, int64_t attempt, struct err *err);
+
+/* drive_context.c */
+void act_look_around(struct run *run);
+void effect_look(struct run *run);
+void drive_context_cancel(struct run *run);
 
 /* drive_egress.c */
 /* Before anything starts: the secrets of rules are read, which may fail. Nothing without rules. */

@@ -243,6 +243,7 @@ void run_free(struct run *run)
     run_state_done(&run->state);
     buf_done(&run->told);
     buf_done(&run->task);
+    buf_done(&run->instructions);
     buf_done(&run->body);
     buf_done(&run->tools);
     free(run->effects);

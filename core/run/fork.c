@@ -216,6 +216,29 @@ static int append_task(struct fork *f, struct err *err)
     return r;
 }
 
+/* What the model was told of the workspace is not told again. */
+static int append_looked(struct fork *f, struct err *err)
+{
+    const struct run_state *s = &f->state;
+    struct record_looked looked[RECORD_LIST_MAX];
+    struct record rec = { .type = RECORD_CONTEXT_DONE };
+    int r = 0;
+
+    rec.context.looked = looked;
+    for (size_t i = 0; i < s->context.looked_count && r == 0; i++) {
+        const struct run_looked *from = &s->context.looked[i];
+
+        if (from->at == 0 || from->at > s->item_count || !is_left_out(f, &s->items[from->at - 1]))
+            looked[rec.context.looked_count++] =
+                (struct record_looked){ .folder = from->folder, .shown = from->shown, .size = from->shown };
+        if (rec.context.looked_count < RECORD_LIST_MAX)
+            continue;
+        r = append(f, &rec, err);
+        rec.context.looked_count = 0;
+    }
+    return r == 0 && rec.context.looked_count > 0 ? append(f, &rec, err) : r;
+}
+
 static int append_conversation(struct fork *f, struct err *err)
 {
     const struct run_state *s = &f->state;
@@ -227,7 +250,9 @@ static int append_conversation(struct fork *f, struct err *err)
     if (s->phase == RUN_TURN_CLOSED && !is_later(f, s->turn) && !is_unanswered(s))
         for (size_t i = 0; r == 0 && i < s->call_count; i++)
             r = append_answer(f, &s->calls[i], err);
-    return r == 0 && f->ask->task ? append_task(f, err) : r;
+    if (r == 0 && f->ask->task)
+        r = append_task(f, err);
+    return r == 0 ? append_looked(f, err) : r;
 }
 
 /* ---- its checkpoints ---- */

@@ -156,6 +156,22 @@ static const struct row checkpoint_row[] = {
     REC_LIST(checkpoint, pruned, pruned_count, &one_text),
 };
 
+static const struct row looked_row[] = {
+    REC_NEED(looked, folder), REC_SPARSE(looked, size),        REC_SPARSE(looked, shown),
+    REC_TEXT(looked, sha256), REC_FLAG(looked, "cut", is_cut), REC_TEXT(looked, problem),
+};
+static const struct rows looked_into = ROWS(looked, looked_row);
+
+static const struct row context_begin_row[] = { REC_INT(context, turn) };
+
+static const struct row context_row[] = {
+    REC_INT(context, turn),
+    REC_LIST(context, looked, looked_count, &looked_into),
+    REC_SPARSE(context, tree_shown),
+    REC_SPARSE(context, tree_more),
+    { "item", BLOB, AT(context, item), 0, SPARSE },
+};
+
 static const struct row input_item_row[] = { REC_BLOB(input_item, item) };
 
 static const struct row sandbox_start_row[] = {
@@ -234,6 +250,7 @@ static const struct row request_item_row[] = {
     REC_TEXT(request_item, call_id),
     REC_TEXT(request_item, tool),
     REC_TEXT(request_item, title),
+    REC_LIST(request_item, folders, folder_count, &one_text),
     REC_BLOB(request_item, item),
 };
 
@@ -424,6 +441,8 @@ static const struct {
     [RECORD_EGRESS_DENY] = { "egress.deny", ROWS(egress, egress_deny_row) },
     [RECORD_EGRESS_END] = { "egress.end", ROWS(egress, egress_end_row) },
     [RECORD_EGRESS_TOTAL] = { "egress.total", ROWS(egress_total, egress_total_row) },
+    [RECORD_CONTEXT_BEGIN] = { "context.begin", ROWS(context, context_begin_row) },
+    [RECORD_CONTEXT_DONE] = { "context.done", ROWS(context, context_row) },
 };
 
 const char *record_type_name(enum record_type type)
@@ -452,6 +471,11 @@ struct record_blob *record_blob_of(struct record *rec)
 /* ---- encoding ---- */
 
 static void encode_rows(struct json_writer *w, const struct rows *rows, const char *from);
+
+static bool has_bytes(const struct record_blob *blob)
+{
+    return blob->json.len > 0 || blob->object[0];
+}
 
 static void encode_blob(struct json_writer *w, const char *name, const struct record_blob *blob)
 {
@@ -504,7 +528,8 @@ static void encode_row(struct json_writer *w, const struct row *row, const char 
             json_put_string(w, row->name, *(const char *const *) at);
         break;
     case BLOB:
-        encode_blob(w, row->name, at);
+        if (!(row->flags & SPARSE) || has_bytes(at))
+            encode_blob(w, row->name, at);
         break;
     case OBJECT:
         json_key(w, row->name);
@@ -589,6 +614,8 @@ static int decode_blob(const struct row *row, const struct tree *object, struct 
 
     snprintf(ref_name, sizeof(ref_name), "%s_ref", row->name);
     ref = tree_get(object, ref_name);
+    if (!value && !ref && (row->flags & SPARSE))
+        return 0;
     if (!value == !ref)
         return wrong(row, value ? "is there twice" : "is missing", err);
     if (ref)

@@ -77,13 +77,15 @@ enum record_type {
     RECORD_INPUT_DONE,   /* one entry of the manifest is in the workspace */
     RECORD_EGRESS_ALLOW, /* intent: this request, or tunnel, leaves the sandbox */
     RECORD_EGRESS_DENY,
-    RECORD_EGRESS_END,   /* of one that was allowed */
-    RECORD_EGRESS_TOTAL, /* what left in the whole run so far */
+    RECORD_EGRESS_END,    /* of one that was allowed */
+    RECORD_EGRESS_TOTAL,  /* what left in the whole run so far */
+    RECORD_CONTEXT_BEGIN, /* intent: look into folders of the workspace for what the model is told of them */
+    RECORD_CONTEXT_DONE,  /* what was found there, and the item that says so */
     RECORD_TYPES
 };
 
 struct record_blob {
-    struct span json;        /* the bytes; empty when stored and not loaded */
+    struct span json;        /* the bytes; empty when stored and not loaded, or when there is none */
     char object[DIGEST_HEX]; /* "" when inline */
     int64_t size;            /* bytes, also when not loaded */
 };
@@ -214,15 +216,34 @@ struct record_request_begin {
     const char *previous;   /* previous_response_id */
 };
 
+/* A folder that was looked into, and its AGENTS.md. */
+struct record_looked {
+    const char *folder;  /* beneath the workspace, "" = itself */
+    int64_t size, shown; /* bytes of the file, and of it as it was given to the model */
+    const char *sha256;  /* of what was read; NULL: there is none */
+    bool is_cut;         /* "cut": not all of it was given */
+    const char *problem; /* why nothing of it was */
+};
+
+struct record_context {
+    int64_t turn; /* before the answer of the turn after it */
+    const struct record_looked *looked;
+    size_t looked_count;
+    int64_t tree_shown, tree_more; /* entries of the listing; those it left out, as far as they were seen */
+    struct record_blob item;       /* for the conversation; empty: there was nothing to tell */
+};
+
 struct record_request_item {
     int64_t turn, output_index;
     const char *kind; /* message | reasoning | call | other */
     const char *item_type;
-    bool is_incomplete;             /* "incomplete": its status is not completed */
-    bool is_refusal, is_commentary; /* messages */
-    int64_t call;                   /* calls: number in the run, from 1; 0 = no call */
-    const char *call_id, *tool;     /* tool NULL: nobody's */
-    const char *title;              /* one line for people */
+    bool is_incomplete;                /* "incomplete": its status is not completed */
+    bool is_refusal, is_commentary;    /* messages */
+    int64_t call;                      /* calls: number in the run, from 1; 0 = no call */
+    const char *call_id, *tool;        /* tool NULL: nobody's */
+    const char *title;                 /* one line for people */
+    const struct record_text *folders; /* of the workspace that it touches, as far as the call says */
+    size_t folder_count;
     struct record_blob item;
 };
 
@@ -396,6 +417,7 @@ struct record {
         struct record_sandbox_attach sandbox_attach;
         struct record_rollback rollback;
         struct record_checkpoint checkpoint; /* checkpoint.begin (number, turn, calls), checkpoint.done */
+        struct record_context context;       /* context.begin (turn), context.done */
     };
 };
 

@@ -46,6 +46,34 @@ static void put_items(struct json_writer *w, const char *name, const struct run_
     json_array_end(w);
 }
 
+static void put_texts(struct json_writer *w, const char *name, char *const *texts, size_t count)
+{
+    json_key(w, name);
+    json_array(w);
+    for (size_t i = 0; i < count; i++)
+        json_string(w, texts[i]);
+    json_array_end(w);
+}
+
+static void put_context(struct json_writer *w, const struct run_context *c)
+{
+    json_key(w, "context");
+    json_object(w);
+    json_put_int(w, "phase", c->phase);
+    put_texts(w, "touched", c->touched, c->touched_count);
+    json_key(w, "looked");
+    json_array(w);
+    for (size_t i = 0; i < c->looked_count; i++) {
+        json_object(w);
+        json_put_string(w, "folder", c->looked[i].folder);
+        json_put_int(w, "shown", c->looked[i].shown);
+        json_put_int(w, "at", (int64_t) c->looked[i].at);
+        json_object_end(w);
+    }
+    json_array_end(w);
+    json_object_end(w);
+}
+
 static void put_call(struct json_writer *w, const struct run_call *call)
 {
     json_object(w);
@@ -62,6 +90,7 @@ static void put_call(struct json_writer *w, const struct run_call *call)
     json_put_int(w, "runs", call->runs);
     json_put_int(w, "losses", call->losses);
     json_put_string(w, "same", call->same);
+    put_texts(w, "folders", call->folders, call->folder_count);
     json_key(w, "intent");
     put_item(w, &call->intent);
     json_key(w, "answer");
@@ -218,6 +247,7 @@ int run_state_encode(const struct run_state *s, struct buf *out, struct err *err
     json_put_string(&w, "parent", s->parent);
     put_turn(&w, s);
     put_held(&w, &s->held);
+    put_context(&w, &s->context);
     put_budget(&w, s);
     put_parts(&w, s);
     put_checkpoints(&w, s);

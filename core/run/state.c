@@ -38,6 +38,9 @@ void state_call_done(struct run_call *call)
     free(call->call_id);
     free(call->tool);
     free(call->title);
+    for (size_t i = 0; i < call->folder_count; i++)
+        free(call->folders[i]);
+    free(call->folders);
     state_item_done(&call->intent);
     state_item_done(&call->answer);
     memset(call, 0, sizeof(*call));
@@ -69,6 +72,7 @@ void run_state_done(struct run_state *s)
         free(s->sets[i]);
     for (size_t i = 0; i < s->item_count; i++)
         state_item_done(&s->items[i]);
+    state_context_done(s);
     free(s->items);
     free(s->fresh);
     free(s->calls);
@@ -285,6 +289,8 @@ static state_apply_fn *const appliers[RECORD_TYPES] = {
     [RECORD_EGRESS_DENY] = apply_egress_deny,
     [RECORD_EGRESS_END] = apply_egress_end,
     [RECORD_EGRESS_TOTAL] = apply_egress_total,
+    [RECORD_CONTEXT_BEGIN] = apply_context_begin,
+    [RECORD_CONTEXT_DONE] = apply_context_done,
 };
 
 int run_apply(struct run_state *s, const struct record *rec, struct err *err)

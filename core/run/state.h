@@ -16,6 +16,8 @@
  *
  * A call that began after the last checkpoint is not covered by it: should the sandbox go, its effects are
  * gone too. So what is needed to go back to that turn is kept (struct run_held) until a checkpoint covers it.
+ * What the harness tells of the workspace (context.done) stands in front of the task, or after the answers of
+ * the turn whose calls touched the folder; it leaves the conversation with these, and may be said again then.
  * rollback takes the conversation there, and the calls that are not covered become RUN_CALL_LOST. Those of
  * them during which something may have left the sandbox are marked: they cannot be undone.
  */
@@ -65,6 +67,8 @@ struct run_call { /* of the current turn */
     enum run_call_phase phase;
     bool is_incomplete;
     char *call_id, *tool, *title; /* tool NULL: nobody's */
+    char **folders;               /* of the workspace that it touches */
+    size_t folder_count;
     int64_t exec_id;
     int64_t began_ms;
     int64_t begin_order;   /* its last call.begin was the run's Nth; 0 = never began */
@@ -87,6 +91,33 @@ struct run_held {
     size_t previous_items;
 };
 
+enum run_part {
+    RUN_PART_NONE,
+    RUN_PART_STARTING,
+    RUN_PART_READY,
+    RUN_PART_FAILED,
+    RUN_PART_LOST,
+    RUN_PART_DETACHED, /* sandbox: it was ready when the harness died, and is to be attached again */
+};
+
+#define RUN_LOOKED_MAX  1024 /* folders of one run that are looked into */
+#define RUN_TOUCHED_MAX 64   /* of these, before one request */
+
+struct run_looked { /* a folder */
+    char *folder;   /* beneath the workspace, "" = itself */
+    int64_t shown;  /* bytes of its AGENTS.md that the model was given */
+    size_t at;      /* so many items the conversation had then; with fewer it is not so any more */
+};
+
+/* What the model was told of the workspace without asking. */
+struct run_context {
+    enum run_part phase; /* NONE, STARTING */
+    struct run_looked *looked;
+    size_t looked_count, looked_cap; /* sorted by folder */
+    char *touched[RUN_TOUCHED_MAX];  /* by the calls of this turn, and not looked into yet; sorted */
+    size_t touched_count;
+};
+
 struct run_session { /* a command that outlived its call */
     int64_t number;
     int64_t exec_id;
@@ -102,15 +133,6 @@ struct run_egress {
     int64_t *open;                   /* numbers of those that may change something and have not ended */
     size_t open_count, open_cap;
     bool has_left; /* something may have, since the first call that is in no checkpoint began */
-};
-
-enum run_part {
-    RUN_PART_NONE,
-    RUN_PART_STARTING,
-    RUN_PART_READY,
-    RUN_PART_FAILED,
-    RUN_PART_LOST,
-    RUN_PART_DETACHED, /* sandbox: it was ready when the harness died, and is to be attached again */
 };
 
 enum run_turn_phase {
@@ -165,6 +187,7 @@ struct run_state {
     struct run_failure request_failure;
     bool use_function_tools, drop_reasoning; /* repairs made */
     struct run_held held;
+    struct run_context context;
 
     /* budgets */
     int64_t call_total; /* numbers given out */
@@ -230,6 +253,9 @@ int64_t run_state_egress_connections(const struct run_state *s);
 int64_t run_state_rollback_turn(const struct run_state *s);
 /* Does a rollback change the conversation? If not, a request that is under way may stay. */
 bool run_state_rollback_unsays(const struct run_state *s);
+
+bool run_state_has_looked(const struct run_state *s, const char *folder); /* for its AGENTS.md */
+int64_t run_state_told_bytes(const struct run_state *s);                  /* of all of these together */
 
 struct run_call *run_state_call(const struct run_state *s, int64_t number); /* of the current turn; NULL */
 

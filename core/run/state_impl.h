@@ -2,6 +2,7 @@
 /*
  * Inside of the state, shared by its files: state.c (what it owns, which record goes where,
  * the ends), state_parts.c (sandbox, workspace, outputs, checkpoints), state_turn.c (requests, items, calls),
+ * state_context.c (what was told of the workspace),
  * state_egress.c (what left), state_resume.c (going on in another process, going back). An apply_*() gets a
  * record of its type and changes the state, or refuses the record and changes nothing.
  */
@@ -41,6 +42,7 @@ state_apply_fn apply_sandbox_start, apply_sandbox_intent, apply_sandbox_scan, ap
 state_apply_fn apply_input_item, apply_request_begin, apply_request_item, apply_request_end,
     apply_request_failed, apply_call_begin, apply_call_intent, apply_call_end, apply_call_lost;
 state_apply_fn apply_run_resume, apply_rollback;
+state_apply_fn apply_context_begin, apply_context_done;
 state_apply_fn apply_egress_allow, apply_egress_deny, apply_egress_end, apply_egress_total;
 
 /* ---- state_egress.c ---- */
@@ -49,5 +51,12 @@ void state_egress_cut(struct run_state *s); /* nothing is open any more */
 bool state_egress_is_open(const struct run_state *s);
 
 void state_forget_previous(struct run_state *s);
+
+/* ---- state_context.c ---- */
+
+int state_touch(struct run_state *s, struct err *err); /* every call of the turn is answered */
+void state_drop_touched(struct run_state *s);
+void state_forget_context(struct run_state *s); /* items left the conversation */
+void state_context_done(struct run_state *s);
 
 #endif

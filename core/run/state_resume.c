@@ -72,6 +72,7 @@ static void stop_parts(struct run_state *s)
     state_egress_cut(s);
     s->outputs = RUN_PART_NONE; /* collected once more: the end tells of them, and that costs little */
     s->keeping = RUN_PART_NONE;
+    s->context.phase = RUN_PART_NONE;
 }
 
 int apply_run_resume(struct run_state *s, const struct record *rec, struct err *err)
@@ -120,6 +121,7 @@ static void truncate_items(struct run_state *s, size_t count)
         state_item_done(&s->items[--s->item_count]);
     if (s->previous_items > count)
         state_forget_previous(s);
+    state_forget_context(s);
 }
 
 static void restart(struct run_state *s)
@@ -127,6 +129,7 @@ static void restart(struct run_state *s)
     state_drop_fresh(s);
     state_drop_calls(s);
     state_drop_held(s);
+    state_drop_touched(s);
     truncate_items(s, s->base_items);
     state_forget_previous(s);
     s->turn = 0;
@@ -162,6 +165,8 @@ static void take_answers_back(struct run_state *s)
     for (size_t i = s->call_count; i > 0; i--)
         s->calls[i - 1].answer = s->items[--s->item_count];
     s->phase = RUN_TURN_CLOSED;
+    state_forget_context(s);
+    state_drop_touched(s);
 }
 
 static void lose_effects(struct run_state *s)

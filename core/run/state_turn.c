@@ -62,6 +62,7 @@ int apply_request_begin(struct run_state *s, const struct record *rec, struct er
         return -ERR_INTERNAL;
     state_drop_fresh(s);
     state_drop_calls(s);
+    state_drop_touched(s);
     if (is_new)
         s->turns_spent = state_add(s->turns_spent, 1);
     s->turn = b->turn;
@@ -82,6 +83,20 @@ static enum run_item_kind kind_of(const char *word)
     return RUN_ITEM_OTHER;
 }
 
+static int set_folders(struct run_call *call, const struct record_request_item *in, struct err *err)
+{
+    int r = 0;
+
+    if (!in->folder_count)
+        return 0;
+    call->folders = calloc(in->folder_count, sizeof(*call->folders));
+    if (!call->folders)
+        return err_set(err, ERR_INTERNAL, "no memory for the state of the run");
+    for (size_t i = 0; i < in->folder_count && r == 0; i++)
+        r = state_set_text(&call->folders[call->folder_count++], in->folders[i].text, err);
+    return r;
+}
+
 static int add_call(struct run_state *s, const struct record_request_item *in, struct err *err)
 {
     struct run_call call = { .number = in->call,
@@ -97,6 +112,8 @@ static int add_call(struct run_state *s, const struct record_request_item *in, s
         r = state_set_text(&call.tool, in->tool, err);
     if (r == 0)
         r = state_set_text(&call.title, in->title, err);
+    if (r == 0)
+        r = set_folders(&call, in, err);
     if (r < 0) {
         state_call_done(&call);
         return r;
@@ -258,7 +275,7 @@ static int join_answers(struct run_state *s, struct err *err)
         count_repeat(s, &s->calls[i]);
     }
     s->phase = RUN_TURN_ANSWERED;
-    return 0;
+    return state_touch(s, err);
 }
 
 static void spend(struct run_state *s, const struct record_usage *u, int64_t cost_micros)

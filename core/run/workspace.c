@@ -331,11 +331,17 @@ static void put_link(struct workspace_fill *fill, const struct run_entry *entry,
         fill->report.links++;
 }
 
+/* A skill is there to be read and run. */
+static uint32_t mode_of(const struct run_entry *entry, uint32_t mode)
+{
+    return entry->is_skill ? (mode & 0555) | 0444 : mode;
+}
+
 /* One thing found in a copied folder. */
 static void put_found(struct workspace_fill *fill, const struct run_entry *entry,
                       const struct walk_entry *found)
 {
-    uint32_t mode = found->st.st_mode & 0777;
+    uint32_t mode = mode_of(entry, found->st.st_mode & 0777);
     char path[WALK_PATH_MAX];
     struct err err = { 0 };
     int fd, n, r;
@@ -391,7 +397,8 @@ static void begin_folder(struct workspace_fill *fill, const struct run_entry *en
         fail(fill, r, &err);
         return;
     }
-    put_folder(fill, entry->path, entry->mode >= 0 ? (uint32_t) entry->mode : st.st_mode & 0777);
+    put_folder(fill, entry->path,
+               mode_of(entry, entry->mode >= 0 ? (uint32_t) entry->mode : st.st_mode & 0777));
 }
 
 static void begin_local_file(struct workspace_fill *fill, const struct run_entry *entry)

@@ -8,6 +8,7 @@
 #include "core/base/file.h"
 #include "core/run/checkpoint_restore.h"
 #include "core/run/checkpoint_take.h"
+#include "core/run/context.h"
 #include "core/run/decide.h"
 #include "core/run/journal.h"
 #include "core/run/outputs.h"
@@ -16,6 +17,7 @@
 #include "core/run/workspace.h"
 #include "core/sandbox/channel.h"
 #include "core/tool/tool.h"
+#include "core/tool/touched.h"
 
 static struct rig *the_rig; /* doubles of plain functions have no other way to know */
 
@@ -698,6 +700,55 @@ void outputs_free(struct outputs *o)
     free(o);
 }
 
+/* ---- looking around: every folder has an AGENTS.md ---- */
+
+struct context_look {
+    struct context_ask ask;
+    context_done_fn *fn;
+    void *data;
+    struct later *later;
+};
+
+static void looked(void *data)
+{
+    struct context_look *look = data;
+    struct record_looked list[RUN_TOUCHED_MAX];
+    struct buf text = BUF_INIT(65536);
+    struct context_found found = { .looked = list, .count = look->ask.count };
+
+    if (look->ask.wants_tree)
+        assert_int_equal(buf_add_text(&text, "a listing; "), 0);
+    for (size_t i = 0; i < look->ask.count; i++) {
+        list[i] = (struct record_looked){ .folder = look->ask.folders[i], .size = 6, .shown = 6 };
+        assert_int_equal(buf_printf(&text, "rules of '%s'; ", look->ask.folders[i]), 0);
+    }
+    found.text = buf_span(&text);
+    look->fn(look->data, 0, &found, NULL);
+    buf_done(&text);
+}
+
+int context_look_start(const struct context_ask *ask, context_done_fn *fn, void *data,
+                       struct context_look **ret, struct err *err)
+{
+    struct context_look *look = calloc(1, sizeof(*look));
+
+    note(the_rig, "(look)");
+    check_durable("context.begin", 1);
+    look->ask = *ask;
+    look->fn = fn;
+    look->data = data;
+    later(&look->later, looked, look);
+    *ret = look;
+    return 0;
+}
+
+void context_look_free(struct context_look *look)
+{
+    if (look)
+        cancel_later(&look->later);
+    free(look);
+}
+
 /* ---- one tool: a function_call named "do" whose arguments are what happens ---- */
 
 struct fake_call {
@@ -794,7 +845,14 @@ static void fake_title(const struct tree *item, char *out, size_t size)
     snprintf(out, size, "$ %s", tree_string(tree_get(item, "arguments"), "?"));
 }
 
-static const struct tool_ops fake_tool = { "do", fake_describe, fake_owns, fake_title, fake_tool_start };
+static void fake_touch(const struct tree *item, struct touched *ret)
+{
+    touched_argument(ret, item, "path", true); /* there are no such arguments: nothing */
+    touched_add(ret, tree_span(tree_get(item, "arguments")), true);
+}
+
+static const struct tool_ops fake_tool = { "do",       fake_describe,   fake_owns,
+                                           fake_title, fake_tool_start, fake_touch };
 const struct tool_ops *const tools_all[] = { &fake_tool, NULL };
 
 const struct tool_ops *tool_find(const char *const *names, size_t count, const struct tree *item)
@@ -926,6 +984,15 @@ void rig_init(struct rig *rig, const struct rig_script *script, size_t count)
     assert_int_equal(state_home_setup(NULL), 0);
     assert_int_equal(loop_new(&rig->loop, NULL), 0);
     assert_int_equal(run_folder_create(&rig->folder, NULL), 0);
+}
+
+void rig_set_context(struct rig *rig)
+{
+    static const struct run_entry entries[] = { { .path = "AGENTS.md", .kind = RUN_ENTRY_FILE, .mode = -1 } };
+
+    rig->spec.entries = entries;
+    rig->spec.entry_count = 1;
+    rig->spec.agents_md = rig->spec.file_tree = true;
 }
 
 static void check_fold(struct rig *rig)

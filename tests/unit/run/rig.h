@@ -82,6 +82,9 @@ struct rig {
 
 /* A spec with sensible members, a fresh state folder; script of `count` steps. */
 void rig_init(struct rig *rig, const struct rig_script *script, size_t count);
+/* There is something to be told of the workspace, and each call touches the folder that its arguments name.
+ */
+void rig_set_context(struct rig *rig);
 /* Run to the end; then the folded journal must equal the live state, and so must hold for every prefix that
  * it can be folded and decided upon. */
 void rig_run(struct rig *rig);

@@ -44,6 +44,53 @@ static void test_the_sandbox_comes_first_and_the_request_at_once(void **state)
     assert_int_equal(decide(&s, NULL, 0).kind, RUN_FILL_WORKSPACE);
 }
 
+static enum run_action_kind look(const struct run_state *s, const char *path, bool is_skill, bool agents,
+                                 bool tree)
+{
+    struct run_entry entry = { .path = path, .is_skill = is_skill };
+    struct run_spec spec = { .checkpoints = { .every = RUN_CHECKPOINT_OFF },
+                             .entries = &entry,
+                             .entry_count = path ? 1 : 0,
+                             .agents_md = agents,
+                             .file_tree = tree };
+
+    return run_decide(s, &spec, 0).kind;
+}
+
+static void test_the_first_request_waits_for_what_is_to_be_told(void **state)
+{
+    struct run_looked looked = { .folder = (char *) "" };
+    struct run_state s;
+
+    run_state_init(&s);
+    s.sandbox = RUN_PART_STARTING;
+    assert_int_equal(look(&s, NULL, false, true, true), RUN_SEND_REQUEST);
+    assert_int_equal(look(&s, "a", false, true, false), RUN_SEND_REQUEST);
+    assert_int_equal(look(&s, "a", true, true, true), RUN_SEND_REQUEST); /* nothing but a skill */
+    assert_int_equal(look(&s, "a", false, false, true), RUN_WAIT);
+    assert_int_equal(look(&s, "AGENTS.md", false, true, false), RUN_WAIT);
+    s.sandbox = s.workspace = RUN_PART_READY;
+    assert_int_equal(look(&s, "AGENTS.md", false, true, false), RUN_LOOK_AROUND);
+    s.context.phase = RUN_PART_STARTING;
+    assert_int_equal(look(&s, "AGENTS.md", false, true, false), RUN_WAIT);
+    s.context = (struct run_context){ .looked = &looked, .looked_count = 1 };
+    assert_int_equal(look(&s, "AGENTS.md", false, true, true), RUN_SEND_REQUEST);
+}
+
+static void test_a_later_request_waits_for_what_was_touched(void **state)
+{
+    struct run_state s = ready();
+
+    s.phase = RUN_TURN_ANSWERED;
+    s.turn = 1;
+    assert_int_equal(look(&s, NULL, false, true, true), RUN_SEND_REQUEST);
+    s.context.touched[0] = (char *) "a";
+    s.context.touched_count = 1;
+    assert_int_equal(look(&s, NULL, false, true, true), RUN_LOOK_AROUND);
+    s.phase = RUN_TURN_VOID; /* the same request once more */
+    assert_int_equal(look(&s, NULL, false, true, true), RUN_SEND_REQUEST);
+}
+
 static void test_calls_wait_for_the_workspace(void **state)
 {
     struct run_call calls[] = { { .number = 7, .phase = RUN_CALL_WAITING, .tool = (char *) "shell" } };
@@ -227,6 +274,8 @@ static void test_an_ended_run_does_nothing(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_the_sandbox_comes_first_and_the_request_at_once),
+    cmocka_unit_test(test_the_first_request_waits_for_what_is_to_be_told),
+    cmocka_unit_test(test_a_later_request_waits_for_what_was_touched),
     cmocka_unit_test(test_calls_wait_for_the_workspace),
     cmocka_unit_test(test_waits_for_a_retry),
     cmocka_unit_test(test_limits_hold_before_more_work),

@@ -66,6 +66,33 @@ static void test_one_call_and_an_answer(void **state)
 }
 
 /* Whoever is quicker, model or sandbox, the end is the same. */
+static void test_the_workspace_is_told_of_before_each_request(void **state)
+{
+    static const struct rig_script script[] = {
+        CALL("c1", "a/b"), CALL("c2", "a"), COMPLETED, CALL("c3", "a/b"),
+        COMPLETED,         MESSAGE("done"), COMPLETED,
+    };
+    struct rig rig;
+    char text[4096];
+
+    RIG(rig, script);
+    rig_set_context(&rig);
+    rig_run(&rig);
+    assert_int_equal(rig.end_status, 0);
+    assert_non_null(strstr(rig.log, "workspace.ready context.begin"));
+    body(&rig, 0, text, sizeof(text));
+    assert_non_null(strstr(
+        text, "\"input\":[{\"type\":\"message\",\"role\":\"user\",\"content\":\"a listing; rules of ''; "
+              "\"},{\"type\":\"message\",\"role\":\"user\",\"content\":\"do it\"}]"));
+    body(&rig, 1, text, sizeof(text));
+    assert_non_null(strstr(
+        text, "\"output\":\"a\"},{\"type\":\"message\",\"role\":\"user\",\"content\":\"rules of 'a'; rules "
+              "of 'a/b'; \"}]"));
+    body(&rig, 2, text, sizeof(text));
+    assert_non_null(strstr(text, "\"call_id\":\"c3\",\"output\":\"a/b\"}]")); /* told already */
+    rig_done(&rig);
+}
+
 static void test_an_answer_does_not_hide_a_sandbox_that_fails(void **state)
 {
     static const struct rig_script script[] = { MESSAGE("42"), COMPLETED };
@@ -696,6 +723,7 @@ static void test_the_view_of_a_run(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_one_call_and_an_answer),
+    cmocka_unit_test(test_the_workspace_is_told_of_before_each_request),
     cmocka_unit_test(test_an_answer_does_not_hide_a_sandbox_that_fails),
     cmocka_unit_test(test_calls_start_before_the_answer_ends_and_run_at_once),
     cmocka_unit_test(test_answers_and_items_go_back_in_order),

@@ -57,6 +57,7 @@ static void record_golden(struct golden *g)
     buf_init(&g->body, 1 << 24);
     RIG_WITH_CHECKPOINTS(rig, long_run);
     set_outputs(&rig);
+    rig_set_context(&rig);
     rig_run(&rig);
     assert_int_equal(rig.end_status, 0);
     assert_int_equal(rig.end_calls, 5);
@@ -116,6 +117,7 @@ static void resume_everywhere(enum rig_fault fault)
 
         RIG_WITH_CHECKPOINTS(rig, long_run);
         set_outputs(&rig);
+        rig_set_context(&rig);
         rig.fault = fault;
         rig_resume(&rig, &g.lines, k);
         if (has_ended_well(&g.lines, k))
@@ -149,6 +151,7 @@ static void test_killed_twice(void **state)
 
         RIG_WITH_CHECKPOINTS(first, long_run);
         set_outputs(&first);
+        rig_set_context(&first);
         first.fault = k % 2 ? RIG_ATTACH_FAILS : RIG_NO_FAULT;
         rig_resume(&first, &g.lines, k);
         records = first.refused < 0 ? 0 : rig_records(&first.lines);
@@ -157,6 +160,7 @@ static void test_killed_twice(void **state)
 
             RIG_WITH_CHECKPOINTS(second, long_run);
             set_outputs(&second);
+            rig_set_context(&second);
             /* the sandbox dies once: a call that loses its own twice is told of */
             second.fault = first.fault == RIG_ATTACH_FAILS ? RIG_NO_FAULT : RIG_ATTACH_FAILS;
             rig_resume(&second, &first.lines, j);
@@ -482,6 +486,7 @@ static void test_what_cannot_be_reached_is_not_given_up(void **state)
     record_golden(&g);
     RIG_WITH_CHECKPOINTS(rig, long_run);
     set_outputs(&rig);
+    rig_set_context(&rig);
     rig.fault = RIG_ATTACH_UNREACHABLE;
     rig_resume(&rig, &g.lines, g.records / 2);
     assert_int_equal(rig.end_status, 4);
@@ -491,6 +496,7 @@ static void test_what_cannot_be_reached_is_not_given_up(void **state)
     rig_done(&rig);
     RIG_WITH_CHECKPOINTS(again, long_run);
     set_outputs(&again);
+    rig_set_context(&again);
     rig_resume(&again, &lines, rig_records(&lines));
     assert_int_equal(count_of(&again, "(attach)"), 1);
     assert_int_equal(count_of(&again, "rollback"), 0);
