@@ -31,8 +31,9 @@ enum {
     ON_ATTEST = 1 << 19,
     ON_SCAN = 1 << 20,
     ON_EGRESS = 1 << 21,
+    ON_TOOLS = 1 << 22,
     ON_EVERY = ~0,
-    ON_MANIFEST = ON_RUN | ON_VALIDATE | ON_PLAN | ON_SCAN,
+    ON_MANIFEST = ON_RUN | ON_VALIDATE | ON_PLAN | ON_SCAN | ON_TOOLS,
     ON_RUNNING = ON_RUN | ON_RESUME | ON_FORK,            /* a run goes on under our eyes */
     ON_NO_JSON = ON_SCHEMA | ON_RM | ON_HELP | ON_ATTEST, /* some write JSON anyway */
 };
@@ -40,6 +41,11 @@ enum {
 static const char note_task[] = "MANIFEST is a file, or '-' for stdin. TASK takes the place of the "
                                 "manifest's task; '-' reads it from stdin.";
 static const char note_manifest[] = "MANIFEST is a file, or '-' for stdin.";
+static const char note_tools[] =
+    "MANIFEST is a file, or '-' for stdin; --manifest names it too. Tokens are estimated from bytes. Of\n"
+    "model.tool_style: auto the first try is shown; --set model.tool_style=function shows what a server "
+    "that\n"
+    "takes functions only is told.";
 static const char note_scan[] =
     "The scanner is that of the manifest's sandbox.scan, else trivy or grype, whichever is here. Its answer\n"
     "holds for the runs to come, as long as sandbox.scan.max_age says. Exit status 7: it refused the image.";
@@ -87,6 +93,8 @@ static const struct verb verbs[] = {
       false, verb_validate },
     { "plan", ON_PLAN, "MANIFEST [- | -- TASK]", "show what a run would do, touching nothing", note_task, 1,
       2, true, verb_plan },
+    { "tools", ON_TOOLS, "ls MANIFEST", "show the tools as the model will see them, and their cost",
+      note_tools, 1, 2, false, verb_tools },
     { "scan", ON_SCAN, "IMAGE|MANIFEST", "have an image scanned now, and keep the answer", note_scan, 1, 1,
       false, verb_scan },
     { "schema", ON_SCHEMA, "", "print the manifest's JSON Schema, for editors", NULL, 0, 0, false,
@@ -156,6 +164,8 @@ static const struct option_row rows[] = {
       "the same, but they were moved: each is at its path in DIR" },
     { "to", 0, OPTION_TEXT, "DIR", ON_OUTPUTS, AT(to),
       "write each output to its path in DIR, not to where the manifest says" },
+    { "manifest", 0, OPTION_TEXT, "MANIFEST", ON_TOOLS, AT(manifest),
+      "the manifest, instead of an argument" },
     { "follow", 'f', OPTION_FLAG, NULL, ON_LOGS, AT(follow), "go on until the run ends" },
     { "dry-run", 'n', OPTION_FLAG, NULL, ON_GC, AT(dry_run), "only say what would be removed" },
     { "engine", 0, OPTION_TEXT, "URL", ON_GC | ON_DOCTOR | ON_RM, AT(engine),

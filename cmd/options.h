@@ -36,6 +36,7 @@ struct options {
     const char *attestation; /* verify: a statement to check */
     const char *to;          /* outputs: the folder they go to */
     const char *outputs_in;  /* verify: where the outputs are now */
+    const char *manifest;    /* tools: instead of an argument */
     const char *resume;      /* `run --resume RUN`: takes the place of the manifest */
     bool json;
     bool quiet;

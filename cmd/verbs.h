@@ -14,6 +14,7 @@ int verb_fork(const struct options *opts, struct err *err);
 int verb_replay(const struct options *opts, struct err *err);
 int verb_validate(const struct options *opts, struct err *err);
 int verb_plan(const struct options *opts, struct err *err);
+int verb_tools(const struct options *opts, struct err *err);
 int verb_scan(const struct options *opts, struct err *err);
 int verb_schema(const struct options *opts, struct err *err);
 int verb_ls(const struct options *opts, struct err *err);
