@@ -19,15 +19,17 @@ END = "All is well."
 
 
 class Call:
-    """One command of the script. `says`: its output: exact text, a compiled pattern, or None for anything."""
+    """One command of the script. `says`: its output: exact text, a compiled pattern, or None for anything. `workdir`: where it
+    runs, which only a call of a function can say; the AGENTS.md of that folder is told behind the answers of its turn."""
 
-    def __init__(self, call_id, command, says=None, timeout_ms=None):
-        self.call_id, self.command, self.says, self.timeout_ms = call_id, command, says, timeout_ms
+    def __init__(self, call_id, command, says=None, timeout_ms=None, workdir=None):
+        self.call_id, self.command, self.says, self.timeout_ms, self.workdir = call_id, command, says, timeout_ms, workdir
 
     def shorthand(self, style):
         ids = {"call_id": self.call_id, "id": "item_" + self.call_id}
         if style == "function":
-            return {"exec": self.command, "with": {"yield_time_ms": 30000}, **ids}
+            more = {"workdir": self.workdir} if self.workdir else {}
+            return {"exec": self.command, "with": {"yield_time_ms": 30000, **more}, **ids}
         return {"shell": [self.command], "timeout_ms": self.timeout_ms, **ids}
 
 
@@ -145,6 +147,7 @@ class Model(server.ModelServer):
         yield from check.Conversation()._check_answers(parsed)
         yield from self._own_items(parsed["input"], raw)
         yield from self._order(parsed["input"])
+        yield from self._told(parsed["input"])
         yield from self._results(parsed["input"])
 
     def _own_items(self, items, raw):
@@ -178,6 +181,15 @@ class Model(server.ModelServer):
                     yield "the answer to '%s' stands before its call" % item["call_id"]
             elif waiting and item.get("type") == "reasoning" and item.get("id", "")[12:] in waiting:
                 yield "the thought before '%s' stands behind it" % item["id"][12:]
+
+    def _told(self, items):
+        """The AGENTS.md of each folder comes once, behind the answer of the first turn that touched it."""
+        for call in (c for turn in self.script for c in turn if c.workdir and self.style == "function"):
+            mark = "# AGENTS.md instructions for /workspace/%s\n" % call.workdir
+            told = [i for i, item in enumerate(items) if mark in json.dumps(item.get("content")).replace("\\n", "\n")]
+            answers = [i for i, item in enumerate(items) if item.get("type") in check.ANSWERS and item["call_id"] == call.call_id]
+            if call.call_id not in self.may_interrupt and (len(told) != len(answers) or (told and told[0] < answers[0])):
+                yield "AGENTS.md of '%s' is told at %s, the answer of '%s' is at %s" % (call.workdir, told, call.call_id, answers)
 
     def _results(self, items):
         calls = {c.call_id: c for turn in self.script for c in turn}

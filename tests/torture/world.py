@@ -45,7 +45,7 @@ def story():
         [Call("b1", line("b1") + "echo b1 >> out/b1; cat out/b1", "b1\n"),
          Call("b2", line("b2") + "echo b2 >> out/b2; cat out/b2", "b2\n")],
         [Call("c1", line("c1") + "chmod 0640 out/b1; sort out/log | xargs", "a1 b1 b2 c1\n")],
-        [Call("n1", "sort out/log | xargs", "a1 b1 b2 c1\n")],
+        [Call("n1", "sort /workspace/out/log | xargs", "a1 b1 b2 c1\n", workdir="given")],
         [Call("d1", line("d1") + "seq 1 20000 > out/seq; ln out/seq out/hard; ln -s out/log short; head -c 90000 /dev/zero | tr '\\0' x",
               re.compile(r"x{1000,}"))],
         [Call("e1", line("e1") + "sort out/log | xargs; stat -c %a out/b1; cmp out/seq out/hard && readlink short",
@@ -167,6 +167,8 @@ class Box:
         os.makedirs(self.dir + "/given")
         with open(self.dir + "/given/text", "w", encoding="ascii") as f:
             f.write("given\n")
+        with open(self.dir + "/given/AGENTS.md", "w", encoding="ascii") as f:
+            f.write("Leave what is given as it is.\n")
         self.write_manifest(style, manifest or {})
         case.boxes.append(self)
 
