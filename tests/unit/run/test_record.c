@@ -54,6 +54,26 @@ static void check_round_trip(const struct record *rec, const char *expected)
     buf_done(&second);
 }
 
+static void test_what_was_told_of_the_workspace(void **state)
+{
+    static const struct record_looked looked[] = { { "", 5, 5, "ab", false, NULL },
+                                                   { "a", 9, 4, NULL, true, NULL },
+                                                   { "b", 0, 0, NULL, false, "it is no file" } };
+    struct record rec = { .type = RECORD_CONTEXT_DONE };
+
+    rec.context.turn = 2;
+    rec.context.looked = looked;
+    rec.context.looked_count = 3;
+    check_round_trip(&rec,
+                     "{\"turn\":2,\"looked\":[{\"folder\":\"\",\"size\":5,\"shown\":5,\"sha256\":\"ab\"},"
+                     "{\"folder\":\"a\",\"size\":9,\"shown\":4,\"cut\":true},"
+                     "{\"folder\":\"b\",\"problem\":\"it is no file\"}]}");
+    rec.context.tree_shown = 3;
+    rec.context.item.json = span_of("{\"x\":1}");
+    rec.context.looked_count = 0;
+    check_round_trip(&rec, "{\"turn\":2,\"tree_shown\":3,\"item\":{\"x\":1}}");
+}
+
 static void test_lists_and_texts(void **state)
 {
     static const struct record_row rows[] = { { "caps", "verified", "none", "0" },
@@ -211,6 +231,7 @@ static void test_unknown_members_are_skipped(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_names_go_both_ways),
+    cmocka_unit_test(test_what_was_told_of_the_workspace),
     cmocka_unit_test(test_lists_and_texts),
     cmocka_unit_test(test_scans),
     cmocka_unit_test(test_blobs_keep_their_bytes),
