@@ -166,6 +166,51 @@ static void line_call_end(struct buf *out, const struct record_call_end *r, cons
     tone_set(out, term, TONE_PLAIN);
 }
 
+static void line_answer(struct buf *out, const struct record_answer_check *r, const struct term *term)
+{
+    if (r->fits)
+        return;
+    tone_set(out, term, TONE_BAD);
+    buf_add_text(out, "        the final message does not match the schema: ");
+    if (r->path && *r->path) {
+        tone_foreign(out, term, r->path, 60);
+        buf_add_text(out, ": ");
+    }
+    tone_foreign(out, term, r->message, 60);
+    tone_set(out, term, TONE_PLAIN);
+    buf_add_char(out, '\n');
+}
+
+static void line_check(struct buf *out, const struct record_call_begin *r, const struct term *term)
+{
+    buf_printf(out, "check %lld ", (long long) r->check);
+    tone_set(out, term, TONE_STRONG);
+    buf_add_text(out, "$ ");
+    tone_foreign(out, term, r->run, 12);
+    tone_set(out, term, TONE_PLAIN);
+    buf_add_char(out, '\n');
+}
+
+static void line_approval(struct buf *out, const struct record_approval *r, const struct term *term)
+{
+    bool is_given = r->answer && strcmp(r->answer, "approve") == 0;
+
+    buf_printf(out, "        call %lld ", (long long) r->call);
+    tone_set(out, term, is_given ? TONE_GOOD : TONE_BAD);
+    if (r->answer && strcmp(r->answer, "later") == 0)
+        buf_add_text(out, "waits for approval");
+    else
+        buf_add_text(out, is_given ? "approved" : "not approved");
+    tone_set(out, term, TONE_PLAIN);
+    if (r->by && strcmp(r->by, "nobody") == 0)
+        buf_add_text(out, ": there is no terminal to ask at");
+    if (r->reason) {
+        buf_add_text(out, ": ");
+        tone_foreign(out, term, r->reason, 40);
+    }
+    buf_add_char(out, '\n');
+}
+
 static void line_failed(struct buf *out, const struct record_request_failed *r, const struct term *term)
 {
     char time[32];
@@ -349,7 +394,17 @@ int line_record(struct buf *out, const struct record *record, const struct term 
     case RECORD_REQUEST_FAILED:
         line_failed(out, &record->request_failed, term);
         break;
+    case RECORD_APPROVAL_ANSWER:
+        line_approval(out, &record->approval, term);
+        break;
+    case RECORD_ANSWER_CHECK:
+        line_answer(out, &record->answer_check, term);
+        break;
+    case RECORD_CHECK_BEGIN:
+        line_check(out, &record->call_begin, term);
+        break;
     case RECORD_CALL_END:
+    case RECORD_CHECK_END:
         line_call_end(out, &record->call_end, term);
         break;
     case RECORD_SANDBOX_FAILED:

@@ -8,6 +8,7 @@
 #include "core/base/json.h"
 #include "core/run/journal.h"
 #include "core/run/replay.h"
+#include "manifest/approve.h"
 #include "manifest/load.h"
 
 #include <errno.h>
@@ -105,6 +106,15 @@ int load_task(const struct options *opts, struct buf *text, const char **ret, st
     return r;
 }
 
+int load_approve(const struct options *opts, int *ret, struct err *err)
+{
+    for (*ret = 0; opts->least && approve_words[*ret]; ++*ret)
+        if (strcmp(opts->least, approve_words[*ret]) == 0)
+            return 0;
+    return opts->least ? err_set(err, ERR_USAGE, "'--approve %s': it is one of auto, ask, deny", opts->least)
+                       : 0;
+}
+
 /* A manifest of the command line, ready to be loaded. */
 struct request {
     struct run_param params[OPTIONS_LIST_MAX];
@@ -127,7 +137,9 @@ static int request_init(struct request *q, const struct options *opts, struct er
         .sets = q->sets,
         .is_untrusted = opts->untrusted,
     };
-    r = split_params(opts, q->params, &q->names, err);
+    r = load_approve(opts, &q->load.approve, err);
+    if (r == 0)
+        r = split_params(opts, q->params, &q->names, err);
     if (r == 0)
         r = load_sets(opts, q->sets, err);
     if (r == 0)
@@ -312,6 +324,7 @@ int load_recorded_spec(const struct load_recorded *from, struct run_spec **ret, 
         r = load_telling(&(struct manifest_options){ .path = path,
                                                      .sets = list.items,
                                                      .set_count = list.count,
+                                                     .approve = from->approve,
                                                      .task = from->task,
                                                      .has_begun = true },
                          ret, err);

@@ -29,6 +29,7 @@ struct load_recorded {
     struct run_folder *folder;
     const char *const *earlier; /* what its resumes have set, NULL-terminated; NULL: as its journal says */
     const char *const *sets;    /* and now, NULL-terminated; NULL: nothing */
+    int approve;                /* enum approve_word: the least strict that may be */
     const char *task;           /* instead of the manifest's; NULL: that one */
 };
 int load_recorded_spec(const struct load_recorded *from, struct run_spec **ret, struct err *err);
@@ -38,6 +39,9 @@ int load_recorded_spec(const struct load_recorded *from, struct run_spec **ret, 
 int load_check_answers(const struct run_folder *folder, const struct run_spec *spec, struct err *err);
 
 #define LOAD_TASK_MAX (1024 * 1024)
+
+/* What --approve says: enum approve_word, 0 without it. ERR_USAGE. */
+int load_approve(const struct options *opts, int *ret, struct err *err);
 
 /* What follows '--', or, with "-" behind the first argument, what stdin says (kept in `text`); *ret NULL:
  * neither. */

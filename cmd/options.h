@@ -46,8 +46,11 @@ struct options {
     bool last; /* takes the place of RUN */
     bool stat;
     bool no_run;
-    bool outputs;   /* verify: those on the disk too */
-    bool untrusted; /* the manifest is somebody else's */
+    bool outputs;       /* verify: those on the disk too */
+    const char *least;  /* --approve WORD: of a new run */
+    bool approve, deny; /* resume: what was asked */
+    const char *reason; /* of --deny, for the model */
+    bool untrusted;     /* the manifest is somebody else's */
     bool help;
 };
 

@@ -99,6 +99,14 @@ int progress_new(struct loop *loop, struct progress **ret, struct err *err)
     return 0;
 }
 
+void progress_pause(struct progress *p, bool is_paused)
+{
+    if (!p->timer)
+        return;
+    erase(p);
+    (void) loop_timer_set(p->timer, is_paused ? -1 : 0, NULL); /* as in on_tick() */
+}
+
 void progress_free(struct progress *p)
 {
     if (!p)
@@ -118,6 +126,9 @@ static void note_doing(struct progress *p, const struct record *record)
         p->open_calls++;
         snprintf(p->doing, sizeof(p->doing), "running %lld tool call%s", (long long) p->open_calls,
                  p->open_calls == 1 ? "" : "s");
+        break;
+    case RECORD_CHECK_BEGIN:
+        snprintf(p->doing, sizeof(p->doing), "running check %lld", (long long) record->call_begin.check);
         break;
     case RECORD_CALL_END:
     case RECORD_CALL_LOST:

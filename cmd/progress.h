@@ -16,6 +16,8 @@ struct progress;
 
 /* Shows on stderr. `loop` NULL: no live line. */
 int progress_new(struct loop *loop, struct progress **ret, struct err *err);
+/* While somebody is asked the line stays away. */
+void progress_pause(struct progress *p, bool is_paused);
 void progress_free(struct progress *p); /* takes the live line away; NULL is fine */
 
 /* First of all, for a run with a past: where it goes on. */

@@ -2,6 +2,7 @@
 /* Wires engine, model and run together, shows what happens, and hands the result over. */
 #include "cmd/session.h"
 
+#include "cmd/ask.h"
 #include "cmd/backend.h"
 #include "cmd/progress.h"
 #include "cmd/result.h"
@@ -27,6 +28,8 @@ struct app {
     struct progress *progress;
     struct loop_source *signals[3];
     struct sweeping *sweeping;
+    struct ask *ask;
+    size_t asked; /* of a replay */
     struct term out;
     int interrupts;
     int last_signal;
@@ -114,7 +117,8 @@ static void sum_up(const struct app *app, const struct run_summary *summary)
 
     term_init(&term, TERM_ERR);
     /* that it was interrupted is the summary's first word */
-    if (summary->err && (app->opts->quiet || summary->end != RUN_INTERRUPTED))
+    if (summary->err &&
+        (app->opts->quiet || summary->end != RUN_INTERRUPTED || summary->err->code == ERR_APPROVAL))
         term_error(summary->err);
     if (!app->opts->quiet && progress_summary(&text, summary, &term) == 0)
         (void) term_write(&term, buf_span(&text), NULL); /* only for show */
@@ -126,6 +130,7 @@ static void on_end(void *data, const struct run_summary *summary)
     struct app *app = data;
     int r;
 
+    ask_free(TAKE_PTR(app->ask));
     app->has_ended = true;
     app->exit_status = summary->exit_status;
     app->session->end = summary->end;
@@ -153,7 +158,58 @@ static void on_removed(void *data, int result, const struct err *err)
     quit_when_done(app);
 }
 
+/* ---- approvals ---- */
+
+static void on_answer(void *data, int64_t call, enum run_approve_answer answer, const char *reason)
+{
+    struct app *app = data;
+
+    if (app->progress)
+        progress_pause(app->progress, false);
+    run_approve(app->run, call, answer, reason);
+}
+
+/* The n-th question has the n-th answer. */
+static bool answer_again(struct app *app, int64_t call)
+{
+    const struct replay *then = app->session->answers;
+    size_t left = app->asked++;
+
+    for (size_t i = 0; i < then->call_count; i++) {
+        const struct replay_call *c = &then->calls[i];
+
+        if (!c->approval || strcmp(c->approval, "later") == 0 || left-- > 0)
+            continue;
+        if (strcmp(c->approval_by, "nobody") == 0)
+            return false;
+        run_approve(app->run, call, strcmp(c->approval, "approve") == 0 ? RUN_APPROVE_YES : RUN_APPROVE_NO,
+                    c->approval_reason);
+        return true;
+    }
+    return false;
+}
+
+static bool on_ask(void *data, const struct run_question *question)
+{
+    struct app *app = data;
+    struct err err = { 0 };
+
+    if (app->session->answers)
+        return answer_again(app, question->call);
+    if (!app->ask)
+        return false;
+    if (app->progress)
+        progress_pause(app->progress, true);
+    if (ask_about(app->ask, question, on_answer, app, &err) == 0)
+        return true;
+    term_error(&err);
+    if (app->progress)
+        progress_pause(app->progress, false);
+    return false;
+}
+
 static const struct run_events run_events = {
+    .on_ask = on_ask,
     .on_record = on_record,
     .on_delta = on_delta,
     .on_step = on_step,
@@ -234,12 +290,15 @@ static int set_up(struct app *app, struct session *session, struct err *err)
         r = progress_new(app->loop, &app->progress, err);
     if (r == 0)
         r = watch_signals(app, err);
+    if (r == 0 && !session->answers)
+        r = ask_new(app->loop, &app->ask, err);
     return r;
 }
 
 static void tear_down(struct app *app)
 {
     sweeping_free(app->sweeping);
+    ask_free(app->ask);
     progress_free(app->progress);
     run_free(app->run);
     backend_done(&app->backend);
@@ -255,6 +314,12 @@ static int start(struct app *app, bool has_past, struct err *err)
 {
     if (has_past && app->progress)
         progress_go_on(app->progress, run_state_of(app->run));
+    if (has_past && (app->opts->approve || app->opts->deny)) {
+        int r = run_approve_resumed(app->run, app->opts->approve, app->opts->reason, err);
+
+        if (r < 0)
+            return r;
+    }
     return has_past ? run_resume(app->run, PROGRAM, app->session->sets, &run_events, app, err)
                     : run_start(app->run, PROGRAM, &run_events, app, err);
 }

@@ -9,6 +9,7 @@
 
 #include "cmd/options.h"
 #include "core/run/driver.h"
+#include "core/run/replay.h"
 
 #include <stdbool.h>
 
@@ -17,10 +18,11 @@
 struct session {
     const struct options *opts;
     const struct run_spec *spec;
-    struct run_folder *folder; /* locked by us */
-    struct run_past *past;     /* NULL: a new run; else it is taken over, also on failure */
-    const char *const *sets;   /* with a past: what is set now, NULL-terminated, to be recorded */
-    bool is_silent;            /* nothing goes to stdout, and how it ended is the caller's to tell */
+    struct run_folder *folder;    /* locked by us */
+    struct run_past *past;        /* NULL: a new run; else it is taken over, also on failure */
+    const char *const *sets;      /* with a past: what is set now, NULL-terminated, to be recorded */
+    const struct replay *answers; /* of a replay: what was approved then is now; NULL: a terminal is asked */
+    bool is_silent;               /* nothing goes to stdout, and how it ended is the caller's to tell */
     /* filled at its end */
     enum run_end_state end;
     struct err end_err; /* code ERR_NONE when done */

@@ -8,6 +8,7 @@
 #include "core/base/utf8.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -205,6 +206,11 @@ static void say(const char *intro, const char *format, va_list ap)
         (void) term_write(&t, buf_span(&line), NULL); /* there is nowhere left to say it */
     buf_done(&text);
     buf_done(&line);
+}
+
+int term_open_input(void)
+{
+    return isatty(STDIN_FILENO) && isatty(TERM_ERR) ? open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC) : -1;
 }
 
 void term_say(const char *format, ...)

@@ -54,6 +54,10 @@ void term_redraw(const struct term *t, struct span line);
 /* False once the reader of a pipe has gone: what lasts need not go on. */
 bool term_has_reader(const struct term *t);
 
+/* Where somebody who sees stderr types, when stdin is a terminal too: a descriptor of its own, since the loop
+ * makes it non-blocking, which the shell's must not become. -1: there is nobody. */
+int term_open_input(void);
+
 /* One line to stderr, without its newline: whatever the arguments hold stays on it. Failures there have
  * nobody to be told to. */
 void term_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

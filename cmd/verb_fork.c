@@ -51,11 +51,13 @@ static int fork_from(const struct options *opts, const struct run_point *point, 
     const char *sets[LOAD_SETS_MAX];
     struct run_folder *folder = NULL;
     struct run_spec *spec = NULL;
+    struct load_recorded load = { .folder = point->folder, .sets = sets, .task = task };
     int r = load_sets(opts, sets, err);
 
     if (r == 0)
-        r = load_recorded_spec(&(struct load_recorded){ .folder = point->folder, .sets = sets, .task = task },
-                               &spec, err);
+        r = load_approve(opts, &load.approve, err);
+    if (r == 0)
+        r = load_recorded_spec(&load, &spec, err);
     if (r == 0)
         r = load_check_answers(point->folder, spec, err);
     if (r == 0)

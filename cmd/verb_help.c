@@ -30,6 +30,9 @@ static const struct {
     { "9",
       "internal error, or the host's files cannot be used (disk full, no permission); verify: the run folder "
       "is damaged, or a statement or an output is not what the run says" },
+    { "10", "the final message does not match agent.output.schema, after one repair" },
+    { "11", "a command of 'checks' goes on failing" },
+    { "12", "a call waits for approval: `agentbox resume RUN --approve`, or --deny" },
     { "130", "interrupted by SIGINT (Ctrl-C)" },
     { "143", "interrupted by SIGTERM; 129 by SIGHUP (the terminal went away)" },
 };

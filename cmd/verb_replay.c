@@ -97,7 +97,9 @@ static int run_again(struct replaying *r, const struct run_spec *spec, struct er
     bool has_begun = false;
     int result;
 
-    r->session = (struct session){ .opts = r->opts, .spec = spec, .sets = nothing, .is_silent = true };
+    r->session = (struct session){
+        .opts = r->opts, .spec = spec, .sets = nothing, .answers = &r->then, .is_silent = true
+    };
     result = make_folder(r, spec, &folder, err);
     r->session.folder = folder;
     if (result == 0)
@@ -118,7 +120,8 @@ static bool has_come_through(const struct replaying *r)
 {
     enum err_code code = r->session.end_err.code;
 
-    return r->session.end == RUN_DONE || code == ERR_AGENT || code == ERR_LIMIT;
+    return r->session.end == RUN_DONE || code == ERR_AGENT || code == ERR_LIMIT || code == ERR_ANSWER ||
+           code == ERR_CHECK;
 }
 
 /* ---- what came of it ---- */

@@ -20,12 +20,25 @@ static int check_sets(const struct options *opts, struct err *err)
     return 0;
 }
 
-static int check_past(const struct run_folder *folder, const struct run_past *past, struct err *err)
+static int check_answer(const struct options *opts, const struct run_folder *folder,
+                        const struct run_state *state, struct err *err)
+{
+    if (opts->approve && opts->deny)
+        return err_set(err, ERR_USAGE, "'--approve' and '--deny' exclude each other");
+    if (opts->reason && !opts->deny)
+        return err_set(err, ERR_USAGE, "'--reason' is for '--deny'");
+    if ((!opts->approve && !opts->deny) || run_state_waits(state))
+        return 0;
+    return err_set(err, ERR_USAGE, "run '%s' has no call that waits for approval", folder->id);
+}
+
+static int check_past(const struct options *opts, const struct run_folder *folder,
+                      const struct run_past *past, struct err *err)
 {
     const struct run_state *state = run_past_state(past);
 
     if (state->end != RUN_DONE)
-        return 0;
+        return check_answer(opts, folder, state, err);
     err_set(err, ERR_USAGE, "run '%s' is done: there is nothing left to go on with", folder->id);
     return err_hint(err, "`agentbox fork %s -- TASK` goes on from its end with a new task", folder->id);
 }
@@ -52,7 +65,7 @@ static int go_on(const struct options *opts, const char *const *sets, struct run
     int r = load_past(folder, &session.past, err);
 
     if (r == 0)
-        r = check_past(folder, session.past, err);
+        r = check_past(opts, folder, session.past, err);
     if (r == 0)
         r = load_recorded_spec(
             &(struct load_recorded){ .folder = folder, .earlier = run_past_sets(session.past), .sets = sets },

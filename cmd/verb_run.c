@@ -31,6 +31,10 @@ int verb_run(const struct options *opts, struct err *err)
         err_set(err, ERR_USAGE, "a run that goes on keeps its task");
         return err_hint(err, "`agentbox fork %s -- TASK` gives a new one to a new run", opts->resume);
     }
+    if (opts->resume && opts->least) {
+        err_set(err, ERR_USAGE, "what a run may do is said when it begins");
+        return err_hint(err, "`agentbox resume %s --approve` answers what it asks", opts->resume);
+    }
     if (opts->resume && opts->untrusted)
         return err_set(err, ERR_USAGE, "whether a manifest is trusted is asked when its run begins");
     if (opts->resume)

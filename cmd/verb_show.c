@@ -180,6 +180,55 @@ static void json_call(void *data, const struct record *rec)
     json_object_end(w);
 }
 
+static void json_check(void *data, const struct record *rec)
+{
+    struct json_writer *w = ((const struct json_lists *) data)->w;
+    const struct record_call_end *c = &rec->call_end;
+
+    if (rec->type != RECORD_CHECK_END)
+        return;
+    json_object(w);
+    json_put_int(w, "turn", c->turn);
+    json_put_int(w, "check", c->check);
+    json_put_string(w, "outcome", c->outcome);
+    json_put_string(w, "summary", c->summary);
+    json_put_int(w, "exit_code", c->exit_code);
+    json_put_int(w, "duration_ms", c->duration_ms);
+    json_limits(w, c);
+    json_object_end(w);
+}
+
+static void json_approval(void *data, const struct record *rec)
+{
+    struct json_writer *w = ((const struct json_lists *) data)->w;
+    const struct record_approval *a = &rec->approval;
+
+    if (rec->type != RECORD_APPROVAL_ANSWER)
+        return;
+    json_object(w);
+    json_put_int(w, "turn", a->turn);
+    json_put_int(w, "call", a->call);
+    json_put_string(w, "answer", a->answer);
+    json_put_string(w, "by", a->by);
+    json_put_string(w, "reason", a->reason);
+    json_object_end(w);
+}
+
+static void json_answer(void *data, const struct record *rec)
+{
+    struct json_writer *w = ((const struct json_lists *) data)->w;
+    const struct record_answer_check *c = &rec->answer_check;
+
+    if (rec->type != RECORD_ANSWER_CHECK)
+        return;
+    json_object(w);
+    json_put_int(w, "turn", c->turn);
+    json_put_bool(w, "fits", c->fits);
+    json_put_string(w, "path", c->path);
+    json_put_string(w, "message", c->message);
+    json_object_end(w);
+}
+
 static void json_output(void *data, const struct record *rec)
 {
     struct json_writer *w = ((const struct json_lists *) data)->w;
@@ -256,9 +305,9 @@ static int show_json(struct run_folder *folder, const struct run_view *view, con
     static const struct {
         const char *name;
         record_fn *fn;
-    } lists[] = {
-        { "scans", json_scan }, { "lockdown", json_rows }, { "calls", json_call }, { "outputs", json_output }
-    };
+    } lists[] = { { "scans", json_scan },         { "lockdown", json_rows },        { "calls", json_call },
+                  { "approvals", json_approval }, { "schema_checks", json_answer }, { "checks", json_check },
+                  { "outputs", json_output } };
     struct json_writer w;
     struct json_lists with = { &w, history };
     struct buf answer = BUF_INIT(SHOW_MAX);
@@ -323,7 +372,19 @@ static void text_call(void *data, const struct record *rec)
         buf_printf(&line, "%lld: %s", (long long) rec->request_item.call,
                    rec->request_item.title ? rec->request_item.title : "");
         text_line(data, "call", buf_text(&line));
-    } else if (rec->type == RECORD_CALL_END) {
+    } else if (rec->type == RECORD_APPROVAL_ANSWER) {
+        buf_printf(&line, "   %s, by %s%s%s", rec->approval.answer, rec->approval.by,
+                   rec->approval.reason ? ": " : "", rec->approval.reason ? rec->approval.reason : "");
+        text_line(data, "", buf_text(&line));
+    } else if (rec->type == RECORD_CHECK_BEGIN) {
+        buf_printf(&line, "%lld: $ %s", (long long) rec->call_begin.check, rec->call_begin.run);
+        text_line(data, "check", buf_text(&line));
+    } else if (rec->type == RECORD_ANSWER_CHECK && !rec->answer_check.fits) {
+        buf_printf(&line, "%s%s%s", rec->answer_check.path ? rec->answer_check.path : "",
+                   rec->answer_check.path && *rec->answer_check.path ? ": " : "",
+                   rec->answer_check.message ? rec->answer_check.message : "");
+        text_line(data, "schema", buf_text(&line));
+    } else if (rec->type == RECORD_CALL_END || rec->type == RECORD_CHECK_END) {
         buf_printf(&line, "   %s", rec->call_end.summary ? rec->call_end.summary : "");
         text_line(data, "", buf_text(&line));
     }

@@ -5,6 +5,8 @@
  */
 #include "manifest/grammar.h"
 
+#include "manifest/answer.h"
+#include "manifest/approve.h"
 #include "manifest/entry.h"
 #include "manifest/kinds.h"
 #include "manifest/network.h"
@@ -342,7 +344,7 @@ static const struct field agent_rows[] = {
       .fallback = "true",
       .help = "What `entries` puts into the workspace is listed for the model: three levels, at most 200 "
               "lines." },
-    LATER("output", "A schema that the final answer must match."),
+    { .name = "output", .kind = FIELD_TABLE, .offset = AGENT(output), .sub = &manifest_answer_table },
     { .name = "skills",
       .kind = FIELD_TABLES,
       .offset = AGENT(skills),
@@ -356,7 +358,20 @@ static const struct field agent_rows[] = {
       .example = "[{\"from\": \"./skills\"}]" },
     LATER("memory", "Durable notes kept between runs."),
     LATER("compaction", "When the context is made smaller."),
-    LATER("approve", "Which calls are asked about."),
+    { .name = "approve",
+      .kind = FIELD_CUSTOM,
+      .offset = AGENT(approve),
+      .decode = approve_decode,
+      .schema = approve_schema,
+      .help =
+          "Which calls run (`auto`, what is not named), which a terminal is asked about (`ask`), which never "
+          "run "
+          "(`deny`): a word for all, or by tool. For `shell` also a map: lists of patterns `auto`, `ask`, "
+          "`deny`, and `else`, see Approvals. `without_terminal`: `deny` (when not given), or `wait`: the "
+          "run "
+          "ends with status 12 and is answered by `agentbox resume --approve` or `--deny`.",
+      .example = "{\"shell\": {\"auto\": [\"ls *\", \"git log *\"], \"else\": \"ask\"}, \"apply_patch\": "
+                 "\"auto\"}" },
 };
 
 static const struct table agent_table = {
@@ -723,7 +738,16 @@ static const struct field rows[] = {
       .example = "{\"allow\": [\"*.wikipedia.org\"]}" },
     { .name = "limits", .kind = FIELD_TABLE, .offset = TOP(limits), .sub = &limit_table },
     { .name = "checkpoint", .kind = FIELD_TABLE, .offset = TOP(checkpoint), .sub = &checkpoint_table },
-    LATER("checks", "Commands that must succeed after the final message."),
+    { .name = "checks",
+      .kind = FIELD_TABLES,
+      .offset = TOP(checks),
+      .count_offset = TOP(check_count),
+      .min = 0,
+      .max = 64,
+      .sub = &manifest_check_table,
+      .help = "Commands that must succeed after the final message, one after the other; the first that fails "
+              "goes "
+              "back to the model." },
     LATER("matrix", "One run per combination of parameters."),
 };
 

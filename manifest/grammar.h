@@ -79,6 +79,16 @@ struct manifest_skill {
     const struct tree *node;
 };
 
+struct manifest_answer {
+    const char *file; /* until it has been read */
+    const struct tree *schema;
+};
+
+struct manifest_check {
+    const char *run;
+    int64_t retries;
+};
+
 struct manifest_agent {
     const char *instructions, *instructions_file, *task, *task_file;
     const char *const *attachments;
@@ -87,6 +97,8 @@ struct manifest_agent {
     bool agents_md, file_tree;
     struct manifest_skill *skills;
     size_t skill_count;
+    struct manifest_answer output;
+    struct approve_spec approve;
 };
 
 enum manifest_entry_type {
@@ -187,6 +199,8 @@ struct manifest {
     struct manifest_sandbox sandbox;
     struct manifest_network network;
     struct run_limits limits;
+    struct manifest_check *checks;
+    size_t check_count;
     struct manifest_checkpoint checkpoint;
 };
 

@@ -4,6 +4,8 @@
 
 #include "core/base/units.h"
 #include "core/base/utf8.h"
+#include "manifest/answer.h"
+#include "manifest/approve.h"
 #include "manifest/network.h"
 #include "manifest/scan.h"
 #include "manifest/yaml.h"
@@ -600,6 +602,8 @@ static const struct kind {
     { kind_mode_decode, encode_mode, "permissions" },
     { kind_version_decode, encode_version, "1" },
     { scan_decode, scan_encode, "word or map" },
+    { answer_decode, answer_encode, "schema or path" },
+    { approve_decode, approve_encode, "word or map" },
     { kind_network_decode, network_encode, "none, or a map, see below" },
     { kind_rules_decode, network_encode_rules, "list of text or maps, see below" },
     { kind_off_decode, NULL, "" },

@@ -4,6 +4,8 @@
 
 #include "core/base/cleanup.h"
 #include "core/egress/rule.h"
+#include "manifest/answer.h"
+#include "manifest/approve.h"
 #include "manifest/decode.h"
 #include "manifest/host.h"
 #include "manifest/network.h"
@@ -97,6 +99,25 @@ static void read_text(struct loader *l, const char **text, const char **file, co
     report(l, at, key, host_read_text(*file, l->arena, &content));
     *text = content;
     *file = NULL;
+}
+
+static void load_answer(struct loader *l)
+{
+    struct manifest_answer *answer = &l->m->agent.output;
+    const struct tree *at = tree_path(l->dec.root, "agent", "output", "schema", NULL);
+    const struct tree *format = tree_path(l->m->model.extra, "text", "format", NULL);
+    const char *text = NULL;
+
+    if (answer->file) {
+        answer->file = absolute(l, answer->file);
+        report(l, at, "agent.output.schema", host_read_text(answer->file, l->arena, &text));
+        if (text)
+            answer_read(answer, text, at, l->arena, l->diags);
+    }
+    if (format && at)
+        report(
+            l, format, "model.extra",
+            (struct host_problem){ "'agent.output' says what format the answer has", "remove one of them" });
 }
 
 static void load_texts(struct loader *l)
@@ -342,6 +363,7 @@ static bool fill_model(struct loader *l)
         .reasoning_summary = from->reasoning.summary,
         .max_output_tokens = from->max_output_tokens,
         .text_verbosity = from->text.verbosity,
+        .schema = l->m->agent.output.schema,
         .service_tier = from->service_tier,
         .idle_ms = from->idle_ms,
         .retries = from->retries,
@@ -553,6 +575,17 @@ static bool fill_skills(struct loader *l)
     return true;
 }
 
+static bool fill_checks(struct loader *l)
+{
+    struct run_check *checks = arena_alloc(l->arena, (l->m->check_count + 1) * sizeof(*checks));
+
+    for (size_t i = 0; checks && i < l->m->check_count; i++)
+        checks[i] = (struct run_check){ l->m->checks[i].run, l->m->checks[i].retries };
+    l->spec->checks = checks;
+    l->spec->check_count = l->m->check_count;
+    return checks;
+}
+
 static bool fill_rest(struct loader *l)
 {
     struct run_spec *spec = l->spec;
@@ -567,6 +600,7 @@ static bool fill_rest(struct loader *l)
     spec->task = l->m->agent.task;
     spec->attachments = l->m->agent.attachments;
     spec->attachment_count = l->m->agent.attachment_count;
+    spec->approve = l->m->agent.approve;
     spec->limits = l->m->limits;
     spec->checkpoints = (struct run_checkpoints){
         .every = (enum run_checkpoint_every) l->m->checkpoint.every,
@@ -636,7 +670,11 @@ static int load_all(struct loader *l, struct err *err)
         l->m->name = name_of_file(l);
     if (l->opt->is_untrusted && is_untrustworthy(l))
         return problems(l->diags, err);
+    if (l->opt->approve &&
+        !approve_raise(&l->m->agent.approve, (enum approve_word) l->opt->approve, l->arena))
+        report_memory(l);
     load_texts(l);
+    load_answer(l);
     load_attachments(l);
     load_skills(l);
     load_model(l);
@@ -647,7 +685,8 @@ static int load_all(struct loader *l, struct err *err)
     r = problems(l->diags, err);
     if (r < 0)
         return r;
-    if (!fill_model(l) || !fill_sandbox(l) || !fill_entries(l) || !fill_skills(l) || !fill_rest(l) ||
+    if (!fill_model(l) || !fill_sandbox(l) || !fill_entries(l) || !fill_skills(l) || !fill_checks(l) ||
+        !fill_rest(l) ||
         !network_fill(&l->m->network, secret_ref, l->arena, &l->spec->network))
         return err_set(err, ERR_INTERNAL, "no memory for the manifest");
     l->spec->network.run_ms = l->spec->limits.wall_ms;

@@ -41,6 +41,7 @@ struct manifest_options {
     /* Of a run that goes on: what its beginning has read (attachments, copied entries, a recording) is not
      * looked for again. */
     bool has_begun;
+    int approve;       /* enum approve_word: what agent.approve is at least */
     bool is_untrusted; /* refuse what untrusted.h says */
 };
 

@@ -78,6 +78,8 @@ static void check_agent(const struct untrusted *u)
 
     (void) check_path(u, node_of(u, "agent", "instructions_file"), "agent", agent->instructions_file);
     (void) check_path(u, node_of(u, "agent", "task_file"), "agent", agent->task_file);
+    (void) check_path(u, tree_path(u->decoded->root, "agent", "output", "schema", NULL),
+                      "agent.output.schema", agent->output.file);
     for (size_t i = 0; i < agent->attachment_count; i++)
         (void) check_path(u, tree_at(attachments, i), "agent.attachments", agent->attachments[i]);
     for (size_t i = 0; i < agent->skill_count; i++)

@@ -29,6 +29,9 @@ static const struct {
     [ERR_CANCELED] = { "canceled", 130 },
     [ERR_TOO_LARGE] = { "too_large", 9 },
     [ERR_INVALID] = { "invalid", 9 },
+    [ERR_ANSWER] = { "answer", 10 },
+    [ERR_CHECK] = { "check", 11 },
+    [ERR_APPROVAL] = { "approval", 12 },
 };
 
 __attribute__((format(printf, 3, 0))) static void fill(struct err *err, enum err_code code,

@@ -43,6 +43,9 @@ enum err_code {
     ERR_CANCELED,  /* our side gave up: interrupted, owner went away */
     ERR_TOO_LARGE, /* a ceiling of ours was hit */
     ERR_INVALID,   /* input that is not what it claims to be */
+    ERR_ANSWER,    /* the final message does not match agent.output.schema */
+    ERR_CHECK,     /* a command of `checks` goes on failing */
+    ERR_APPROVAL,  /* the run waits for somebody to approve a call */
     ERR_CODES
 };
 

@@ -57,12 +57,25 @@ static void put_int(struct encoder *e, const char *name, int64_t value)
         json_put_int(&e->w, name, value);
 }
 
-/* An object of up to two of our texts, merged with that of `extra`. */
+/* The answer has to match a schema; the name is a label for the server. */
+static void put_format(struct encoder *e, const struct tree *schema)
+{
+    json_key(&e->w, "format");
+    json_object(&e->w);
+    json_put_string(&e->w, "type", "json_schema");
+    json_put_string(&e->w, "name", "answer");
+    json_put_bool(&e->w, "strict", true);
+    json_key(&e->w, "schema");
+    json_tree(&e->w, schema);
+    json_object_end(&e->w);
+}
+
+/* An object of up to two of our texts and a schema, merged with that of `extra`. */
 static void put_object(struct encoder *e, const char *name, const char *const names[2],
-                       const char *const values[2])
+                       const char *const values[2], const struct tree *schema)
 {
     const struct tree *more = tree_get(e->extra, name);
-    bool has_ours = values[0] || values[1];
+    bool has_ours = values[0] || values[1] || schema;
 
     if (more && more->kind != TREE_OBJECT) {
         put_extra(e, name);
@@ -75,6 +88,8 @@ static void put_object(struct encoder *e, const char *name, const char *const na
     for (int i = 0; i < 2; i++)
         if (values[i] && !tree_get(more, names[i]))
             json_put_string(&e->w, names[i], values[i]);
+    if (schema && !tree_get(more, "format"))
+        put_format(e, schema);
     tree_each (member, more) {
         json_key_span(&e->w, member->key);
         json_tree(&e->w, member);
@@ -127,9 +142,9 @@ static void put_settings(struct encoder *e)
 
     put_include(e);
     put_object(e, "reasoning", (const char *const[]){ "effort", "summary" },
-               (const char *const[]){ spec->reasoning_effort, spec->reasoning_summary });
+               (const char *const[]){ spec->reasoning_effort, spec->reasoning_summary }, NULL);
     put_object(e, "text", (const char *const[]){ "verbosity", "" },
-               (const char *const[]){ spec->text_verbosity, NULL });
+               (const char *const[]){ spec->text_verbosity, NULL }, spec->schema);
     put_int(e, "max_output_tokens", spec->max_output_tokens);
     put_text(e, "service_tier", tier);
     put_cache_key(e);

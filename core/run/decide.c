@@ -62,6 +62,16 @@ static bool is_running(const struct run_state *s)
     return false;
 }
 
+/* Is there a call that runs, or may: nobody need be asked about it. */
+static bool is_busy(const struct run_state *s)
+{
+    for (size_t i = 0; i < s->call_count; i++)
+        if (s->calls[i].phase == RUN_CALL_WAITING && s->calls[i].approval != RUN_APPROVAL_NEEDED &&
+            s->calls[i].approval != RUN_APPROVAL_ASKED)
+            return true;
+    return is_running(s);
+}
+
 /* `every: turn`: the calls of this turn are not all answered, and some did something already. */
 static bool is_amid_calls(const struct run_state *s)
 {
@@ -121,6 +131,8 @@ static bool must_end(const struct run_state *s, const struct run_spec *spec, str
         return finish_settled(s, spec, a, RUN_INTERRUPTED, signal_word(s->interrupt), ERR_CANCELED);
     if (s->limit)
         return finish_settled(s, spec, a, RUN_LIMIT, s->limit, ERR_LIMIT);
+    if (s->waits_for_approval && !is_busy(s))
+        return finish_settled(s, spec, a, RUN_INTERRUPTED, "approval", ERR_APPROVAL);
     if (s->sandbox == RUN_PART_FAILED)
         return finish(a, RUN_FAILED, "sandbox", code_of(&s->sandbox_failure, ERR_ENGINE));
     if (s->sandbox == RUN_PART_LOST)
@@ -156,6 +168,47 @@ static bool go_on(const struct run_state *s, const struct run_spec *spec, struct
 
 /* ---- the end ---- */
 
+/* May a call begin, as far as the workspace goes? */
+static bool can_begin(const struct run_state *s, const struct run_spec *spec)
+{
+    return s->sandbox == RUN_PART_READY && s->workspace == RUN_PART_READY &&
+           s->keeping != RUN_PART_STARTING && !wants_checkpoint(s, spec);
+}
+
+/* Does the final message match its schema? One that does not is told once; then it must. */
+static bool check_answer(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
+{
+    if (!spec->model.schema || s->answer == RUN_ANSWER_FITS)
+        return false;
+    if (s->answer == RUN_ANSWER_WRONG)
+        return finish_settled(s, spec, a, RUN_FAILED, "answer", ERR_ANSWER);
+    a->kind = RUN_CHECK_ANSWER;
+    a->is_last = s->answers_wrong > 0;
+    return true;
+}
+
+/* The next check, when what the calls did is kept: should the sandbox go, they are run again. Not true when
+ * there is something else to wait for. */
+static bool run_checks(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
+{
+    size_t ended = s->call_count;
+
+    if (s->check_wrong)
+        return finish_settled(s, spec, a, RUN_FAILED, "check", ERR_CHECK);
+    if (ended == spec->check_count || is_running(s) || !can_begin(s, spec))
+        return false;
+    a->kind = RUN_START_CHECK;
+    a->call = s->call_total + 1;
+    a->check = (int64_t) ended + 1;
+    a->is_last = s->checks_failed[ended] >= spec->checks[ended].retries;
+    return true;
+}
+
+static bool are_checks_done(const struct run_state *s, const struct run_spec *spec)
+{
+    return s->call_count >= spec->check_count && !is_running(s);
+}
+
 /* A final message is there: outputs, then the end. The workspace must stand even when nothing was done in it:
  * else a manifest with a broken sandbox would end well or badly by which of the two answers first. */
 static bool conclude(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
@@ -172,16 +225,22 @@ static bool conclude(const struct run_state *s, const struct run_spec *spec, str
     return true;
 }
 
+static bool accept_answer(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
+{
+    return check_answer(s, spec, a) || run_checks(s, spec, a) ||
+           (are_checks_done(s, spec) && conclude(s, spec, a));
+}
+
 static bool has_final_answer(const struct run_state *s)
 {
-    return s->phase == RUN_TURN_CLOSED && !s->call_count && !s->was_incomplete && run_state_has_message(s) &&
-           !run_state_is_refusal(s);
+    return s->phase == RUN_TURN_CLOSED && !run_state_has_calls(s) && !s->was_incomplete &&
+           run_state_has_message(s) && !run_state_is_refusal(s);
 }
 
 /* A closed turn without calls that is no answer. */
 static bool give_up(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
 {
-    if (s->phase != RUN_TURN_CLOSED || s->call_count)
+    if (s->phase != RUN_TURN_CLOSED || run_state_has_calls(s))
         return false;
     if (run_state_is_refusal(s))
         return finish_settled(s, spec, a, RUN_FAILED, "refusal", ERR_AGENT);
@@ -211,20 +270,13 @@ static bool refuse(struct run_action *a, const char *outcome, const char *why)
     return true;
 }
 
-/* May a call begin, as far as the workspace goes? */
-static bool can_begin(const struct run_state *s, const struct run_spec *spec)
-{
-    return s->sandbox == RUN_PART_READY && s->workspace == RUN_PART_READY &&
-           s->keeping != RUN_PART_STARTING && !wants_checkpoint(s, spec);
-}
-
 /* It ran in a sandbox that is gone. */
 static bool handle_lost(const struct run_state *s, const struct run_spec *spec, const struct run_call *call,
                         struct run_action *a)
 {
     enum run_on_interrupt on = spec->checkpoints.on_interrupt;
 
-    if (call->begin_order ||
+    if (call->begin_order || call->check ||
         !can_begin(s, spec)) /* not rolled back: the sandbox is about to say why it went */
         return false;
     if ((call->losses <= 1 && !call->has_left) || (on == RUN_INTERRUPT_RERUN && call->losses < LOSSES_MAX)) {
@@ -247,6 +299,19 @@ static bool handle_lost(const struct run_state *s, const struct run_spec *spec, 
         "(by using too much memory, for example).");
 }
 
+/* One question at a time, and only about what stands: of an answer that comes in anything may still be void.
+ */
+static bool ask_approval(const struct run_state *s, const struct run_call *call, struct run_action *a)
+{
+    if (call->approval == RUN_APPROVAL_ASKED || s->phase != RUN_TURN_CLOSED || s->waits_for_approval)
+        return false;
+    for (size_t i = 0; i < s->call_count; i++)
+        if (s->calls[i].phase == RUN_CALL_WAITING && s->calls[i].approval == RUN_APPROVAL_ASKED)
+            return false;
+    a->kind = RUN_ASK_APPROVAL;
+    return true;
+}
+
 static bool handle_waiting(const struct run_state *s, const struct run_spec *spec,
                            const struct run_call *call, struct run_action *a)
 {
@@ -262,6 +327,10 @@ static bool handle_waiting(const struct run_state *s, const struct run_spec *spe
     }
     if (!call->tool)
         return refuse(a, "refused", "There is no such tool here. The call was not run.");
+    if (call->approval == RUN_APPROVAL_DENIED)
+        return refuse(a, "refused", NULL);
+    if (call->approval == RUN_APPROVAL_NEEDED || call->approval == RUN_APPROVAL_ASKED)
+        return ask_approval(s, call, a);
     if (!can_begin(s, spec))
         return false;
     a->kind = RUN_START_CALL;
@@ -374,7 +443,7 @@ struct run_action run_decide(const struct run_state *s, const struct run_spec *s
 
     if (s->end != RUN_ACTIVE || must_end(s, spec, &a) || go_on(s, spec, &a))
         return a;
-    if (has_final_answer(s) && conclude(s, spec, &a))
+    if (has_final_answer(s) && accept_answer(s, spec, &a))
         return a;
     if (give_up(s, spec, &a))
         return a;
@@ -429,6 +498,28 @@ static void agent_err(const struct run_state *s, const struct run_action *f, str
     }
 }
 
+static void answer_err(const struct run_state *s, const struct run_action *f, struct err *ret)
+{
+    const struct run_failure *why = &s->answer_failure;
+    const char *where = why->code ? why->code : "", *what = why->message ? why->message : "failed";
+
+    if (f->code == ERR_CHECK) {
+        (void) err_set(ret, f->code, "check %lld still fails: '%.200s': %.200s", (long long) s->check_wrong,
+                       where, what);
+        return;
+    }
+    (void) err_set(ret, f->code, "the final message does not match agent.output.schema: %s%s%.400s", where,
+                   *where ? ": " : "", what);
+}
+
+static void approval_err(struct err *ret)
+{
+    (void) err_set(ret, ERR_APPROVAL, "a call waits for approval");
+    (void) err_hint(
+        ret, "`agentbox resume RUN --approve` lets it run, --deny does not; without either the run asks "
+             "again");
+}
+
 static void unsaid_err(const struct run_action *f, struct err *ret)
 {
     (void) err_set(
@@ -444,10 +535,14 @@ void run_finish_err(const struct run_state *s, const struct run_action *f, struc
 {
     if (f->end == RUN_LIMIT)
         limit_err(s, f, ret);
+    else if (f->code == ERR_APPROVAL)
+        approval_err(ret);
     else if (f->end == RUN_INTERRUPTED)
         (void) err_set(ret, ERR_CANCELED, "interrupted by %s", f->reason);
     else if (f->code == ERR_AGENT)
         agent_err(s, f, ret);
+    else if (f->code == ERR_ANSWER || f->code == ERR_CHECK)
+        answer_err(s, f, ret);
     else if (strcmp(f->reason, "model") == 0)
         from_failure(&s->request_failure, f->code, "", ret);
     else if (strcmp(f->reason, "sandbox") == 0)

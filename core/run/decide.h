@@ -14,6 +14,11 @@
  *   (`every: turn`: and the turn's calls are all answered); the model does not wait for it,
  *   the next call does, and so does the end of the run;
  * - the next request needs every call of the turn answered;
+ * - a call that needs approval is asked about when the turn's answer is complete, one at a time, while others
+ *   run;
+ * - a final message is put beside the schema it must match, then the checks are run, one after the other,
+ * each on a workspace that a checkpoint has. What fails is told to the model, which makes another turn: once
+ * for the schema, as often as the manifest says for a check;
  * - a final message ends the run once the workspace stands (a broken sandbox is an
  *   error whether or not the model was quicker) and the outputs are collected.
  *
@@ -31,9 +36,9 @@
  * What ends a run
  *   done         a final message, and the outputs are at their places
  *   failed       refusal, incomplete without a call to go on from, no message (agent); model, engine,
- *                sandbox lost, policy, workspace, outputs
- *   limit        limits.*, see below
- *   interrupted  a signal
+ *                sandbox lost, policy, workspace, outputs; an answer that does not match (answer), a check
+ * that goes on failing (check) limit        limits.*, see below interrupted  a signal; a call waits for
+ * approval and nobody is there (approval)
  *
  * Limits, all checked before more work is begun, never after a final message:
  *   turns, tool_calls  would be passed by the next one
@@ -62,9 +67,12 @@ enum run_action_kind {
     RUN_TAKE_CHECKPOINT,
     RUN_LOOK_AROUND, /* into the workspace, for what the model is told of it before the next request */
     RUN_SEND_REQUEST,
-    RUN_START_CALL,  /* call; is_rerun */
-    RUN_REFUSE_CALL, /* call; answered with `why`, nothing runs */
-    RUN_HIT_LIMIT,   /* limit, value, max */
+    RUN_START_CALL,   /* call; is_rerun */
+    RUN_REFUSE_CALL,  /* call; answered with `why` (NULL: it is denied), nothing runs */
+    RUN_HIT_LIMIT,    /* limit, value, max */
+    RUN_CHECK_ANSWER, /* whether it matches the schema; is_last: the model is told no more */
+    RUN_START_CHECK,  /* call: its number; check; is_last: the same for this one */
+    RUN_ASK_APPROVAL, /* call */
     RUN_COLLECT_OUTPUTS,
     RUN_FINISH, /* end, reason, code */
 };
@@ -75,13 +83,16 @@ struct run_action {
     int64_t turn, attempt; /* RUN_SEND_REQUEST */
     int64_t call;
     bool is_rerun;
+    int64_t check; /* from 1 */
+    bool is_last;
     const char *why;
     const char *outcome; /* RUN_REFUSE_CALL: refused, interrupted */
     const char *limit;
     int64_t value, max;
     enum run_end_state end;
     const char *reason; /* one word: answer, refusal, incomplete, no_answer, model, sandbox, sandbox_lost,
-                           workspace, checkpoint, call_lost, outputs, SIGINT, or the limit's name */
+                           workspace, checkpoint, call_lost, outputs, answer, check, approval, SIGINT, or the
+                           limit's name */
     enum err_code code; /* ERR_NONE when done */
 };
 

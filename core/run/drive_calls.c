@@ -273,7 +273,7 @@ static void fingerprint(struct span call, struct span answer, struct span essenc
 
 /* The item of a call: among the fresh ones while the answer still comes in, in the conversation after that.
  */
-static struct span item_of(const struct run *run, int64_t number)
+struct span drive_item_of(const struct run *run, int64_t number)
 {
     const struct run_state *s = &run->state;
 
@@ -291,7 +291,7 @@ static void record_answer(struct run *run, struct record_call_end *end, struct s
     struct record rec = { .type = RECORD_CALL_END };
     char same[DIGEST_HEX];
 
-    fingerprint(item_of(run, end->call), item, essence, same);
+    fingerprint(drive_item_of(run, end->call), item, essence, same);
     end->turn = run->state.turn;
     end->same = same;
     end->answer.json = item;
@@ -309,8 +309,14 @@ static void answer_in_words(struct run *run, int64_t number, const char *outcome
     struct buf out = BUF_INIT(ANSWER_MAX);
     const struct tree *item = NULL;
     struct err err = { 0 };
-    int r = json_parse(item_of(run, number), &arena, &item, &err);
+    int r;
 
+    if (call && call->check) {
+        end.call_id = call->call_id;
+        drive_check_end(run, &end, (struct span){ 0 });
+        return;
+    }
+    r = json_parse(drive_item_of(run, number), &arena, &item, &err);
     if (r == 0)
         r = tool_refuse(item, words, &out, &err);
     if (r < 0)
@@ -367,6 +373,8 @@ static void on_answer(struct live_call *call, const struct tool_answer *answer)
         limits[i] = (struct record_limit){ answer->quotas[i].limit, answer->quotas[i].text };
     if (end_streams(call, objects, streams, &err) < 0)
         run_break(run, &err);
+    else if (run_state_call(&run->state, call->number)->check)
+        drive_check_end(run, &end, answer->item);
     else if (!answer->item.len)
         answer_in_words(run, call->number, "failed", "The tool gave no answer.");
     else
@@ -419,40 +427,61 @@ void act_start_call(struct run *run, const struct run_action *action)
 
 void act_refuse_call(struct run *run, const struct run_action *action)
 {
-    answer_in_words(run, action->call, action->outcome, action->why);
+    const struct run_call *call = run_state_call(&run->state, action->call);
+    struct buf words = BUF_INIT(64 * 1024);
+
+    if (!action->why)
+        drive_approve_deny(run, call, &words);
+    answer_in_words(run, action->call, action->outcome, action->why ? action->why : buf_text(&words));
+    buf_done(&words);
 }
 
-static int start(struct run *run, struct live_call *live, const struct tree *item, struct err *err)
+static int start(struct run *run, struct live_call *live, struct span raw, bool is_check, struct err *err)
 {
+    static const char *const shell[] = { "shell" }; /* checks need it, whatever the model may use */
     const struct run_spec *spec = run->spec;
-    const struct tool_ops *tool = tool_find(spec->tools, spec->tool_count, item);
-    struct tool_call call = { live->call_id, item_of(run, live->number), item };
+    struct arena arena = ARENA_INIT(TREE_MAX);
+    struct tool_call call = { live->call_id, raw, NULL };
+    const struct tool_ops *tool = NULL;
+    int r = json_parse(raw, &arena, &call.item, err);
 
-    if (!tool)
-        return err_set(err, ERR_NOT_FOUND, "there is no such tool here");
-    return tool->start(&run->host, &call, on_done, live, &live->tool_run, err);
+    if (r == 0)
+        tool =
+            is_check ? tool_find(shell, 1, call.item) : tool_find(spec->tools, spec->tool_count, call.item);
+    if (r == 0)
+        r = tool ? tool->start(&run->host, &call, on_done, live, &live->tool_run, err)
+                 : err_set(err, ERR_NOT_FOUND, "there is no such tool here");
+    arena_done(&arena);
+    return r;
+}
+
+static int start_check(struct run *run, struct live_call *live, const struct run_call *call, struct err *err)
+{
+    struct buf item = BUF_INIT(ANSWER_MAX);
+    int r = drive_check_item(call, &item, err);
+
+    if (r == 0)
+        r = start(run, live, buf_span(&item), true, err);
+    buf_done(&item);
+    return r;
 }
 
 void effect_call(struct run *run, int64_t number)
 {
     const struct run_call *call = run_state_call(&run->state, number);
     struct live_call *live = call ? live_call_new(run, call) : NULL;
-    struct arena arena = ARENA_INIT(TREE_MAX);
-    const struct tree *item;
     struct err err = { 0 };
     int r;
 
     if (!live)
         r = err_set(&err, ERR_INTERNAL, "no memory for a call");
     else
-        r = json_parse(item_of(run, number), &arena, &item, &err);
-    if (r == 0)
-        r = start(run, live, item, &err);
+        r = call->check ? start_check(run, live, call, &err)
+                        : start(run, live, drive_item_of(run, number), false, &err);
     if (r < 0 && live)
         live_call_remove(live);
     if (r < 0)
         answer_in_words(run, number, "failed", err.text);
-    arena_done(&arena);
 }
 
 /* ---- after a resume ---- */

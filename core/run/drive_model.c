@@ -6,6 +6,7 @@
 #include "core/model/request.h"
 #include "core/run/attachment.h"
 #include "core/run/driver_impl.h"
+#include "core/tool/approve.h"
 #include "core/tool/skill_index.h"
 #include "core/tool/touched.h"
 
@@ -149,7 +150,7 @@ static void describe_folders(const struct tool_ops *tool, const struct tree *ite
 }
 
 static void describe_call(struct run *run, const struct tree *item, struct record_request_item *ret,
-                          char title[TITLE_MAX])
+                          char title[TITLE_MAX], char why[APPROVE_WHY_MAX])
 {
     const struct run_spec *spec = run->spec;
     const struct tool_ops *tool = tool_find(spec->tools, spec->tool_count, item);
@@ -161,6 +162,7 @@ static void describe_call(struct run *run, const struct tree *item, struct recor
     title[0] = '\0';
     tool->title(item, title, TITLE_MAX);
     ret->title = title;
+    drive_approve_judge(run, tool->name, item, why, ret);
 }
 
 static void record_item(struct run *run, int64_t output_index, struct span raw, const struct item_view *view,
@@ -169,7 +171,7 @@ static void record_item(struct run *run, int64_t output_index, struct span raw, 
     struct record rec = { .type = RECORD_REQUEST_ITEM };
     struct record_text folders[TOUCHED_MAX];
     struct touched touched;
-    char title[TITLE_MAX];
+    char title[TITLE_MAX], why[APPROVE_WHY_MAX];
 
     touched_init(&touched, run->spec->sandbox.root);
     rec.request_item = (struct record_request_item){
@@ -184,7 +186,7 @@ static void record_item(struct run *run, int64_t output_index, struct span raw, 
     rec.request_item.item.json = raw;
     if (view->kind == ITEM_CALL) {
         rec.request_item.call_id = view->call_id;
-        describe_call(run, item, &rec.request_item, title);
+        describe_call(run, item, &rec.request_item, title, why);
         if (run->spec->agents_md && rec.request_item.tool)
             describe_folders(tool_find(run->spec->tools, run->spec->tool_count, item), item, &touched,
                              folders, &rec.request_item);

@@ -89,7 +89,8 @@ static int64_t cost_of(const struct run_state *s)
 
 static int exit_status_of(const struct run *run, const struct run_action *a)
 {
-    return a->end == RUN_INTERRUPTED ? 128 + (int) run->state.interrupt : err_exit_status(a->code);
+    return a->end == RUN_INTERRUPTED && a->code != ERR_APPROVAL ? 128 + (int) run->state.interrupt
+                                                                : err_exit_status(a->code);
 }
 
 static void put_numbers(const struct run *run, struct record_run_end *e)
@@ -156,7 +157,8 @@ static void effect_end(struct run *run)
         sum.exit_status = err_exit_status(run->broken.code);
         sum.is_kept = false;
     }
-    (void) run_state_text(s, &text, NULL); /* an answer that cannot be shown is none; the result stands */
+    if (s->end == RUN_DONE || (!run->spec->model.schema && !s->check_wrong)) /* else it is not the result */
+        (void) run_state_text(s, &text, NULL); /* an answer that cannot be shown is none; the result stands */
     sum.text = buf_span(&text);
     run->has_ended = true;
     drive_sandbox_remove(run);
@@ -271,6 +273,15 @@ static void act(struct run *run, const struct run_action *a)
     case RUN_REFUSE_CALL:
         act_refuse_call(run, a);
         break;
+    case RUN_CHECK_ANSWER:
+        act_check_answer(run, a);
+        break;
+    case RUN_START_CHECK:
+        act_start_check(run, a);
+        break;
+    case RUN_ASK_APPROVAL:
+        act_ask_approval(run, a);
+        break;
     case RUN_HIT_LIMIT:
         act_hit_limit(run, a);
         break;
@@ -355,6 +366,9 @@ static void carry_out(struct run *run, const struct effect *e)
         break;
     case EFFECT_DECLARED:
         effect_declared(run, e->number);
+        break;
+    case EFFECT_ASK:
+        effect_ask(run, e->number);
         break;
     case EFFECT_COLLECT:
         effect_collect(run);

@@ -58,8 +58,18 @@ struct run_summary {
     int64_t kept_ms;            /* so long its guest waits for a harness before it ends the container */
 };
 
+/* May this call run? */
+struct run_question {
+    int64_t call;
+    const char *rule; /* of agent.approve */
+    struct span text; /* everything that the call wants, foreign */
+};
+enum run_approve_answer { RUN_APPROVE_YES, RUN_APPROVE_NO, RUN_APPROVE_LATER };
+
 /* NULL members are not called. */
 struct run_events {
+    /* True: somebody is asked, and run_approve() will come. */
+    bool (*on_ask)(void *data, const struct run_question *question);
     void (*on_record)(void *data, const struct run_event *ev);              /* durable ones, in order */
     void (*on_delta)(void *data, enum model_delta kind, struct span text);  /* display only, not recorded */
     void (*on_output)(void *data, int64_t call, int fd, struct span piece); /* the same, of a command */
@@ -80,6 +90,12 @@ int run_start(struct run *run, const char *program, const struct run_events *eve
  * ended well. */
 int run_resume(struct run *run, const char *program, const char *const *sets, const struct run_events *events,
                void *data, struct err *err);
+
+/* The answer to a question, with a reason for the model when it is no; LATER ends the run, which asks again
+ * when it goes on. Nothing happens when the question is not open any more. */
+void run_approve(struct run *run, int64_t call, enum run_approve_answer answer, const char *reason);
+/* Before run_resume(): the answer to what was asked before the run ended. */
+int run_approve_resumed(struct run *run, bool is_approved, const char *reason, struct err *err);
 
 /* Stop cleanly: cancel what is open, record it, remove the container as `keep` says. Exit 128 + signum. The
  * caller handles a second signal. Nothing happens when the run has ended. */

@@ -2,8 +2,9 @@
 /*
  * Inside of the driver, shared by its files: driver.c (decide-record-act, the end),
  * driver_life.c (made, started, resumed, freed), drive_model.c (requests), drive_calls.c (tool calls),
- * drive_context.c (what the model is told of the workspace), drive_sandbox.c (sandbox), drive_trust.c (what its
- * commands must trust), drive_workspace.c (inputs, checkpoints, outputs), drive_egress.c (the way out).
+ * drive_context.c (what the model is told of the workspace), drive_answer.c (what follows a final message),
+ * drive_approve.c (may a call run), drive_sandbox.c (sandbox), drive_trust.c (what its commands must trust),
+ * drive_workspace.c (inputs, checkpoints, outputs), drive_egress.c (the way out).
  *
  * The rule between them: an act_*() records an intent and queues an effect, nothing
  * more; an effect_*() starts something outside and is called only after the intent is
@@ -72,6 +73,7 @@ enum effect_kind {
     EFFECT_DECLARED, /* number */
     EFFECT_CHECKPOINT,
     EFFECT_PRUNE,
+    EFFECT_ASK, /* number */
     EFFECT_COLLECT,
     EFFECT_LOOK,
     EFFECT_END,
@@ -125,6 +127,10 @@ struct run {
     /* calls */
     struct tool_host host;
     struct live_call *calls;
+
+    bool has_approval; /* of what was asked before the run was resumed */
+    bool is_approved;
+    char *approval_reason;
 
     /* the way out */
     struct door *door; /* NULL: closed */
@@ -183,6 +189,24 @@ void drive_calls_cancel(struct run *run);
 
 void drive_calls_adopt(struct run *run);   /* the sandbox is back: calls that run go on */
 void drive_calls_release(struct run *run); /* results that are durable need not be kept in the sandbox */
+
+/* drive_answer.c */
+void act_check_answer(struct run *run, const struct run_action *action);
+void act_start_check(struct run *run, const struct run_action *action);
+/* The call that the shell tool carries out for a check. */
+int drive_check_item(const struct run_call *call, struct buf *out, struct err *err);
+/* It has ended: `end` as far as it is that of a call, `answer` what the tool said. */
+void drive_check_end(struct run *run, struct record_call_end *end, struct span answer);
+
+/* drive_approve.c */
+/* What the rules say of an item that is a call of `tool`, for its record; `why` is APPROVE_WHY_MAX bytes. */
+void drive_approve_judge(const struct run *run, const char *tool, const struct tree *item, char *why,
+                         struct record_request_item *ret);
+void drive_approve_deny(struct run *run, const struct run_call *call, struct buf *words);
+void act_ask_approval(struct run *run, const struct run_action *action);
+void effect_ask(struct run *run, int64_t number);
+void drive_approve_resumed(struct run *run);                    /* what was asked before has its answer now */
+struct span drive_item_of(const struct run *run, int64_t call); /* of a call; empty: there is none */
 
 /* drive_sandbox.c */
 void act_start_sandbox(struct run *run);

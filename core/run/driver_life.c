@@ -200,6 +200,8 @@ int run_resume(struct run *run, const char *program, const char *const *sets, co
     if (r < 0)
         return r;
     r = record_resume(run, program, sets);
+    if (r == 0)
+        drive_approve_resumed(run);
     if (r == 0 && lacks_task(&run->state))
         r = record_task(run);
     return begin(run, r, err);
@@ -246,6 +248,7 @@ void run_free(struct run *run)
     buf_done(&run->instructions);
     buf_done(&run->body);
     buf_done(&run->tools);
+    free(run->approval_reason);
     free(run->effects);
     free(run->reports);
     free(run);

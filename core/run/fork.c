@@ -155,7 +155,7 @@ static bool is_unanswered(const struct run_state *s)
     for (size_t i = 0; i < s->call_count; i++)
         if (s->calls[i].phase == RUN_CALL_ANSWERED)
             return false;
-    return s->phase == RUN_TURN_CLOSED && s->call_count > 0;
+    return s->phase == RUN_TURN_CLOSED && run_state_has_calls(s);
 }
 
 static bool is_left_out(const struct fork *f, const struct run_item *item)
@@ -247,7 +247,7 @@ static int append_conversation(struct fork *f, struct err *err)
     for (size_t i = 0; r == 0 && i < s->item_count; i++)
         if (!is_foreign(f, &s->items[i]) && !is_left_out(f, &s->items[i]))
             r = append_item(f, span_make(s->items[i].raw, s->items[i].len), err);
-    if (s->phase == RUN_TURN_CLOSED && !is_later(f, s->turn) && !is_unanswered(s))
+    if (s->phase == RUN_TURN_CLOSED && run_state_has_calls(s) && !is_later(f, s->turn) && !is_unanswered(s))
         for (size_t i = 0; r == 0 && i < s->call_count; i++)
             r = append_answer(f, &s->calls[i], err);
     if (r == 0 && f->ask->task)
@@ -351,7 +351,7 @@ static int check(const struct fork *f, struct err *err)
 {
     const struct run_state *s = &f->state;
 
-    if (f->ask->task || s->phase != RUN_TURN_CLOSED || s->call_count || is_later(f, s->turn))
+    if (f->ask->task || s->phase != RUN_TURN_CLOSED || run_state_has_calls(s) || is_later(f, s->turn))
         return 0;
     (void) err_set(err, ERR_USAGE, "run '%s' has its answer at this point: a fork of it needs a task", s->id);
     return err_hint(err, "`agentbox fork %s -- TASK`, or an earlier point such as %s@turn:1", s->id, s->id);

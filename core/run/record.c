@@ -9,7 +9,7 @@ enum kind {
     INT,    /* int64_t; always written, with SPARSE when it is not 0 */
     BOOL,   /* bool; written when true */
     TEXT,   /* const char *; left out when NULL */
-    BLOB,   /* struct record_blob */
+    BLOB,   /* struct record_blob; left out when empty, unless it is NEEDED */
     OBJECT, /* embedded struct of `sub` */
     LIST,   /* pointer to structs of `sub`, count at count_offset; left out when empty */
 };
@@ -251,6 +251,8 @@ static const struct row request_item_row[] = {
     REC_TEXT(request_item, tool),
     REC_TEXT(request_item, title),
     REC_LIST(request_item, folders, folder_count, &one_text),
+    REC_TEXT(request_item, approve),
+    REC_TEXT(request_item, rule),
     REC_BLOB(request_item, item),
 };
 
@@ -378,6 +380,43 @@ static const struct row egress_total_row[] = {
     REC_INT(egress_total, bytes_up),    REC_INT(egress_total, bytes_down),
 };
 
+static const struct row answer_check_row[] = {
+    REC_INT(answer_check, turn),     REC_FLAG(answer_check, "fits", fits),       REC_TEXT(answer_check, path),
+    REC_TEXT(answer_check, message), { "input", BLOB, AT(answer_check, input) },
+};
+
+static const struct row check_begin_row[] = {
+    REC_INT(call_begin, turn), { "check", INT, AT(call_begin, check), 0, NEEDED },
+    REC_INT(call_begin, call), REC_NEED(call_begin, call_id),
+    REC_NEED(call_begin, run), REC_INT(call_begin, exec_id),
+};
+
+static const struct row check_end_row[] = {
+    REC_INT(call_end, turn),
+    { "check", INT, AT(call_end, check), 0, NEEDED },
+    REC_INT(call_end, call),
+    REC_NEED(call_end, call_id),
+    REC_NEED(call_end, outcome),
+    REC_TEXT(call_end, summary),
+    REC_INT(call_end, exit_code),
+    REC_INT(call_end, output_bytes),
+    REC_INT(call_end, duration_ms),
+    { "input", BLOB, AT(call_end, answer) },
+    REC_LIST(call_end, streams, stream_count, &stream),
+    REC_LIST(call_end, limits, limit_count, &limit_met),
+};
+
+static const struct row approval_ask_row[] = {
+    REC_INT(approval, turn),
+    REC_INT(approval, call),
+    REC_NEED(approval, call_id),
+};
+
+static const struct row approval_answer_row[] = {
+    REC_INT(approval, turn),    REC_INT(approval, call), REC_NEED(approval, call_id),
+    REC_NEED(approval, answer), REC_NEED(approval, by),  REC_TEXT(approval, reason),
+};
+
 static const struct row interrupt_row[] = {
     REC_INT(interrupt, signum),
     REC_TEXT(interrupt, signal),
@@ -443,6 +482,11 @@ static const struct {
     [RECORD_EGRESS_TOTAL] = { "egress.total", ROWS(egress_total, egress_total_row) },
     [RECORD_CONTEXT_BEGIN] = { "context.begin", ROWS(context, context_begin_row) },
     [RECORD_CONTEXT_DONE] = { "context.done", ROWS(context, context_row) },
+    [RECORD_ANSWER_CHECK] = { "answer.check", ROWS(answer_check, answer_check_row) },
+    [RECORD_CHECK_BEGIN] = { "check.begin", ROWS(call_begin, check_begin_row) },
+    [RECORD_CHECK_END] = { "check.end", ROWS(call_end, check_end_row) },
+    [RECORD_APPROVAL_ASK] = { "approval.ask", ROWS(approval, approval_ask_row) },
+    [RECORD_APPROVAL_ANSWER] = { "approval.answer", ROWS(approval, approval_answer_row) },
 };
 
 const char *record_type_name(enum record_type type)

@@ -81,6 +81,11 @@ enum record_type {
     RECORD_EGRESS_TOTAL,  /* what left in the whole run so far */
     RECORD_CONTEXT_BEGIN, /* intent: look into folders of the workspace for what the model is told of them */
     RECORD_CONTEXT_DONE,  /* what was found there, and the item that says so */
+    RECORD_ANSWER_CHECK,  /* the final message beside agent.output.schema */
+    RECORD_CHECK_BEGIN,   /* intent: run this command of `checks` */
+    RECORD_CHECK_END,
+    RECORD_APPROVAL_ASK,    /* intent: somebody is asked whether this call may run */
+    RECORD_APPROVAL_ANSWER, /* and what was answered */
     RECORD_TYPES
 };
 
@@ -244,6 +249,8 @@ struct record_request_item {
     const char *title;                 /* one line for people */
     const struct record_text *folders; /* of the workspace that it touches, as far as the call says */
     size_t folder_count;
+    const char *approve; /* calls: ask | deny, by agent.approve; NULL: may run */
+    const char *rule;    /* and what of it says so */
     struct record_blob item;
 };
 
@@ -281,6 +288,8 @@ struct record_call_begin {
     const char *call_id, *tool;
     int64_t exec_id; /* first of the ids its commands have in the sandbox */
     bool is_rerun;   /* "rerun": it ran before, in a sandbox that is gone with all its effects */
+    int64_t check;   /* check.begin: which of `checks`, from 1 */
+    const char *run; /* check.begin: its command */
 };
 
 struct record_call_intent {
@@ -317,6 +326,25 @@ struct record_call_end {
     size_t stream_count;
     const struct record_limit *limits; /* of the sandbox, met by its commands */
     size_t limit_count;
+    int64_t check; /* check.end: which of `checks`, from 1; `answer` is the item that tells the model of a
+                      failure ("input"), empty when there is nothing to tell */
+};
+
+struct record_answer_check {
+    int64_t turn;
+    bool fits;
+    const char *path;         /* where it does not, a JSON pointer */
+    const char *message;      /* what is wrong there */
+    struct record_blob input; /* the item that tells the model; empty: it is told no more */
+};
+
+/* approval.ask, approval.answer. */
+struct record_approval {
+    int64_t turn, call;
+    const char *call_id;
+    const char *answer; /* approve | deny | later: the run ends, and asks again when it goes on */
+    const char *by;     /* terminal | resume | nobody */
+    const char *reason; /* of a denial; for the model */
 };
 
 struct record_call_lost {
@@ -402,15 +430,17 @@ struct record {
         struct record_request_item request_item;
         struct record_request_end request_end;
         struct record_request_failed request_failed;
-        struct record_call_begin call_begin;
+        struct record_call_begin call_begin; /* call.begin, check.begin */
         struct record_call_intent call_intent;
-        struct record_call_end call_end;
+        struct record_call_end call_end; /* call.end, check.end */
         struct record_call_lost call_lost;
         struct record_limit_hit limit_hit;
         struct record_outputs outputs; /* outputs.begin, outputs.end */
         struct record_output output;   /* output.done, output.failed */
         struct record_egress egress;   /* egress.allow, egress.deny, egress.end */
         struct record_egress_total egress_total;
+        struct record_answer_check answer_check;
+        struct record_approval approval;
         struct record_interrupt interrupt;
         struct record_run_end run_end;
         struct record_run_resume run_resume;

@@ -106,6 +106,17 @@ static void take_result(struct replay *r, const struct record_call_end *e)
     snprintf(call->same, sizeof(call->same), "%s", e->same ? e->same : "");
 }
 
+static void take_approval(struct replay *r, const struct record_approval *e)
+{
+    struct replay_call *call = call_of(r, e->call);
+
+    if (!call)
+        return;
+    call->approval = keep(r, e->answer);
+    call->approval_by = keep(r, e->by);
+    call->approval_reason = keep(r, e->reason);
+}
+
 static int take_record(struct replay *r, const struct record *rec, struct err *err)
 {
     switch ((int) rec->type) {
@@ -113,6 +124,9 @@ static int take_record(struct replay *r, const struct record *rec, struct err *e
         return take_call(r, &rec->request_item, err);
     case RECORD_REQUEST_END:
         return take_turn(r, &rec->request_end, err);
+    case RECORD_APPROVAL_ANSWER:
+        take_approval(r, &rec->approval);
+        return 0;
     case RECORD_CALL_END:
         take_result(r, &rec->call_end);
         return 0;

@@ -28,8 +28,9 @@ struct replay_turn {
 struct replay_call {
     int64_t number, turn;
     const char *title;
-    const char *outcome; /* NULL: it was never answered */
-    int64_t exit_code;   /* -1: none */
+    const char *outcome;                                  /* NULL: it was never answered */
+    int64_t exit_code;                                    /* -1: none */
+    const char *approval, *approval_by, *approval_reason; /* NULL: nobody was to be asked */
     char same[DIGEST_HEX];
     struct span answer; /* the item; empty without an answer */
 };

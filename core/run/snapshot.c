@@ -91,6 +91,11 @@ static void put_call(struct json_writer *w, const struct run_call *call)
     json_put_int(w, "losses", call->losses);
     json_put_string(w, "same", call->same);
     put_texts(w, "folders", call->folders, call->folder_count);
+    json_put_int(w, "check", call->check);
+    json_put_int(w, "approval", call->approval);
+    json_put_string(w, "approval_why", call->approval_why);
+    json_put_bool(w, "was_asked", call->was_asked);
+    json_put_bool(w, "by_nobody", call->approval_by_nobody);
     json_key(w, "intent");
     put_item(w, &call->intent);
     json_key(w, "answer");
@@ -167,6 +172,15 @@ static void put_turn(struct json_writer *w, const struct run_state *s)
     for (size_t i = 0; i < s->call_count; i++)
         put_call(w, &s->calls[i]);
     json_array_end(w);
+    json_put_int(w, "answer", s->answer);
+    json_put_int(w, "answers_wrong", s->answers_wrong);
+    put_failure(w, "answer_failure", &s->answer_failure);
+    json_key(w, "checks_failed");
+    json_array(w);
+    for (size_t i = 0; i < RUN_CHECKS_MAX; i++)
+        json_int(w, s->checks_failed[i]);
+    json_array_end(w);
+    json_put_int(w, "check_wrong", s->check_wrong);
     put_failure(w, "request_failure", &s->request_failure);
     json_put_bool(w, "function_tools", s->use_function_tools);
     json_put_bool(w, "no_reasoning", s->drop_reasoning);
@@ -216,6 +230,7 @@ static void put_parts(struct json_writer *w, const struct run_state *s)
 static void put_end(struct json_writer *w, const struct run_state *s)
 {
     json_put_int(w, "interrupt", s->interrupt);
+    json_put_bool(w, "waits_for_approval", s->waits_for_approval);
     json_put_string(w, "limit", s->limit);
     json_put_int(w, "limit_value", s->limit_value);
     json_put_int(w, "limit_max", s->limit_max);

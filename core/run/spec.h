@@ -39,6 +39,11 @@ struct run_output {
     bool is_hidden_refused; /* a folder may hold no name that begins with a dot */
 };
 
+struct run_check { /* run in the sandbox after a final message */
+    const char *run;
+    int64_t retries; /* so often the model is told that it fails */
+};
+
 struct run_limits { /* 0 = no limit, unless said */
     int64_t turns, tool_calls, wall_ms, tokens, cost_micros, command_ms, output_bytes, repeat;
 };
@@ -76,6 +81,7 @@ struct run_spec {
     bool agents_md, file_tree;
     const struct tool_skill *skills; /* sorted by name */
     size_t skill_count;
+    struct approve_spec approve;
 
     struct sandbox_spec sandbox;
     struct egress_spec network; /* no rule: nothing may leave */
@@ -83,6 +89,8 @@ struct run_spec {
     size_t entry_count;
     const struct run_output *outputs;
     size_t output_count;
+    const struct run_check *checks;
+    size_t check_count;
     struct run_limits limits;
     struct run_checkpoints checkpoints;
 

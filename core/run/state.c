@@ -41,6 +41,7 @@ void state_call_done(struct run_call *call)
     for (size_t i = 0; i < call->folder_count; i++)
         free(call->folders[i]);
     free(call->folders);
+    free(call->approval_why);
     state_item_done(&call->intent);
     state_item_done(&call->answer);
     memset(call, 0, sizeof(*call));
@@ -77,6 +78,7 @@ void run_state_done(struct run_state *s)
     free(s->fresh);
     free(s->calls);
     state_failure_done(&s->request_failure);
+    state_failure_done(&s->answer_failure);
     state_failure_done(&s->sandbox_failure);
     state_failure_done(&s->workspace_failure);
     state_failure_done(&s->output_failure);
@@ -291,6 +293,11 @@ static state_apply_fn *const appliers[RECORD_TYPES] = {
     [RECORD_EGRESS_TOTAL] = apply_egress_total,
     [RECORD_CONTEXT_BEGIN] = apply_context_begin,
     [RECORD_CONTEXT_DONE] = apply_context_done,
+    [RECORD_ANSWER_CHECK] = apply_answer_check,
+    [RECORD_CHECK_BEGIN] = apply_check_begin,
+    [RECORD_CHECK_END] = apply_check_end,
+    [RECORD_APPROVAL_ASK] = apply_approval_ask,
+    [RECORD_APPROVAL_ANSWER] = apply_approval_answer,
 };
 
 int run_apply(struct run_state *s, const struct record *rec, struct err *err)

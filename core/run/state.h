@@ -16,10 +16,15 @@
  *
  * A call that began after the last checkpoint is not covered by it: should the sandbox go, its effects are
  * gone too. So what is needed to go back to that turn is kept (struct run_held) until a checkpoint covers it.
- * What the harness tells of the workspace (context.done) stands in front of the task, or after the answers of
- * the turn whose calls touched the folder; it leaves the conversation with these, and may be said again then.
  * rollback takes the conversation there, and the calls that are not covered become RUN_CALL_LOST. Those of
  * them during which something may have left the sandbox are marked: they cannot be undone.
+ *
+ * What the harness tells of the workspace (context.done) stands in front of the task, or after the answers of
+ * the turn whose calls touched the folder; it leaves the conversation with these, and may be said again then.
+ *
+ * Checks run after a final message, as calls that nobody asked for: one after the other, numbered with the
+ * calls. The first that fails is told to the model, which makes another turn; a rollback begins the round
+ * anew.
  */
 #ifndef RUN_STATE_H
 #define RUN_STATE_H
@@ -34,6 +39,7 @@
 #include <stdint.h>
 
 #define RUN_TURN_ITEMS_MAX 1024 /* output items of one turn */
+#define RUN_CHECKS_MAX     64
 
 enum run_item_kind {
     RUN_ITEM_OTHER,
@@ -53,6 +59,17 @@ struct run_item {
     char *raw; /* owned; NULL when the blob was not loaded */
     size_t len;
 };
+
+enum run_approval {
+    RUN_APPROVAL_NONE,   /* not needed */
+    RUN_APPROVAL_NEEDED, /* somebody must be asked */
+    RUN_APPROVAL_ASKED,
+    RUN_APPROVAL_GIVEN,
+    RUN_APPROVAL_DENIED, /* by rule, or by who was asked */
+};
+
+/* The final message beside agent.output.schema. */
+enum run_answer { RUN_ANSWER_OPEN, RUN_ANSWER_FITS, RUN_ANSWER_WRONG };
 
 enum run_call_phase {
     RUN_CALL_WAITING,
@@ -76,6 +93,11 @@ struct run_call { /* of the current turn */
     int64_t losses;        /* so often its effects went with a sandbox that we did not end ourselves */
     bool has_left;         /* since it began the last time, something may have left that cannot be undone */
     char same[DIGEST_HEX]; /* fingerprint; "" = none */
+    int64_t check;         /* no call of the model's but one of `checks`, from 1; `title` is its command */
+    enum run_approval approval;
+    char *approval_why; /* DENIED: in words; NEEDED: the rule */
+    bool was_asked;     /* somebody; or was to be, but nobody was there: then by_nobody */
+    bool approval_by_nobody;
     struct run_item
         intent; /* what it had said to be about to do since its last call.begin; no bytes: nothing */
     struct run_item answer;
@@ -184,6 +206,11 @@ struct run_state {
     size_t fresh_count, fresh_cap;
     struct run_call *calls;
     size_t call_count, call_cap;
+    enum run_answer answer;
+    int64_t answers_wrong; /* in a row */
+    struct run_failure answer_failure;
+    int64_t checks_failed[RUN_CHECKS_MAX]; /* how often each did, since the run was resumed */
+    int64_t check_wrong;                   /* the one that ends the run; 0 */
     struct run_failure request_failure;
     bool use_function_tools, drop_reasoning; /* repairs made */
     struct run_held held;
@@ -227,7 +254,8 @@ struct run_state {
 
     /* end */
     int64_t interrupt; /* signal number */
-    char *limit;       /* name of the limit that was hit */
+    bool waits_for_approval;
+    char *limit; /* name of the limit that was hit */
     int64_t limit_value, limit_max;
     enum run_end_state end;
     char *reason;
@@ -256,6 +284,18 @@ bool run_state_rollback_unsays(const struct run_state *s);
 
 bool run_state_has_looked(const struct run_state *s, const char *folder); /* for its AGENTS.md */
 int64_t run_state_told_bytes(const struct run_state *s);                  /* of all of these together */
+/* Are the calls of this turn not the model's, but checks of its final message? Those that ended well stay. */
+static inline bool run_state_is_checking(const struct run_state *s)
+{
+    return s->call_count > 0 && s->calls[0].check > 0;
+}
+static inline bool run_state_has_calls(const struct run_state *s)
+{
+    return s->call_count > 0 && !run_state_is_checking(s);
+}
+
+/* Is there a call about which somebody was asked, without an answer so far? */
+bool run_state_waits(const struct run_state *s);
 
 struct run_call *run_state_call(const struct run_state *s, int64_t number); /* of the current turn; NULL */
 

@@ -2,9 +2,9 @@
 /*
  * Inside of the state, shared by its files: state.c (what it owns, which record goes where,
  * the ends), state_parts.c (sandbox, workspace, outputs, checkpoints), state_turn.c (requests, items, calls),
- * state_context.c (what was told of the workspace),
- * state_egress.c (what left), state_resume.c (going on in another process, going back). An apply_*() gets a
- * record of its type and changes the state, or refuses the record and changes nothing.
+ * state_context.c (what was told of the workspace), state_egress.c (what left), state_answer.c (is the answer
+ * good, may a call run), state_resume.c (going on in another process, going back). An apply_*() gets a record
+ * of its type and changes the state, or refuses the record and changes nothing.
  */
 #ifndef RUN_STATE_IMPL_H
 #define RUN_STATE_IMPL_H
@@ -41,9 +41,16 @@ state_apply_fn apply_sandbox_start, apply_sandbox_intent, apply_sandbox_scan, ap
     apply_checkpoint_failed;
 state_apply_fn apply_input_item, apply_request_begin, apply_request_item, apply_request_end,
     apply_request_failed, apply_call_begin, apply_call_intent, apply_call_end, apply_call_lost;
+state_apply_fn apply_answer_check, apply_check_begin, apply_check_end, apply_approval_ask,
+    apply_approval_answer;
 state_apply_fn apply_run_resume, apply_rollback;
 state_apply_fn apply_context_begin, apply_context_done;
 state_apply_fn apply_egress_allow, apply_egress_deny, apply_egress_end, apply_egress_total;
+
+/* ---- state_turn.c ---- */
+
+/* What call.begin and check.begin have in common. */
+void state_begin_call(struct run_state *s, struct run_call *call, const struct record *rec);
 
 /* ---- state_egress.c ---- */
 
@@ -58,5 +65,12 @@ int state_touch(struct run_state *s, struct err *err); /* every call of the turn
 void state_drop_touched(struct run_state *s);
 void state_forget_context(struct run_state *s); /* items left the conversation */
 void state_context_done(struct run_state *s);
+/* ---- state_answer.c ---- */
+
+/* Of a round of checks that is not over nothing counts: it begins anew. */
+void state_drop_checks(struct run_state *s);
+/* Somebody goes on with the run: what was tried too often may be tried again, who was asked is asked again.
+ */
+void state_answer_wake(struct run_state *s);
 
 #endif

@@ -60,6 +60,7 @@ static void wake(struct run_state *s)
     s->retry_at_ms = 0;
     s->repeat_count = 0; /* who resumes a run that repeats itself wants it to go on */
     state_failure_done(&s->end_failure);
+    state_answer_wake(s);
 }
 
 /* What was under way in the dead process is not any more. */
@@ -161,10 +162,14 @@ static void take_answers_back(struct run_state *s)
 {
     if (s->phase != RUN_TURN_ANSWERED)
         return;
-    truncate_items(s, s->answers_at + s->call_count);
-    for (size_t i = s->call_count; i > 0; i--)
-        s->calls[i - 1].answer = s->items[--s->item_count];
     s->phase = RUN_TURN_CLOSED;
+    if (run_state_is_checking(s)) /* what they told goes; they are run again */
+        truncate_items(s, s->answers_at);
+    else {
+        truncate_items(s, s->answers_at + s->call_count);
+        for (size_t i = s->call_count; i > 0; i--)
+            s->calls[i - 1].answer = s->items[--s->item_count];
+    }
     state_forget_context(s);
     state_drop_touched(s);
 }
@@ -198,7 +203,8 @@ static void account_for_egress(struct run_state *s)
     bool is_said = false;
 
     for (size_t i = 0; i < s->call_count; i++)
-        is_said = is_said || (s->calls[i].phase == RUN_CALL_LOST && s->calls[i].has_left);
+        is_said =
+            is_said || (s->calls[i].phase == RUN_CALL_LOST && (s->calls[i].has_left || s->calls[i].check));
     s->has_unsaid_left = s->has_unsaid_left || (s->egress.has_left && !is_said);
     s->egress.has_left = false;
 }
@@ -217,6 +223,7 @@ int apply_rollback(struct run_state *s, const struct record *rec, struct err *er
         return_to_held(s);
     lose_effects(s);
     account_for_egress(s);
+    state_drop_checks(s);
     s->covered_begins = s->begins;
     s->must_roll_back = false;
     s->has_ended_sandbox = false;

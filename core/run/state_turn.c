@@ -70,6 +70,7 @@ int apply_request_begin(struct run_state *s, const struct record *rec, struct er
     s->body_bytes = b->body_bytes;
     s->phase = RUN_TURN_OPEN;
     s->was_incomplete = false;
+    s->answer = RUN_ANSWER_OPEN;
     return 0;
 }
 
@@ -114,6 +115,10 @@ static int add_call(struct run_state *s, const struct record_request_item *in, s
         r = state_set_text(&call.title, in->title, err);
     if (r == 0)
         r = set_folders(&call, in, err);
+    if (r == 0)
+        r = state_set_text(&call.approval_why, in->rule, err);
+    if (in->approve)
+        call.approval = strcmp(in->approve, "ask") == 0 ? RUN_APPROVAL_NEEDED : RUN_APPROVAL_DENIED;
     if (r < 0) {
         state_call_done(&call);
         return r;
@@ -259,7 +264,7 @@ static void count_repeat(struct run_state *s, const struct run_call *call)
 /* The turn is closed and its last call has been answered: the answers join the conversation, in order. */
 static int join_answers(struct run_state *s, struct err *err)
 {
-    if (s->phase != RUN_TURN_CLOSED || !s->call_count)
+    if (s->phase != RUN_TURN_CLOSED || !run_state_has_calls(s))
         return 0;
     for (size_t i = 0; i < s->call_count; i++)
         if (s->calls[i].phase != RUN_CALL_ANSWERED)
@@ -381,14 +386,8 @@ int apply_request_failed(struct run_state *s, const struct record *rec, struct e
 
 /* ---- calls ---- */
 
-int apply_call_begin(struct run_state *s, const struct record *rec, struct err *err)
+void state_begin_call(struct run_state *s, struct run_call *call, const struct record *rec)
 {
-    struct run_call *call = run_state_call(s, rec->call_begin.call);
-
-    if (!call || (call->phase != RUN_CALL_WAITING && call->phase != RUN_CALL_LOST))
-        return state_misplaced(rec, err);
-    if (call->runs == 0)
-        s->calls_begun = state_add(s->calls_begun, 1);
     s->begins = state_add(s->begins, 1);
     call->phase = RUN_CALL_RUNNING;
     call->has_left = state_egress_is_open(s); /* a tunnel that is there may serve it too */
@@ -397,6 +396,17 @@ int apply_call_begin(struct run_state *s, const struct record *rec, struct err *
     call->runs = state_add(call->runs, 1);
     call->exec_id = rec->call_begin.exec_id;
     call->began_ms = rec->ms;
+}
+
+int apply_call_begin(struct run_state *s, const struct record *rec, struct err *err)
+{
+    struct run_call *call = run_state_call(s, rec->call_begin.call);
+
+    if (!call || call->check || (call->phase != RUN_CALL_WAITING && call->phase != RUN_CALL_LOST))
+        return state_misplaced(rec, err);
+    if (call->runs == 0)
+        s->calls_begun = state_add(s->calls_begun, 1);
+    state_begin_call(s, call, rec);
     state_item_done(&call->intent); /* of a sandbox that is gone */
     call->intent = (struct run_item){ 0 };
     s->has_begun = true;
@@ -434,7 +444,7 @@ int apply_call_end(struct run_state *s, const struct record *rec, struct err *er
     struct run_call *call = run_state_call(s, e->call);
     int r;
 
-    if (!call || call->phase == RUN_CALL_ANSWERED)
+    if (!call || call->check || call->phase == RUN_CALL_ANSWERED)
         return state_misplaced(rec, err);
     r = note_session(s, e, err);
     if (r < 0)

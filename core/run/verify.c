@@ -193,7 +193,7 @@ static int need_objects(struct verify *v, struct record *rec, struct err *err)
 
     if (rec->type == RECORD_OUTPUT_DONE)
         return need_object(v, rec->output.list, rec->seq, err);
-    if (rec->type != RECORD_CALL_END)
+    if (rec->type != RECORD_CALL_END && rec->type != RECORD_CHECK_END)
         return r;
     for (size_t i = 0; r == 0 && i < rec->call_end.stream_count; i++)
         r = need_object(v, rec->call_end.streams[i].object, rec->seq, err);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tools are given by a manifest. Plain data; strings live in the arena of the run's spec.
+ * What the tools are given by a manifest, decoded: skills, and which calls may run without asking
+ * (`agent.approve`; how it is applied: core/tool/approve.h). Plain data; strings live in the arena of the run's
+ * spec.
  */
 #ifndef TOOL_SPEC_H
 #define TOOL_SPEC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Where the folders of skills are in the workspace, each under the skill's name. */
 #define TOOL_SKILLS_DIR ".agentbox/skills"
@@ -17,6 +20,23 @@ struct tool_skill {
     const char *description; /* one line */
     const char *text;        /* of SKILL.md, after its front matter */
     bool has_files;          /* its folder is in the workspace */
+};
+
+enum approve_word { APPROVE_AUTO, APPROVE_ASK, APPROVE_DENY, APPROVE_WORDS }; /* the stricter is the larger */
+
+struct approve_rule {
+    const char *tool;
+    enum approve_word otherwise;
+    struct {
+        const char *const *items; /* patterns */
+        size_t count;
+    } commands[APPROVE_WORDS];
+};
+
+struct approve_spec {
+    const struct approve_rule *rules; /* tools that are not named: auto */
+    size_t count;
+    bool waits; /* without a terminal `ask` ends the run, to be answered by a resume; else it is `deny` */
 };
 
 #endif

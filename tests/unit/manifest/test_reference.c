@@ -45,7 +45,7 @@ static void one_line_a_key(void **state)
     assert_non_null(strstr(buf_text(&text), "\n| `network` | none, or a map, see below |  | none: nothing "));
     assert_non_null(strstr(buf_text(&text), "\n### `workspace.entries.NAME`\n"));
     assert_non_null(strstr(buf_text(&text), "\n### `outputs[]`\n"));
-    assert_non_null(strstr(buf_text(&text), "\nNot supported yet: `checks`, `matrix`.\n"));
+    assert_non_null(strstr(buf_text(&text), "\nNot supported yet: `matrix`.\n"));
 }
 
 static void every_row_has_four_cells(void **state)

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* May this call run? */
+#include "cmd/ask.h"
+
+#include "cmd/term.h"
+#include "core/base/cleanup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SHOWN_MAX  ((size_t) 256 * 1024 * 1024)
+#define LINE_MAX_  4096
+#define PAGE_LINES 40
+
+struct ask {
+    struct loop *loop;
+    struct loop_source *source;
+    struct term term;
+    int fd;
+    struct buf shown; /* what is still to be shown */
+    struct buf line;  /* what was typed, up to its end */
+    int64_t call;
+    ask_fn *fn;
+    void *data;
+};
+
+int ask_new(struct loop *loop, struct ask **ret, struct err *err)
+{
+    CLEANUP(fd) int fd = term_open_input();
+    struct ask *ask;
+
+    *ret = NULL;
+    if (fd < 0)
+        return 0;
+    ask = calloc(1, sizeof(*ask));
+    if (!ask)
+        return err_set(err, ERR_INTERNAL, "no memory for asking");
+    ask->loop = loop;
+    ask->fd = take_fd(&fd);
+    term_init(&ask->term, TERM_ERR);
+    buf_init(&ask->shown, SHOWN_MAX);
+    buf_init(&ask->line, LINE_MAX_);
+    *ret = ask;
+    return 0;
+}
+
+void ask_free(struct ask *ask)
+{
+    if (!ask)
+        return;
+    loop_source_free(ask->source);
+    (void) close(ask->fd);
+    buf_done(&ask->shown);
+    buf_done(&ask->line);
+    free(ask);
+}
+
+static void say(const struct ask *ask, const char *text)
+{
+    (void) term_write(&ask->term, span_of(text), NULL); /* who cannot be told cannot answer either */
+}
+
+/* The next page; a line that is wider than the terminal goes on in the next one of it. */
+static void show_page(struct ask *ask)
+{
+    size_t len = 0, columns;
+    int rows = 0;
+
+    term_measure(&ask->term);
+    columns = ask->term.columns > 0 ? (size_t) ask->term.columns : 80;
+    while (len < ask->shown.len && rows < PAGE_LINES) {
+        const char *at = ask->shown.data + len, *eol = memchr(at, '\n', ask->shown.len - len);
+        size_t line = eol ? (size_t) (eol - at) + 1 : ask->shown.len - len;
+
+        if (line > columns * PAGE_LINES)
+            line = columns * PAGE_LINES;
+        rows += (int) (line / columns) + 1;
+        len += line;
+    }
+    (void) term_write(&ask->term, span_make(ask->shown.data, len), NULL);
+    buf_drop(&ask->shown, len);
+    if (ask->shown.len == 0)
+        say(ask, "run it? y: yes, n: no, n REASON: no, and the model is told why, q: stop here and answer "
+                 "later\n> ");
+    else
+        say(ask, "-- there is more: Enter shows it; n, q as at its end --\n> ");
+}
+
+static void finish(struct ask *ask, enum run_approve_answer answer, const char *reason)
+{
+    loop_source_free(TAKE_PTR(ask->source));
+    buf_clear(&ask->shown);
+    ask->fn(ask->data, ask->call, answer, reason);
+}
+
+static void take_line(struct ask *ask, const char *line)
+{
+    line += strspn(line, " \t");
+    if (strcmp(line, "q") == 0 || strcmp(line, "quit") == 0) {
+        finish(ask, RUN_APPROVE_LATER, NULL);
+    } else if (strcmp(line, "n") == 0 || strcmp(line, "no") == 0) {
+        finish(ask, RUN_APPROVE_NO, NULL);
+    } else if (strncmp(line, "n ", 2) == 0 || strncmp(line, "no ", 3) == 0) {
+        finish(ask, RUN_APPROVE_NO, strchr(line, ' ') + 1);
+    } else if (ask->shown.len > 0) {
+        show_page(ask); /* whatever it was: first all of it */
+    } else if (strcmp(line, "y") == 0 || strcmp(line, "yes") == 0) {
+        finish(ask, RUN_APPROVE_YES, NULL);
+    } else {
+        say(ask, "y, n or q\n> ");
+    }
+}
+
+static void on_input(void *data, unsigned events)
+{
+    struct ask *ask = data;
+    char text[512], line[LINE_MAX_ + 1];
+    ssize_t n = read(ask->fd, text, sizeof(text));
+
+    (void) events;
+    if (n < 0)
+        return; /* not yet; what is broken comes as its end */
+    if (n == 0) {
+        say(ask, "\n");
+        finish(ask, RUN_APPROVE_LATER, NULL);
+        return;
+    }
+    for (ssize_t i = 0; i < n && ask->source; i++) {
+        if (text[i] != '\n') {
+            (void) buf_add_char(&ask->line, text[i]); /* of a line that is too long the beginning */
+            continue;
+        }
+        (void) snprintf(line, sizeof(line), "%s", buf_text(&ask->line));
+        buf_clear(&ask->line);
+        take_line(ask, line);
+    }
+}
+
+int ask_about(struct ask *ask, const struct run_question *question, ask_fn *fn, void *data, struct err *err)
+{
+    int r = buf_printf(&ask->shown, "\ncall %lld wants to run (", (long long) question->call);
+
+    if (r == 0)
+        r = term_clean(&ask->shown, span_of(question->rule ? question->rule : "ask"), false);
+    if (r == 0)
+        r = buf_add_text(&ask->shown, "):\n");
+    if (r == 0)
+        r = term_clean(&ask->shown, question->text, true);
+    if (r < 0)
+        return err_set(err, ERR_TOO_LARGE, "the call is too large to be shown");
+    ask->call = question->call;
+    ask->fn = fn;
+    ask->data = data;
+    buf_clear(&ask->line);
+    r = loop_watch_fd(ask->loop, ask->fd, LOOP_READ, on_input, ask, &ask->source, err);
+    if (r == 0)
+        show_page(ask);
+    return r;
+}

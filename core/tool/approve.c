@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* What agent.approve says of a call. */
+#include "core/tool/approve.h"
+
+#include "core/base/json.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+#define ARENA_MAX ((size_t) 64 * 1024 * 1024)
+
+const char *approve_word_name(enum approve_word word)
+{
+    static const char *const names[] = { "auto", "ask", "deny" };
+
+    return names[word];
+}
+
+/* ---- patterns ---- */
+
+static bool is_plain(char c)
+{
+    return isalnum((unsigned char) c) || (c && strchr(" _-.,/:=@%+", c));
+}
+
+/* All places in the pattern at once: no text makes it slow. */
+bool approve_matches(const char *pattern, struct span text, bool lets_run)
+{
+    bool at[APPROVE_PATTERN_MAX + 1] = { true }, next[APPROVE_PATTERN_MAX + 1];
+    size_t len = strlen(pattern);
+
+    if (len > APPROVE_PATTERN_MAX || (lets_run && text.len > APPROVE_COMMAND_MAX))
+        return false;
+    for (size_t i = 0;; i++) {
+        for (size_t k = 0; k < len; k++)
+            at[k + 1] = at[k + 1] || (at[k] && pattern[k] == '*');
+        if (i == text.len)
+            return at[len];
+        memset(next, 0, sizeof(next));
+        for (size_t k = 0; k < len; k++) {
+            bool is_wild = pattern[k] == '*' || pattern[k] == '?';
+
+            if (!at[k] || (is_wild ? lets_run && !is_plain(text.ptr[i]) : pattern[k] != text.ptr[i]))
+                continue;
+            next[pattern[k] == '*' ? k : k + 1] = true;
+        }
+        memcpy(at, next, sizeof(at));
+    }
+}
+
+/* ---- what a call of the shell says ---- */
+
+enum said { SAID_COMMAND, SAID_ELSEWHERE, SAID_INPUT }; /* ELSEWHERE: not in the default shell */
+
+static enum approve_word judge_text(const struct approve_rule *rule, struct span text, enum said said,
+                                    char why[APPROVE_WHY_MAX])
+{
+    for (enum approve_word word = APPROVE_DENY;; word--) {
+        if (word == APPROVE_AUTO && said != SAID_COMMAND)
+            break;
+        for (size_t i = 0; i < rule->commands[word].count; i++)
+            if (approve_matches(rule->commands[word].items[i], text, word == APPROVE_AUTO)) {
+                (void) snprintf(why, APPROVE_WHY_MAX, "%s.%s: %s", rule->tool, approve_word_name(word),
+                                rule->commands[word].items[i]);
+                return word;
+            }
+        if (word == APPROVE_AUTO)
+            break;
+    }
+    (void) snprintf(why, APPROVE_WHY_MAX, "%s: %s", rule->tool, approve_word_name(rule->otherwise));
+    return rule->otherwise;
+}
+
+static bool is_default_shell(const struct tree *shell)
+{
+    static const char *const names[] = { "sh", "bash", "/bin/sh", "/bin/bash" };
+
+    if (!shell || shell->kind == TREE_NULL)
+        return true;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (tree_is_string(shell, names[i]))
+            return true;
+    return false;
+}
+
+static bool is_harmless_input(struct span chars)
+{
+    for (size_t i = 0; i < chars.len; i++)
+        if (chars.ptr[i] != '\003')
+            return false;
+    return true;
+}
+
+static enum approve_word judge_function(const struct approve_rule *rule, const struct tree *item,
+                                        struct arena *arena, char why[APPROVE_WHY_MAX])
+{
+    const struct tree *args = NULL;
+    bool is_input = tree_is_string(tree_get(item, "name"), "write_stdin");
+    struct span text;
+
+    if (json_parse(tree_span(tree_get(item, "arguments")), arena, &args, NULL) < 0)
+        args = NULL; /* it will not run */
+    text = tree_span(tree_get(args, is_input ? "chars" : "cmd"));
+    if (is_input && is_harmless_input(text))
+        return APPROVE_AUTO;
+    return judge_text(rule, text,
+                      is_input                                    ? SAID_INPUT
+                      : is_default_shell(tree_get(args, "shell")) ? SAID_COMMAND
+                                                                  : SAID_ELSEWHERE,
+                      why);
+}
+
+static enum approve_word judge_shell(const struct approve_rule *rule, const struct tree *item,
+                                     struct arena *arena, char why[APPROVE_WHY_MAX])
+{
+    const struct tree *commands = tree_path(item, "action", "commands", NULL);
+    enum approve_word strictest = APPROVE_AUTO;
+    char reason[APPROVE_WHY_MAX];
+
+    if (tree_is_string(tree_get(item, "type"), "function_call"))
+        return judge_function(rule, item, arena, why);
+    if (!commands || commands->kind != TREE_ARRAY || !commands->child)
+        return judge_text(rule, span_of(""), SAID_ELSEWHERE, why);
+    tree_each (one, commands) {
+        enum approve_word word = judge_text(rule, tree_span(one), SAID_COMMAND, reason);
+
+        if (word < strictest || (one != commands->child && word == strictest))
+            continue;
+        strictest = word;
+        memcpy(why, reason, sizeof(reason));
+    }
+    return strictest;
+}
+
+enum approve_word approve_judge(const struct approve_spec *spec, const char *tool, const struct tree *item,
+                                char why[APPROVE_WHY_MAX])
+{
+    struct arena arena = ARENA_INIT(ARENA_MAX);
+    enum approve_word word = APPROVE_AUTO;
+
+    why[0] = '\0';
+    for (size_t i = 0; i < spec->count; i++) {
+        const struct approve_rule *rule = &spec->rules[i];
+
+        if (strcmp(rule->tool, tool) != 0)
+            continue;
+        if (strcmp(tool, "shell") == 0) {
+            word = judge_shell(rule, item, &arena, why);
+        } else {
+            word = rule->otherwise;
+            (void) snprintf(why, APPROVE_WHY_MAX, "%s: %s", tool, approve_word_name(word));
+        }
+    }
+    arena_done(&arena);
+    return word;
+}
+
+/* ---- for who is asked ---- */
+
+static void show_value(const struct tree *value, const char *lead, struct buf *out)
+{
+    struct json_writer w;
+
+    (void) buf_add_text(out, lead);
+    if (value->kind == TREE_STRING) {
+        (void) buf_add_span(out, value->text);
+    } else {
+        json_begin(&w, out);
+        json_tree(&w, value);
+        (void) json_end(&w, NULL);
+    }
+    (void) buf_add_char(out, '\n');
+}
+
+static void show_member(const struct tree *member, struct buf *out)
+{
+    bool is_long = member->kind == TREE_STRING && memchr(member->text.ptr, '\n', member->text.len);
+
+    if (span_is(member->key, "cmd")) {
+        show_value(member, "$ ", out);
+        return;
+    }
+    if (member->kind == TREE_NULL)
+        return;
+    if (span_is(member->key, "commands") && member->kind == TREE_ARRAY) {
+        tree_each (one, member)
+            show_value(one, "$ ", out);
+        return;
+    }
+    (void) buf_add_span(out, member->key);
+    show_value(member, is_long ? ":\n" : ": ", out);
+}
+
+void approve_show(const struct tree *item, struct buf *out)
+{
+    static const char *const places[] = { "action", "operation", "input", "arguments" };
+    struct arena arena = ARENA_INIT(ARENA_MAX);
+    const struct tree *said = NULL, *parsed = NULL;
+
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && !said; i++)
+        said = tree_get(item, places[i]);
+    if (said && span_is(said->key, "arguments") && json_parse(tree_span(said), &arena, &parsed, NULL) == 0)
+        said = parsed;
+    if (said && said->kind == TREE_OBJECT)
+        tree_each (member, said)
+            show_member(member, out);
+    else
+        show_value(said ? said : item, "", out);
+    arena_done(&arena);
+}
