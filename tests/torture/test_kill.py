@@ -534,6 +534,30 @@ def lose_twice(case, how, is_alive):
         case.check(box.outputs().get("log") == LONG_LOG, "the log: %r" % box.outputs().get("log"))
 
 
+# --- checks ---
+
+# The second one sees to it that the first ran once in the sandbox there is: /tmp goes with it.
+CHECKED = {"turns": [[Call("a1", "mkdir -p out; " + line("a1") + "cat out/log", "a1\n")]],
+           "manifest": {"checks": [{"run": "grep -q a1 out/log && echo x >> /tmp/checked", "retries": 0},
+                                   {"run": "test $(wc -l < /tmp/checked) = 1", "retries": 0}]}}
+
+
+def checked():
+    found = []
+
+    def whole(case):
+        box = Box(case, **CHECKED)
+        box.done(box.run())
+        found.extend(box.types())
+        case.check(found.count("check.end") == 2, "checks: %s" % found)
+    suite.group([("with checks, undisturbed", whole)], always=True)
+    for k in (i for i, name in enumerate(found, 1) if name.startswith("check.")):
+        where = "record %d (%s)" % (k, found[k - 1])
+        yield "checks: harness killed after " + where, lambda c, k=k: die(c, "after:%d" % k, **CHECKED)
+        yield "checks: harness killed before " + where, lambda c, k=k: die(c, "before:%d" % k, **CHECKED)
+        yield "checks: harness and sandbox killed after " + where, lambda c, k=k: die(c, "after:%d" % k, lose=vanish(k), **CHECKED)
+
+
 def main():
     native = reference()
     suite.group(at_every_record(native))
@@ -541,7 +565,7 @@ def main():
     suite.group(sandbox_alone(native))
     suite.group(resume_dies(native))
     suite.group([("killed at every fourth record of every resume", tower)])
-    for group in (streams, long_commands, checkpoints, outputs, lost_twice):
+    for group in (streams, long_commands, checkpoints, outputs, lost_twice, checked):
         suite.group(group())
     suite.end()
 
