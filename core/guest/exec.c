@@ -324,12 +324,25 @@ void exec_input(uint64_t id, const uint8_t *p, size_t len, bool is_end)
 
 void exec_input_whole(uint64_t id, uint64_t number, const uint8_t *p, size_t len)
 {
+    static const char interrupt = KEEPER_INTERRUPT;
     struct exec *e = find(id);
 
     if (!e || len > sizeof(e->input) - (e->in_to - e->in_from))
         return;
     e->in_number = number;
-    exec_input(id, p, len, false);
+    if (e->takes_input || len != 1 || p[0] != KEEPER_INTERRUPT)
+        exec_input(id, p, len, false);
+    else if (e->state == EXEC_RUNNING && e->ctl >= 0)
+        (void) send(e->ctl, &interrupt, 1,
+                    MSG_NOSIGNAL | MSG_DONTWAIT); /* a full socket: it was told often enough */
+}
+
+void exec_resize(uint64_t id, uint16_t rows, uint16_t cols)
+{
+    struct exec *e = find(id);
+
+    if (e && e->is_tty && e->state == EXEC_RUNNING)
+        spawn_resize(e->out[0].fd, rows, cols);
 }
 
 void exec_credit(uint64_t id, int fd, uint32_t bytes)

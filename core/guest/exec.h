@@ -40,9 +40,11 @@ void exec_init(int root_fd, char **env);
 /* True if taken (it has a slot until RELEASE, and an EXIT follows on its own); else *ret says why not, and
  * the caller answers. */
 bool exec_start(uint64_t id, struct frame_in request, struct frame_exit *ret, int64_t now_us);
-/* Input in one piece with its number: taken whole, or not at all. */
+/* Input in one piece with its number: taken whole, or not at all. Ctrl-C to a command that reads none
+ * interrupts it. */
 void exec_input_whole(uint64_t id, uint64_t number, const uint8_t *p, size_t len);
 void exec_input(uint64_t id, const uint8_t *p, size_t len, bool is_end);
+void exec_resize(uint64_t id, uint16_t rows, uint16_t cols);
 void exec_credit(uint64_t id, int fd, uint32_t bytes);
 void exec_kill(uint64_t id);
 void exec_release(uint64_t id);

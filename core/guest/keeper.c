@@ -155,7 +155,7 @@ static void close_all_but(const int *keep, int count)
 }
 
 /* Reap all that ended. False when there is nobody left. */
-static bool reap(pid_t command, int ctl)
+static bool reap(pid_t *command, int ctl)
 {
     for (;;) {
         int status;
@@ -165,8 +165,10 @@ static bool reap(pid_t command, int ctl)
             return errno != ECHILD;
         if (pid == 0)
             return true;
-        if (pid == command)
-            say(ctl, KEEPER_EXITED, FRAME_STEP_NONE, status);
+        if (pid != *command)
+            continue;
+        say(ctl, KEEPER_EXITED, FRAME_STEP_NONE, status);
+        *command = 0; /* its number may be another's soon */
     }
 }
 
@@ -179,17 +181,32 @@ static void drain(struct pollfd *p)
         p->fd = -1;
 }
 
+/* True: the call is over. */
+static bool order_read(pid_t command, int ctl)
+{
+    char order = 0;
+    ssize_t n = recv(ctl, &order, 1, MSG_DONTWAIT);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (n != 1 || order != KEEPER_INTERRUPT)
+        return true;
+    if (command > 0)
+        (void) kill(-command, SIGINT);
+    return false;
+}
+
 static _Noreturn void keep(pid_t command, int ctl, int sig, const int pipes[2])
 {
     struct pollfd p[4] = { { sig, POLLIN, 0 }, { ctl, POLLIN, 0 }, { -1, POLLIN, 0 }, { -1, POLLIN, 0 } };
     struct signalfd_siginfo info;
 
-    while (reap(command, ctl)) {
+    while (reap(&command, ctl)) {
         if (poll(p, 4, -1) < 0)
             continue;
         if (p[0].revents)
             (void) read(sig, &info, sizeof(info)) /* only to wake up */;
-        if (p[1].revents) {
+        if (p[1].revents && order_read(command, ctl)) {
             p[1].fd = -1;
             p[2].fd = pipes[0];
             p[3].fd = pipes[1];

@@ -57,8 +57,12 @@ struct keeper_message {
     int32_t value; /* EXITED: status of waitpid(2); FAILED: errno */
 };
 
-/* In the child of the guest; never returns. A byte from the guest means: the call is over, the pipes are
- * yours. */
+/* From the guest: the command's process group gets SIGINT. It is what Ctrl-C sends, by chance and by choice.
+ */
+enum { KEEPER_INTERRUPT = 3 };
+
+/* In the child of the guest; never returns. Any other byte from the guest, or its end, means: the call is
+ * over, the pipes are yours. */
 _Noreturn void keeper_run(struct keeper_job *job);
 
 #endif

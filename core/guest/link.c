@@ -137,6 +137,15 @@ static void input_whole(const struct frame *f)
         exec_input_whole(f->stream, number, in.p, in.len);
 }
 
+static void resize(const struct frame *f)
+{
+    struct frame_in in = { f->payload, f->len, false };
+    uint16_t rows = (uint16_t) frame_get(&in, 2), cols = (uint16_t) frame_get(&in, 2);
+
+    if (!in.is_bad && in.len == 0)
+        exec_resize(f->stream, rows, cols);
+}
+
 static void hole(const struct frame *f)
 {
     struct frame_in in = { f->payload, f->len, false };
@@ -167,6 +176,9 @@ static void control(const struct frame *f)
         break;
     case FRAME_INPUT:
         input_whole(f);
+        break;
+    case FRAME_RESIZE:
+        resize(f);
         break;
     case FRAME_HOLE:
         hole(f);

@@ -140,10 +140,17 @@ static int pipes_open(const struct frame_exec *x, int ends[6])
     return 0;
 }
 
-/* The slave is opened here, so that the master never looks hung up before the command has it. */
-static int terminal_open(int ends[6])
+void spawn_resize(int master, unsigned rows, unsigned cols)
 {
-    struct winsize size = { .ws_row = 24, .ws_col = 80 };
+    struct winsize size = { .ws_row = (unsigned short) (rows ? rows : FRAME_ROWS),
+                            .ws_col = (unsigned short) (cols ? cols : FRAME_COLS) };
+
+    (void) ioctl(master, TIOCSWINSZ, &size);
+}
+
+/* The slave is opened here, so that the master never looks hung up before the command has it. */
+static int terminal_open(const struct frame_exec *x, int ends[6])
+{
     char name[64];
     int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 
@@ -152,7 +159,8 @@ static int terminal_open(int ends[6])
     ends[0] = master;
     if (grantpt(master) < 0 || unlockpt(master) < 0 || ptsname_r(master, name, sizeof(name)) != 0)
         return -errno;
-    (void) ioctl(master, TIOCSWINSZ, &size);
+    spawn_resize(master, x->flags >> FRAME_EXEC_ROWS & FRAME_TTY_MAX,
+                 x->flags >> FRAME_EXEC_COLS & FRAME_TTY_MAX);
     ends[3] = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
     return ends[3] < 0 ? -errno : 0;
 }
@@ -253,7 +261,7 @@ static int keeper_start(const struct frame_exec *x, struct spawn *ret, uint8_t *
     static const struct frame_exec plain;
     int ends[6] = { -1, -1, -1, -1, -1, -1 }, ctl[2] = { -1, -1 };
     bool is_tty = x && (x->flags & FRAME_EXEC_TTY);
-    int r = is_tty ? terminal_open(ends) : pipes_open(x ? x : &plain, ends);
+    int r = is_tty ? terminal_open(x, ends) : pipes_open(x ? x : &plain, ends);
 
     *ret_step = is_tty ? FRAME_STEP_TTY : FRAME_STEP_PIPE;
     if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ctl) < 0)

@@ -19,6 +19,8 @@ void spawn_init(int root_fd, char **env); /* env: the container's own, inherited
 /* Before we are out of everybody's reach, our own included: when memory runs out, the kernel shall choose
  * whatever a command started before it chooses us. */
 void spawn_score_open(void);
+/* What its programs see as the size of a terminal; 0 = 24 rows, 80 columns. */
+void spawn_resize(int master, unsigned rows, unsigned cols);
 bool spawn_start(const struct frame_exec *x, struct spawn *ret, uint8_t *ret_step, uint32_t *ret_errnum);
 
 /* Our own limit of open files, at least `count` if it may be; commands keep the one we were started with. The

@@ -81,6 +81,7 @@ struct exec_request {
     struct span input;  /* stdin, then end of file; empty = /dev/null */
     bool keep_input;    /* leave stdin open for exec_write() (sessions) */
     bool tty;           /* own pseudo terminal, stdout and stderr together */
+    int rows, cols;     /* of it, up to CHANNEL_TTY_MAX; 0 = 24 and 80 */
     int64_t timeout_ms; /* 0 = none */
     bool takes_over; /* `instead` is let go of in the moment in which this one starts, which therefore needs
                         no room: an ended one of this channel */
@@ -122,11 +123,15 @@ int channel_exec(struct channel *ch, const struct exec_request *req, const struc
                  struct channel_call **ret, struct err *err);
 int channel_exec_write(struct channel_call *call, struct span input, bool eof, struct err *err);
 /* The same with a number (not 0) that the guest remembers, so that after a crash it can be known whether the
- * input arrived: whole or not at all. What is too long for one frame goes as by channel_exec_write(). */
+ * input arrived: whole or not at all. What is too long for one frame goes as by channel_exec_write(). Ctrl-C
+ * (the one byte 3) to a command that reads no input interrupts it, as a terminal would. */
 int channel_exec_write_numbered(struct channel_call *call, uint64_t number, struct span input,
                                 struct err *err);
 /* Number of the last input that this command took; 0 = none that had one. */
 uint64_t channel_exec_last_input(const struct channel *ch, uint64_t id);
+/* Of a command with a terminal; its programs are told (SIGWINCH). Without one nothing happens. */
+enum { CHANNEL_TTY_MAX = 4095 };
+void channel_exec_resize(struct channel_call *call, int rows, int cols);
 void channel_exec_kill(struct channel_call *call); /* whole tree; on_exit follows */
 
 /* A command that has ended stays known to the guest, with what of its output is still held, until it is
@@ -135,7 +140,7 @@ void channel_exec_kill(struct channel_call *call); /* whole tree; on_exit follow
 void channel_exec_release(struct channel *ch, uint64_t id);
 /* Ids of commands that have ended (EXIT came to this host, or the guest's HELLO said so and nobody has
  * adopted it) and are not released, at most `max`; CHANNEL_EXECS is always enough. */
-enum { CHANNEL_EXECS = 64 };
+enum { CHANNEL_EXECS = 72 };
 size_t channel_exec_ended(const struct channel *ch, uint64_t *ret_ids, size_t max);
 /* All that the guest knows, running ones included. What nobody wants is got rid of by adopt and cancel. */
 size_t channel_exec_list(const struct channel *ch, uint64_t *ret_ids, size_t max);

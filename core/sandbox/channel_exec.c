@@ -376,11 +376,17 @@ static int input_copy(struct channel_call *call, const struct exec_request *req,
     return 0;
 }
 
+static uint32_t tty_size(const struct exec_request *req)
+{
+    return (uint32_t) clamp(req->rows, FRAME_TTY_MAX) << FRAME_EXEC_ROWS |
+           (uint32_t) clamp(req->cols, FRAME_TTY_MAX) << FRAME_EXEC_COLS;
+}
+
 int channel_exec(struct channel *ch, const struct exec_request *req, const struct exec_ops *ops, void *data,
                  struct channel_call **ret, struct err *err)
 {
     struct frame_exec x = {
-        .flags = (req->tty ? FRAME_EXEC_TTY : 0) |
+        .flags = (req->tty ? FRAME_EXEC_TTY | tty_size(req) : 0) |
                  (req->keep_input || req->input.len > 0 ? FRAME_EXEC_INPUT : 0) |
                  (req->takes_over ? FRAME_EXEC_INSTEAD : 0),
         .instead = req->instead,
@@ -469,23 +475,35 @@ int channel_exec_write_numbered(struct channel_call *call, uint64_t number, stru
     struct exec_slot *slot = slot_find(call->ch, call->stream);
     struct buf both = BUF_INIT(FRAME_PAYLOAD_MAX);
     char le[8];
-    bool needs_pad, is_whole;
+    bool needs_pad, is_whole, is_interrupt = !call->has_input && span_is(input, "\003");
 
     for (int i = 0; i < 8; i++)
         le[i] = (char) (uint8_t) (number >> (8 * i));
     is_whole = buf_add(&both, le, 8) == 0 && buf_add_span(&both, input) == 0 &&
                frame_cut((const uint8_t *) both.data, both.len, &needs_pad) == both.len;
-    if (!is_whole || call->state != CALL_OPEN || call->ch->is_broken || !call->has_input || call->is_ending ||
-        call->input.len > call->input_sent || input.len > call->window) {
+    if (!is_whole || call->state != CALL_OPEN || call->ch->is_broken ||
+        (!is_interrupt && (!call->has_input || call->is_ending || call->input.len > call->input_sent ||
+                           input.len > call->window))) {
         buf_done(&both);
         return channel_exec_write(call, input, false, err);
     }
     channel_say(call->ch, FRAME_INPUT, 0, call->stream, buf_span(&both));
     buf_done(&both);
-    call->window -= (uint32_t) input.len;
+    call->window -= is_interrupt ? 0 : (uint32_t) input.len;
     if (slot)
         slot->input = number;
     return 0;
+}
+
+void channel_exec_resize(struct channel_call *call, int rows, int cols)
+{
+    uint8_t payload[4];
+    struct frame_out out = { payload, 0, sizeof(payload), false };
+
+    frame_put(&out, (uint64_t) clamp(rows, FRAME_TTY_MAX), 2);
+    frame_put(&out, (uint64_t) clamp(cols, FRAME_TTY_MAX), 2);
+    if (call->state == CALL_OPEN)
+        channel_say(call->ch, FRAME_RESIZE, 0, call->stream, span_make((const char *) payload, out.len));
 }
 
 void channel_exec_kill(struct channel_call *call)

@@ -67,6 +67,7 @@
  *   RELEASE (empty)                                 (of a command that has ended)
  *   DATA ... FRAME_END            CREDIT            (stdin of a command)
  *   INPUT number bytes            CREDIT            (the same, in one piece and with a number)
+ *   RESIZE rows columns                             (the terminal of a command; u16 each)
  *   STAT path                     DONE stat
  *   LIST recursive path           ENTRIES* DONE
  *   READ holes path               DATA* HOLE* DONE stat
@@ -98,11 +99,12 @@
  * go of in the moment in which the new one starts, not earlier, so that of a row of commands the latest one
  * is always known. A program that is not there can have an alternative, tried in its place. INPUT is taken
  * whole or not at all, and its number is in later HELLOs (`input` of the command): a host that does not know
- * whether its predecessor's input arrived sees it there.
- * EXIT says which limits of the sandbox were met while the command ran (FRAME_HIT_*), by what the kernel
- * counted for all of the sandbox from its begin to its end; that there is no room left in a place is looked
- * at only when a command failed. When leftovers of earlier commands hold most of the processes that may be,
- * and the limit is met, they are killed, so that there is always room for a command (FRAME_HIT_SWEPT).
+ * whether its predecessor's input arrived sees it there. To a command that reads no input it may be Ctrl-C,
+ * the one byte 3: then the process group of the command is interrupted, as a terminal would do it. EXIT says
+ * which limits of the sandbox were met while the command ran (FRAME_HIT_*), by what the kernel counted for
+ * all of the sandbox from its begin to its end; that there is no room left in a place is looked at only when
+ * a command failed. When leftovers of earlier commands hold most of the processes that may be, and the limit
+ * is met, they are killed, so that there is always room for a command (FRAME_HIT_SWEPT).
  *
  * CONNECTIONS
  *
@@ -152,8 +154,8 @@ enum {
     FRAME_PREAMBLE = FRAME_MARK + FRAME_NONCE,
     FRAME_PAYLOAD_MAX = 64 * 1024,
     FRAME_REQUEST_MAX = 512 * 1024,
-    FRAME_REQUESTS = 32, /* open at once, commands not counted */
-    FRAME_EXECS = 64,
+    FRAME_REQUESTS = 64, /* open at once, commands not counted */
+    FRAME_EXECS = 72,
     FRAME_WINDOW =
         1024 * 1024, /* contents and entries: a credit takes its time, and data shall flow meanwhile */
     FRAME_WINDOW_OUTPUT = 256 * 1024,
@@ -220,6 +222,7 @@ enum frame_type {
     FRAME_LISTEN,
     FRAME_OPEN,
     FRAME_QUIT,
+    FRAME_RESIZE,
     FRAME_TYPES
 };
 
@@ -291,8 +294,10 @@ void frame_put_bytes(struct frame_out *out, const void *p, size_t len);
 
 /* ---- payloads: structs ---- */
 
-/* INPUT: stdin is a pipe, DATA follows until FRAME_END. INSTEAD: `instead` counts. */
+/* INPUT: stdin is a pipe, DATA follows until FRAME_END. INSTEAD: `instead` counts. Of a terminal its size, 12
+ * bits each: rows from bit 8, columns from bit 20; 0 = 24 and 80. */
 enum { FRAME_EXEC_TTY = 1, FRAME_EXEC_INPUT = 2, FRAME_EXEC_INSTEAD = 4 };
+enum { FRAME_EXEC_ROWS = 8, FRAME_EXEC_COLS = 20, FRAME_TTY_MAX = 4095, FRAME_ROWS = 24, FRAME_COLS = 80 };
 
 /* Strings lie one after the other in the payload: cwd, alternative, argv, env. */
 struct frame_exec {

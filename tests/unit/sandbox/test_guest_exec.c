@@ -134,6 +134,64 @@ static void terminal(void **state)
     command_done(&c);
 }
 
+static void change_its_size(struct command *c)
+{
+    struct err err;
+
+    if (!strstr(buf_text(&c->out[0]), "30 90\r\n"))
+        return;
+    c->on_output = NULL;
+    channel_exec_resize(c->call, 50, 0);
+    assert_int_equal(channel_exec_write(c->call, span_of("\n"), false, &err), 0);
+}
+
+static void a_terminal_has_a_size(void **state)
+{
+    const char *argv[] = { "sh", "-c", "stty size; read x; stty size", NULL };
+    struct exec_request req = {
+        .id = 1, .argv = argv, .tty = true, .keep_input = true, .rows = 30, .cols = 90
+    };
+    struct command c;
+
+    command_start(*state, &c, &req);
+    c.on_output = change_its_size;
+    guest_run(*state, &c.is_done);
+    assert_non_null(strstr(buf_text(&c.out[0]), "50 80\r\n"));
+    command_done(&c);
+}
+
+static void interrupt(struct command *c)
+{
+    struct err err;
+
+    c->on_output = NULL;
+    assert_int_equal(channel_exec_write_numbered(c->call, 77, span_of("x"), &err),
+                     -ERR_CONFLICT); /* it does not read */
+    assert_int_equal(channel_exec_write_numbered(c->call, 78, span_of("\003"), &err), 0);
+    assert_int_equal(channel_exec_last_input(c->g->host->ch, c->id), 78);
+}
+
+/* Ctrl-C for a command without a terminal: its process group, which has its children. */
+static void interrupted(void **state)
+{
+    struct command c;
+
+    command_init(&c);
+    shell_start(*state, &c, 1, "trap 'echo caught; exit 5' INT; echo ready; sleep 1000; echo not reached");
+    c.on_output = interrupt;
+    guest_run(*state, &c.is_done);
+    assert_int_equal(c.result.end, EXEC_EXITED);
+    assert_int_equal(c.result.code, 5);
+    assert_text(&c.out[0], "ready\ncaught\n");
+    command_done(&c);
+    shell_start(*state, &c, 2, "echo ready; exec sleep 1000");
+    c.on_output = interrupt;
+    guest_run(*state, &c.is_done);
+    assert_int_equal(c.result.end, EXEC_SIGNALED);
+    assert_int_equal(c.result.code, 2);
+    command_done(&c);
+}
+
 static void what_cannot_start(void **state)
 {
     const char *missing[] = { "no-such-program", NULL }, *plain[] = { "/etc/passwd", NULL },
@@ -591,6 +649,8 @@ int main(void)
         GUEST_TEST(large_input),
         GUEST_TEST(input_goes_on),
         GUEST_TEST(terminal),
+        GUEST_TEST(a_terminal_has_a_size),
+        GUEST_TEST(interrupted),
         GUEST_TEST(what_cannot_start),
         GUEST_TEST(alternatives),
         GUEST_TEST(folders),
