@@ -129,7 +129,7 @@ static void answer(struct patch_job *job)
 
     if (!job->is_lost) {
         summarize(job, summary, sizeof(summary));
-        answer.outcome = job->err.code ? TOOL_FAILED : TOOL_OK;
+        answer.outcome = job->is_late ? TOOL_TIMEOUT : job->err.code ? TOOL_FAILED : TOOL_OK;
         if (write_text(job, &text) == 0 &&
             tool_answer(job->item, buf_span(&text), job->err.code != ERR_NONE, &item, NULL) == 0)
             answer.item = buf_span(&item);

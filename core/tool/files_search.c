@@ -13,10 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AT_ONCE    16
+#define AT_ONCE    64 /* as many requests as a guest takes at once */
 #define FILES_MAX  100000
 #define NAMES_MAX  ((size_t) 16 * 1024 * 1024)
 #define FILE_MAX   ((uint64_t) 10 * 1024 * 1024)
+#define HELD_MAX   ((uint64_t) 64 * 1024 * 1024) /* of the files that are on their way */
 #define LINE_SHOWN 400
 
 struct search_args {
@@ -73,6 +74,7 @@ struct look {
     struct searching *s;
     struct channel_call *call;
     size_t index;
+    uint64_t size;
     struct buf bytes;
     bool is_busy, is_skipped;
 };
@@ -82,11 +84,15 @@ struct searching {
     struct search_args args;
     const char *path;
     struct buf names; /* NUL-terminated, one behind the other */
-    size_t *starts;
+    struct found_file {
+        size_t start; /* of its name */
+        uint64_t size;
+    } * files;
     size_t count, cap;
     struct buf **hits; /* by file; NULL: none */
     struct look looks[AT_ONCE];
     size_t at, active;
+    uint64_t held;
     int64_t found; /* lines */
     uint64_t skipped;
     bool is_too_many;
@@ -109,13 +115,13 @@ static void release(struct function *f)
             free(s->hits[i]);
         }
     free(s->hits);
-    free(s->starts);
+    free(s->files);
     buf_done(&s->names);
 }
 
 static const char *name_of(const struct searching *s, size_t index)
 {
-    return s->names.data + s->starts[index];
+    return s->names.data + s->files[index].start;
 }
 
 /* ---- lines ---- */
@@ -250,6 +256,7 @@ static void on_read(void *data, int r, const struct guest_stat *st, const struct
     l->is_busy = false;
     l->call = NULL;
     s->active--;
+    s->held -= l->size;
     if (r == -ERR_ENGINE && s->failed == 0) {
         s->failed = r;
         s->err = *err;
@@ -264,8 +271,11 @@ static void on_read(void *data, int r, const struct guest_stat *st, const struct
 
 static const struct file_read_ops read_ops = { .on_chunk = on_chunk, .on_done = on_read };
 
+/* Few of the large ones at once. */
 static struct look *free_look(struct searching *s)
 {
+    if (s->active > 0 && s->held + s->files[s->at].size > HELD_MAX)
+        return NULL;
     for (size_t i = 0; i < AT_ONCE; i++)
         if (!s->looks[i].is_busy)
             return &s->looks[i];
@@ -287,11 +297,13 @@ static void pump(struct searching *s)
             break;
         l->s = s;
         l->index = s->at++;
+        l->size = s->files[l->index].size;
         l->is_skipped = false;
         buf_clear(&l->bytes);
         s->failed = channel_read(channel, name_of(s, l->index), &read_ops, l, &l->call, &s->err);
         l->is_busy = s->failed == 0;
         s->active += l->is_busy;
+        s->held += l->is_busy ? l->size : 0;
     }
     if (s->active == 0)
         finish(s);
@@ -299,18 +311,18 @@ static void pump(struct searching *s)
 
 /* ---- walking ---- */
 
-static int add_name(struct searching *s, struct span path)
+static int add_name(struct searching *s, struct span path, uint64_t size)
 {
     if (s->count == s->cap) {
         size_t cap = s->cap ? 2 * s->cap : 256;
-        size_t *grown = realloc(s->starts, cap * sizeof(*grown));
+        struct found_file *grown = realloc(s->files, cap * sizeof(*grown));
 
         if (!grown)
             return -ERR_INTERNAL;
-        s->starts = grown;
+        s->files = grown;
         s->cap = cap;
     }
-    s->starts[s->count] = s->names.len;
+    s->files[s->count] = (struct found_file){ s->names.len, size };
     if (buf_add_span(&s->names, path) < 0 || buf_add_char(&s->names, '\0') < 0)
         return -ERR_TOO_LARGE;
     s->count++;
@@ -335,7 +347,7 @@ static void on_entry(void *data, struct span path, const struct guest_stat *st, 
         return;
     if (st->size > FILE_MAX)
         s->skipped++;
-    else if (s->count == FILES_MAX || add_name(s, path) < 0)
+    else if (s->count == FILES_MAX || add_name(s, path, st->size) < 0)
         s->is_too_many = true;
 }
 
@@ -370,7 +382,7 @@ static void on_stat(void *data, int r, const struct guest_stat *st, struct span 
     s->f.call = NULL;
     if (r < 0)
         function_fail_with(&s->f, r, err);
-    else if (st->kind == GUEST_FILE && add_name(s, span_of(s->path)) == 0) {
+    else if (st->kind == GUEST_FILE && add_name(s, span_of(s->path), st->size) == 0) {
         look_at_all(s);
         return;
     } else if (channel && (r = channel_list(channel, s->path, true, &list_ops, s, &s->f.call, &s->err)) == 0)

@@ -277,6 +277,7 @@ void patch_clean(struct patch_job *job)
 {
     static const struct patch_phase phase = { .start = start_clean, .done = end_as_it_is };
 
+    patch_in_time(job);
     patch_phase_run(job, &phase, job->intent.count);
 }
 
@@ -400,6 +401,7 @@ void patch_undo(struct patch_job *job, patch_end_fn *then)
                                               .done = end_undo_writes,
                                               .goes_on = true };
 
+    patch_in_time(job);
     job->undone = then;
     patch_phase_run(job, &phase, job->intent.count);
 }

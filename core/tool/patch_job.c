@@ -2,6 +2,8 @@
 /* The phases of a patch, and the first of them: what is there. */
 #include "core/tool/patch_job.h"
 
+#include "core/base/units.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +102,7 @@ void patch_job_done(struct patch_job *job)
         if (job->items[i].is_busy)
             channel_cancel(job->items[i].call);
     loop_source_free(job->soon);
+    loop_source_free(job->deadline);
     free(job->states);
     free(job->intent.folders);
     buf_done(&job->unrestored);
@@ -265,7 +268,7 @@ static void on_stat(void *data, int r, const struct guest_stat *st, struct span 
         patch_item_end(item, r, err);
 }
 
-static int start_load(struct patch_item *item)
+static int start_stat(struct patch_item *item)
 {
     struct patch_job *job = item->job;
     struct channel *channel = patch_channel(job);
@@ -273,6 +276,59 @@ static int start_load(struct patch_item *item)
     if (!channel)
         return -ERR_ENGINE;
     return channel_stat(channel, file_of(item)->path, on_stat, item, &item->call, &job->err) < 0
+               ? -(int) job->err.code
+               : 1;
+}
+
+/* Too large, it is not read to its end; what it is, and why it cannot be patched, is found out as for others.
+ */
+static void on_first_chunk(void *data, struct span chunk)
+{
+    struct patch_item *item = data;
+    struct buf *before = &file_of(item)->before;
+    int r;
+
+    if (chunk.len <= PATCH_TEXT_MAX - before->len) {
+        on_chunk(item, chunk);
+        return;
+    }
+    channel_cancel(item->call);
+    item->job->read_total -= before->len;
+    buf_clear(before);
+    r = start_stat(item);
+    if (r != 1)
+        patch_item_end(item, r, NULL);
+}
+
+static void on_first_read(void *data, int r, const struct guest_stat *st, const struct err *err)
+{
+    struct patch_item *item = data;
+
+    if (r == 0)
+        take_stat(item->job, file_of(item), st, span_make(NULL, 0));
+    if (r == 0 || r == -ERR_ENGINE) {
+        on_read(item, r, st, err);
+        return;
+    }
+    buf_clear(&file_of(item)->before);
+    r = start_stat(item);
+    if (r != 1)
+        patch_item_end(item, r, NULL);
+}
+
+/* Mostly it is a file that can be read, and of that its reading tells all: one way there and back, not two.
+ */
+static int start_load(struct patch_item *item)
+{
+    static const struct file_read_ops first_ops = { .on_chunk = on_first_chunk, .on_done = on_first_read };
+    struct patch_job *job = item->job;
+    struct channel *channel = patch_channel(job);
+
+    if (!channel)
+        return -ERR_ENGINE;
+    if (!file_of(item)->needs_contents)
+        return start_stat(item);
+    return channel_read(channel, file_of(item)->path, &first_ops, item, &item->call, &job->err) < 0
                ? -(int) job->err.code
                : 1;
 }
@@ -295,12 +351,35 @@ static void end_load(struct patch_job *job)
     patch_commit(job);
 }
 
+/* What is under way is let come to its end, since nobody could say how far it came; nothing more is begun,
+ * and what was written is taken back. */
+static void on_deadline(void *data)
+{
+    struct patch_job *job = data;
+    char time[32];
+    struct err err = { 0 };
+
+    job->is_late = true;
+    patch_fail(job,
+               err_set(&err, ERR_TIMEOUT, "it took longer than %s (limits.command)",
+                       units_format_duration(time, job->host->command_ms)),
+               &err);
+}
+
+void patch_in_time(struct patch_job *job)
+{
+    loop_source_free(job->deadline);
+    job->deadline = NULL;
+}
+
 void patch_load(struct patch_job *job)
 {
     static const struct patch_phase phase = { .start = start_load, .done = end_load };
     struct err err = { 0 };
     int r = patch_plan_init(&job->plan, &job->patch, job->host->root, &err);
 
+    if (r == 0 && job->host->command_ms > 0)
+        r = loop_timer(job->host->loop, job->host->command_ms, on_deadline, job, &job->deadline, &err);
     if (r < 0) {
         patch_fail(job, r, &err);
         job->end(job);

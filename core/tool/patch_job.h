@@ -17,7 +17,7 @@
 #include "core/tool/patch_intent.h"
 #include "core/tool/tool.h"
 
-#define PATCH_AT_ONCE   16                           /* files */
+#define PATCH_AT_ONCE   64                           /* files: as many requests as a guest takes at once */
 #define PATCH_TOTAL_MAX ((size_t) 128 * 1024 * 1024) /* bytes of all files that are read */
 
 struct patch_job;
@@ -46,8 +46,8 @@ typedef void patch_end_fn(struct patch_job *job);
 struct patch_job {
     struct tool_run run; /* first */
     struct tool_host *host;
-    struct patch_job *next; /* in the queue */
-    struct loop_source *soon;
+    struct patch_job *next;              /* in the queue */
+    struct loop_source *soon, *deadline; /* deadline NULL: what is done now is not counted */
     const char *call_id;
     uint64_t id;
 
@@ -63,7 +63,7 @@ struct patch_job {
     size_t at, count, active;
     struct patch_item items[PATCH_AT_ONCE];
     struct err err; /* the first failure; code 0: none */
-    bool is_lost;
+    bool is_lost, is_late;
     patch_end_fn *undone; /* goes on behind an undo */
     patch_end_fn *end;    /* all is over: err, is_lost, or well */
     /* the rest is apply_patch.c's */
@@ -90,6 +90,7 @@ void patch_load(struct patch_job *job);                        /* and plan, then
 void patch_commit(struct patch_job *job);                      /* the plan is made */
 /* What an earlier harness declared: find out how far it came. */
 void patch_recover(struct patch_job *job, struct span intent);
+void patch_in_time(struct patch_job *job); /* the deadline is past caring */
 void patch_undo(struct patch_job *job, patch_end_fn *then);
 void patch_clean(struct patch_job *job);
 

