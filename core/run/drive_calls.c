@@ -165,8 +165,62 @@ static struct span declared(void *data, const char *call_id)
     return call ? span_make(call->intent.raw, call->intent.len) : span_make(NULL, 0);
 }
 
+static int64_t number_of(void *data, const char *call_id)
+{
+    const struct live_call *call = call_by_id(data, call_id);
+
+    return call ? call->number : 0;
+}
+
+static int add_stream(struct run *run, const struct record_call_end *end, const char *stream, struct buf *out,
+                      struct err *err)
+{
+    for (size_t i = 0; i < end->stream_count; i++) {
+        const struct record_stream *s = &end->streams[i];
+
+        if (strcmp(s->name, stream) != 0)
+            continue;
+        return s->object ? object_get(run->folder, s->object, out, err)
+                         : buf_add_text(out, s->text ? s->text : "");
+    }
+    return err_set(err, ERR_NOT_FOUND, "call %lld has printed nothing to it", (long long) end->call);
+}
+
+/* Rarely asked for, and the journal has it: so nothing of it is held in memory. */
+static int read_output(void *data, int64_t number, const char *stream, struct buf *out, struct err *err)
+{
+    struct run *run = data;
+    struct journal_reader reader;
+    struct record rec;
+    int found, r = journal_write(run->journal, err);
+
+    if (r == 0)
+        r = journal_open(run->folder, &reader, err);
+    if (r < 0)
+        return r;
+    found = err_set(err, ERR_NOT_FOUND, "call %lld has no answer", (long long) number);
+    while ((r = journal_next(&reader, &rec, err)) == 1)
+        if (rec.type == RECORD_CALL_END &&
+            rec.call_end.call == number) { /* after a rollback the later one counts */
+            buf_clear(out);
+            found = add_stream(run, &rec.call_end, stream, out, err);
+        }
+    journal_close(&reader);
+    return r < 0 ? r : found;
+}
+
+static bool has_tool(const struct run_spec *spec, const char *name)
+{
+    for (size_t i = 0; i < spec->tool_count; i++)
+        if (strcmp(spec->tools[i], name) == 0)
+            return true;
+    return false;
+}
+
 void drive_calls_init(struct run *run)
 {
+    bool can_read = has_tool(run->spec, "files");
+
     run->host = (struct tool_host){
         .loop = run->loop,
         .channel = host_channel,
@@ -175,6 +229,8 @@ void drive_calls_init(struct run *run)
         .on_output = show_output,
         .declare = declare,
         .declared = declared,
+        .number = can_read ? number_of : NULL,
+        .read_output = can_read ? read_output : NULL,
         .data = run,
         .root = run->spec->sandbox.root,
         .sandbox = &run->spec->sandbox,

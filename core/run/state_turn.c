@@ -431,6 +431,9 @@ static int note_session(struct run_state *s, const struct record_call_end *e, st
 
     if (!e->session || !e->exec_id)
         return 0;
+    for (size_t i = 0; i < s->session_count; i++)
+        if (s->sessions[i].exec_id == e->exec_id) /* polled again */
+            return 0;
     r = state_reserve(&list, &s->session_cap, s->session_count, sizeof(*s->sessions), err);
     s->sessions = list;
     if (r == 0)

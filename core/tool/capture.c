@@ -4,6 +4,7 @@
 
 #include "core/base/err.h"
 #include "core/base/utf8.h"
+#include "core/tool/tool.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,4 +198,12 @@ int capture_render(const struct capture *c, size_t budget, struct buf *out, uint
     }
     buf_done(&whole);
     return r;
+}
+
+void capture_place(int64_t number, const char *stream, char *out, size_t size)
+{
+    out[0] = '\0';
+    if (number > 0)
+        (void) snprintf(out, size, "Full output: read_file " TOOL_OUTPUT "%lld/%s\n", (long long) number,
+                        stream);
 }

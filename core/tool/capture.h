@@ -39,4 +39,9 @@ bool capture_has(const struct capture *c, const char *words);
  * *ret_tokens to the size of the whole output in tokens when it was cut, else 0. */
 int capture_render(const struct capture *c, size_t budget, struct buf *out, uint64_t *ret_tokens);
 
+/* The line that says where the model can read all of it: "Full output: read_file output:4/stdout"; "" when
+ * nowhere
+ * (`number` 0). */
+void capture_place(int64_t number, const char *stream, char *out, size_t size);
+
 #endif

@@ -6,11 +6,13 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LINE_SHOWN 2000
 #define LINES_MAX  2000
 #define BYTES_MAX  ((uint64_t) 256 * 1024 * 1024)
+#define OUTPUT_MAX ((size_t) 64 * 1024 * 1024)
 
 struct read_args {
     const char *path;
@@ -22,7 +24,7 @@ static const struct field fields[] = {
       .kind = FIELD_STRING,
       .offset = offsetof(struct read_args, path),
       .flags = FIELD_REQUIRED,
-      .help = "File to read, relative to the workspace." },
+      .help = "File to read, relative to the workspace; or output:N/stdout, as a cut result says." },
     { .name = "offset",
       .kind = FIELD_INT,
       .offset = offsetof(struct read_args, offset),
@@ -154,6 +156,32 @@ static void on_done(void *data, int result, const struct guest_stat *st, const s
 
 static const struct file_read_ops read_ops = { .on_chunk = on_chunk, .on_done = on_done };
 
+/* output:NUMBER/STREAM, as the answer of a call says that was cut. Output is text, whatever bytes are in it.
+ */
+static int read_output(struct reading *r)
+{
+    struct tool_host *host = r->f.host;
+    struct buf text = BUF_INIT(OUTPUT_MAX);
+    struct err err = { 0 };
+    const char *name = r->args.path + strlen(TOOL_OUTPUT);
+    char *end;
+    long long number = strtoll(name, &end, 10);
+    int result = -ERR_NOT_FOUND;
+
+    if (host->read_output && number > 0 && *end == '/')
+        result = host->read_output(host->data, number, end + 1, &text, &err);
+    r->path = r->args.path;
+    if (result < 0) {
+        function_fail(&r->f, "there is no output '%.60s'%s%s", name, err.code ? ": " : "", err.text);
+    } else {
+        on_chunk(r, buf_span(&text));
+        r->is_binary = false;
+        close_text(r);
+    }
+    buf_done(&text);
+    return 0;
+}
+
 static void on_stat(void *data, int result, const struct guest_stat *st, struct span link,
                     const struct err *err)
 {
@@ -187,7 +215,11 @@ static int start(struct function *f)
     int result;
 
     r->line = 1;
-    if (!function_args(f, &table, &r->args) || !function_path(f, r->args.path, &r->path))
+    if (!function_args(f, &table, &r->args))
+        return 0;
+    if (strncmp(r->args.path, TOOL_OUTPUT, strlen(TOOL_OUTPUT)) == 0)
+        return read_output(r);
+    if (!function_path(f, r->args.path, &r->path))
         return 0;
     channel = function_channel(f);
     if (!channel)

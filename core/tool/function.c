@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/tool/function.h"
 
+#include "core/base/units.h"
 #include "core/tool/patch.h"
 
 #include <stdio.h>
@@ -17,6 +18,7 @@ void function_free(struct function *f)
         f->release(f);
     channel_cancel(f->call);
     loop_source_free(f->soon);
+    loop_source_free(f->deadline);
     buf_done(&f->text);
     buf_done(&f->parts);
     arena_done(&f->arena);
@@ -27,6 +29,18 @@ void function_free(struct function *f)
 static void cancel(struct tool_run *run)
 {
     function_free((struct function *) run);
+}
+
+/* Whatever it waits for is canceled with it. */
+static void on_deadline(void *data)
+{
+    struct function *f = data;
+    char time[32];
+
+    f->is_late = true;
+    function_fail(f, "timed out after %s (limits.command)", units_format_duration(time, f->host->command_ms));
+    snprintf(f->summary, sizeof(f->summary), "%s", buf_text(&f->text));
+    function_end(f);
 }
 
 int function_new(size_t size, struct tool_host *host, const struct tool_call *call, tool_done_fn *fn,
@@ -47,6 +61,8 @@ int function_new(size_t size, struct tool_host *host, const struct tool_call *ca
     f->raw = strndup(call->raw.ptr, call->raw.len);
     r = f->raw ? json_parse(span_make(f->raw, call->raw.len), &f->arena, &f->item, err)
                : err_set(err, ERR_INTERNAL, "no memory for a tool call");
+    if (r == 0 && host->command_ms > 0)
+        r = loop_timer(host->loop, host->command_ms, on_deadline, f, &f->deadline, err);
     if (r < 0)
         function_free(f);
     else
@@ -91,7 +107,7 @@ bool function_args(struct function *f, const struct table *table, void *out)
     const struct tree *args = NULL;
     struct err err = { 0 };
 
-    if (json_parse(tree_span(tree_get(f->item, "arguments")), &f->arena, &args, &err) < 0)
+    if (json_parse(function_input(f->item), &f->arena, &args, &err) < 0)
         (void) buf_printf(&f->text, "the arguments are not valid JSON: %s", err.text);
     else if (args->kind != TREE_OBJECT)
         (void) buf_add_text(&f->text, "the arguments must be a JSON object");
@@ -127,7 +143,9 @@ static int write_parts(const struct function *f, struct buf *out)
 
     json_begin(&w, out);
     json_object(&w);
-    json_put_string(&w, "type", "function_call_output");
+    json_put_string(&w, "type",
+                    tree_is_string(tree_get(f->item, "type"), "custom_tool_call") ? "custom_tool_call_output"
+                                                                                  : "function_call_output");
     json_put_span(&w, "call_id", tree_span(tree_get(f->item, "call_id")));
     if (caller && caller->kind == TREE_OBJECT)
         json_put_raw(&w, "caller", caller->raw);
@@ -143,7 +161,7 @@ void function_end(struct function *f)
     int r = 0;
 
     if (!f->is_lost) {
-        answer.outcome = f->is_failed ? TOOL_FAILED : TOOL_OK;
+        answer.outcome = f->is_late ? TOOL_TIMEOUT : f->is_failed ? TOOL_FAILED : TOOL_OK;
         answer.output_bytes = f->text.len;
         r = f->parts.len > 0 && !f->is_failed
                 ? write_parts(f, &item)
@@ -194,8 +212,17 @@ void function_describe(struct json_writer *w, const char *name, const char *desc
 
 bool function_is(const struct tree *item, const char *name)
 {
-    return tree_is_string(tree_get(item, "type"), "function_call") &&
+    const struct tree *type = tree_get(item, "type");
+
+    return (tree_is_string(type, "function_call") || tree_is_string(type, "custom_tool_call")) &&
            tree_is_string(tree_get(item, "name"), name);
+}
+
+struct span function_input(const struct tree *item)
+{
+    bool is_custom = tree_is_string(tree_get(item, "type"), "custom_tool_call");
+
+    return tree_span(tree_get(item, is_custom ? "input" : "arguments"));
 }
 
 void function_title(const struct tree *item, const char *name, const char *argument, char *out, size_t size)
@@ -203,7 +230,7 @@ void function_title(const struct tree *item, const char *name, const char *argum
     struct arena arena = ARENA_INIT(4 * 1024 * 1024);
     const struct tree *args = NULL;
 
-    (void) json_parse(tree_span(tree_get(item, "arguments")), &arena, &args, NULL); /* no title without it */
+    (void) json_parse(function_input(item), &arena, &args, NULL); /* no title without it */
     snprintf(out, size, "%s %.400s", name, tree_string(tree_get(args, argument), "."));
     arena_done(&arena);
 }

@@ -16,12 +16,12 @@ struct function {
     char *raw;
     struct arena arena; /* lives as long as the call */
     const struct tree *item;
-    struct loop_source *soon;
+    struct loop_source *soon, *deadline;
     struct channel_call *call; /* canceled with it */
     struct buf text;           /* the answer so far */
     struct buf parts;          /* JSON content parts in place of the text; empty: the text */
     char summary[160];
-    bool is_failed, is_lost;
+    bool is_failed, is_lost, is_late;
     void (*release)(struct function *f); /* of what the tool's struct has more; may be NULL */
     tool_done_fn *fn;
     void *data;
@@ -48,7 +48,9 @@ struct channel *function_channel(struct function *f); /* NULL: it is lost, end i
 
 void function_describe(struct json_writer *w, const char *name, const char *description,
                        const struct table *table);
+/* A call of that function, as a function or as a custom tool, whose free text then is its arguments. */
 bool function_is(const struct tree *item, const char *name);
+struct span function_input(const struct tree *item); /* the arguments as they came */
 /* "NAME WHAT", with a string of the arguments. */
 void function_title(const struct tree *item, const char *name, const char *argument, char *out, size_t size);
 

@@ -2,6 +2,7 @@
 /* The shell tool's face to the run: what it is called, which items are its calls. */
 #include "core/tool/shell.h"
 
+#include "core/tool/function.h"
 #include "core/tool/shell_impl.h"
 #include "core/tool/touched.h"
 
@@ -32,10 +33,7 @@ static bool is_native(const struct tree *item)
 
 static bool is_function(const struct tree *item)
 {
-    const struct tree *name = tree_get(item, "name");
-
-    return tree_is_string(tree_get(item, "type"), "function_call") &&
-           (tree_is_string(name, "exec_command") || tree_is_string(name, "write_stdin"));
+    return function_is(item, "exec_command") || function_is(item, "write_stdin");
 }
 
 static bool owns(const struct tree *item)
@@ -61,8 +59,12 @@ static void title_function(const struct tree *item, char *out, size_t size)
     const struct tree *args = NULL;
     bool is_exec = tree_is_string(tree_get(item, "name"), "exec_command");
 
-    (void) json_parse(tree_span(tree_get(item, "arguments")), &arena, &args, NULL); /* no title without it */
-    if (is_exec)
+    struct span text = function_input(item);
+
+    (void) json_parse(text, &arena, &args, NULL); /* no title without it */
+    if (is_exec && shell_is_plain(item, args))
+        snprintf(out, size, "$ %.*s", text.len < 400 ? (int) text.len : 400, text.ptr);
+    else if (is_exec)
         snprintf(out, size, "$ %.400s", tree_string(tree_get(args, "cmd"), "?"));
     else
         snprintf(out, size, "session %lld", (long long) tree_int(tree_get(args, "session_id"), 0));

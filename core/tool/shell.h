@@ -10,8 +10,11 @@
  * `max_output_length` is one budget, in characters, over all outputs.
  *
  * Functions: a command that is still running after yield_time_ms becomes a
- * session; write_stdin sends to it and polls it. A session lives until it ends or
- * the run does.
+ * session; write_stdin sends to it and polls it. Waits are 250 ms to 30 s, at least 5 s when
+ * nothing is sent; the end of the command ends them. A session lives until it ends, the run
+ * does, or 64 others are used more lately: the model is told when that happens. Ctrl-C (the one
+ * byte 3) works with a terminal, whose line discipline makes it a signal, and without
+ * one, where the guest does. `limits.command` bounds a call, not a session.
  */
 #ifndef TOOL_SHELL_H
 #define TOOL_SHELL_H

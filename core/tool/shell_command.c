@@ -63,14 +63,18 @@ static int start_new(struct shell_command *cmd, struct channel *channel,
 {
     const char *argv[] = { cmd->argv_shell ? cmd->argv_shell : "bash", cmd->login_flag, cmd->argv_text,
                            NULL };
+    /* a terminal is one that programs draw on; without one nothing shall wait for a key */
     const char *env[] = { "TERM=dumb", "PAGER=cat", "GIT_PAGER=cat", NULL };
+    const char *tty_env[] = { "TERM=xterm", NULL };
     struct exec_request req = {
         .id = cmd->exec_id,
         .argv = argv,
         .alternative = cmd->argv_shell ? NULL : "sh",
-        .env = cmd->tty ? NULL : env,
+        .env = cmd->tty ? tty_env : env,
         .cwd = *cmd->cwd ? cmd->cwd : NULL,
         .tty = cmd->tty,
+        .rows = spec->rows,
+        .cols = spec->cols,
         .keep_input = cmd->keep_input,
         .timeout_ms = cmd->timeout_ms,
         .takes_over = spec->may_take_over,

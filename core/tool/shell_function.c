@@ -6,6 +6,7 @@
 #include "core/base/digest.h"
 #include "core/base/table.h"
 #include "core/base/units.h"
+#include "core/tool/function.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +23,14 @@
 struct exec_args {
     const char *cmd, *workdir, *shell;
     bool login, tty;
-    int64_t yield_ms, max_output_tokens;
+    int64_t yield_ms, max_output_tokens, rows, cols;
 };
+
+#define SIZE(type, member, text)                                                        \
+    {                                                                                   \
+        .name = #member, .kind = FIELD_INT, .offset = offsetof(type, member), .min = 1, \
+        .max = CHANNEL_TTY_MAX, .help = text                                            \
+    }
 
 static const struct field exec_fields[] = {
     { .name = "cmd",
@@ -60,6 +67,8 @@ static const struct field exec_fields[] = {
       .offset = offsetof(struct exec_args, max_output_tokens),
       .flags = FIELD_UNSET_NEG,
       .help = "Maximum number of tokens to return. Excess output is cut in the middle." },
+    SIZE(struct exec_args, rows, "Height of the terminal. Default: 24."),
+    SIZE(struct exec_args, cols, "Width of the terminal. Default: 80."),
 };
 
 static const struct table exec_table = {
@@ -73,7 +82,7 @@ static const struct table exec_table = {
 struct stdin_args {
     int64_t session_id;
     struct span chars;
-    int64_t yield_ms, max_output_tokens;
+    int64_t yield_ms, max_output_tokens, rows, cols;
 };
 
 static const struct field stdin_fields[] = {
@@ -86,17 +95,22 @@ static const struct field stdin_fields[] = {
       .kind = FIELD_BYTES,
       .offset = offsetof(struct stdin_args, chars),
       .fallback = "\"\"",
-      .help = "Characters to write to its input (may be empty to poll)." },
+      .help = "Characters to write to its input (may be empty to poll). \\u0003 is Ctrl-C, also without a "
+              "terminal." },
     { .name = "yield_time_ms",
       .kind = FIELD_INT,
       .offset = offsetof(struct stdin_args, yield_ms),
       .fallback = "250",
-      .help = "How long to wait (in milliseconds) for output before yielding." },
+      .help =
+          "How long to wait (in milliseconds) for output before yielding: 250 to 30000, 5000 at least when "
+          "chars is empty. The end of the process is told at once." },
     { .name = "max_output_tokens",
       .kind = FIELD_INT,
       .offset = offsetof(struct stdin_args, max_output_tokens),
       .flags = FIELD_UNSET_NEG,
       .help = "Maximum number of tokens to return." },
+    SIZE(struct stdin_args, rows, "New height of the terminal."),
+    SIZE(struct stdin_args, cols, "New width of the terminal."),
 };
 
 static const struct table stdin_table = {
@@ -118,6 +132,7 @@ struct shell_session {
     char why[256]; /* the words of a result that is a failure */
     bool has_ended;
     bool is_restored;            /* and that was not said yet */
+    int rows, cols;              /* of its terminal; 0: as it began */
     struct function_run *waiter; /* the call that waits for it now */
 };
 
@@ -139,6 +154,8 @@ struct function_run {
     int64_t started_us;
     int64_t yield_ms;
     int64_t timeout_ms;
+    int64_t number;   /* of the call, when its output can be read later; 0: it cannot */
+    int64_t given_up; /* the session that was ended for this one; 0: none */
     size_t budget;
     char text[512]; /* of an immediate answer */
     tool_done_fn *fn;
@@ -189,8 +206,8 @@ static void release(struct tool_host *host, const struct shell_session *session)
         channel_exec_release(channel, session->command.exec_id);
 }
 
-/* A free slot; when all are taken the one that nobody asked about for longest is given up. */
-static struct shell_session **slot_take(struct tool_host *host)
+/* A free slot; when all are taken the one that nobody asked about for longest is given up (*ret_given_up). */
+static struct shell_session **slot_take(struct tool_host *host, int64_t *ret_given_up)
 {
     struct shell_sessions *sessions = host->sessions;
     struct shell_session **oldest = NULL;
@@ -204,6 +221,7 @@ static struct shell_session **slot_take(struct tool_host *host)
             oldest = slot;
     }
     if (oldest) {
+        *ret_given_up = (*oldest)->id;
         release(host, *oldest);
         session_free(*oldest);
         *oldest = NULL;
@@ -224,7 +242,7 @@ static int64_t session_number(const struct shell_sessions *sessions, uint64_t ex
 }
 
 /* Without a number. */
-static struct shell_session *session_new(struct tool_host *host)
+static struct shell_session *session_new(struct tool_host *host, int64_t *ret_given_up)
 {
     struct shell_sessions *sessions = host->sessions;
     struct shell_session **slot;
@@ -234,7 +252,7 @@ static struct shell_session *session_new(struct tool_host *host)
         if (!sessions)
             return NULL;
     }
-    slot = slot_take(host);
+    slot = slot_take(host, ret_given_up);
     if (!slot)
         return NULL;
     *slot = calloc(1, sizeof(**slot));
@@ -265,29 +283,12 @@ static void function_cancel(struct tool_run *base)
     session_drop(host, session);
 }
 
-/* The answer item; `caller` of the call is copied. */
-static int write_answer(const struct tree *item, struct span text, struct buf *out)
-{
-    const struct tree *caller = tree_get(item, "caller");
-    struct json_writer w;
-
-    json_begin(&w, out);
-    json_object(&w);
-    json_put_string(&w, "type", "function_call_output");
-    json_put_span(&w, "call_id", tree_span(tree_get(item, "call_id")));
-    if (caller && caller->kind == TREE_OBJECT)
-        json_put_raw(&w, "caller", caller->raw);
-    json_put_span(&w, "output", text);
-    json_object_end(&w);
-    return json_end(&w, NULL);
-}
-
 /* The end of every path: the answer goes out, the call is gone. */
 static void finish(struct function_run *run, struct tool_answer *answer, struct span text)
 {
     struct buf item = BUF_INIT(8 * text.len + 64 * 1024);
 
-    if (answer->outcome != TOOL_LOST && write_answer(run->item, text, &item) == 0)
+    if (answer->outcome != TOOL_LOST && tool_answer(run->item, text, false, &item, NULL) == 0)
         answer->item = buf_span(&item);
     run->fn(run->data, answer);
     buf_done(&item);
@@ -345,8 +346,9 @@ static void compose(struct function_run *run, struct met *met, struct buf *out, 
 {
     struct buf text = BUF_INIT(run->budget + 64);
     uint64_t tokens = 0;
-    char chunk[7];
+    char chunk[7], place[80];
 
+    capture_place(run->number, "stdout", place, sizeof(place));
     chunk_id(run, chunk);
     buf_printf(out, "Chunk ID: %s\nWall time: %.4f seconds\n", chunk,
                (double) (clock_mono_us() - run->started_us) / 1e6);
@@ -359,10 +361,15 @@ static void compose(struct function_run *run, struct met *met, struct buf *out, 
                      "The session was taken up again after an interruption; output that was shown before may "
                      "come again.\n");
     run->session->is_restored = false;
+    if (run->given_up > 0)
+        buf_printf(out,
+                   "Session %lld was ended to make room: at most %d run at once, and it was the one unused "
+                   "for longest.\n",
+                   (long long) run->given_up, SESSIONS_MAX);
     if (tokens > 0 && run->budget == (size_t) run->host->output_bytes)
         quota_cut(run->host->output_bytes, &met->cut);
     if (tokens > 0)
-        buf_printf(out, "Original token count: %llu\n", (unsigned long long) tokens);
+        buf_printf(out, "Original token count: %llu\n%s", (unsigned long long) tokens, place);
     buf_add_text(out, "Output:\n");
     buf_add_span(out, buf_span(&text));
     buf_done(&text);
@@ -465,14 +472,33 @@ static void note_problem(void *data, struct tree_pos pos, const char *path, cons
     snprintf(run->text + used, sizeof(run->text) - used, "%s%s: %s", used ? "; " : "", path, message);
 }
 
+bool shell_is_plain(const struct tree *item, const struct tree *args)
+{
+    return tree_is_string(tree_get(item, "type"), "custom_tool_call") &&
+           tree_is_string(tree_get(item, "name"), "exec_command") && (!args || args->kind != TREE_OBJECT);
+}
+
+/* All defaults, and the text as the command. */
+static bool decode_plain(struct function_run *run, struct table_ctx *ctx, struct exec_args *out)
+{
+    struct span text = function_input(run->item);
+
+    if (text.len == 0 || memchr(text.ptr, '\0', text.len) || table_decode(&exec_table, NULL, out, ctx) != 0)
+        return false;
+    out->cmd = arena_copy(&run->arena, text.ptr, text.len);
+    return out->cmd != NULL;
+}
+
 static bool decode_args(struct function_run *run, const struct table *table, void *out)
 {
     struct table_ctx ctx = { .arena = &run->arena, .problem = note_problem, .data = run };
-    struct span text = tree_span(tree_get(run->item, "arguments"));
-    const struct tree *args;
+    const struct tree *args = NULL;
     struct err err = { 0 };
+    int r = json_parse(function_input(run->item), &run->arena, &args, &err);
 
-    if (json_parse(text, &run->arena, &args, &err) < 0)
+    if (shell_is_plain(run->item, args) && decode_plain(run, &ctx, out))
+        return true;
+    if (r < 0)
         snprintf(run->text, sizeof(run->text), "the arguments are not valid JSON: %.400s", err.text);
     else if (args->kind != TREE_OBJECT)
         snprintf(run->text, sizeof(run->text), "the arguments must be a JSON object");
@@ -499,9 +525,10 @@ static int start_exec(struct function_run *run, struct err *err)
 
     if (!decode_args(run, &exec_table, &args))
         return loop_defer(run->host->loop, answer_text, run, &run->soon, err);
-    run->session = session_new(run->host);
+    run->session = session_new(run->host, &run->given_up);
     if (!run->session)
-        return err_set(err, ERR_INTERNAL, "no memory for a session");
+        return err_set(err, ERR_CONFLICT, "exec_command failed: %d commands are waited for at once already",
+                       SESSIONS_MAX);
     take_budget(run, args.max_output_tokens);
     run->yield_ms = clamp(args.yield_ms, YIELD_MIN_MS, YIELD_MAX_MS);
     /* a call may not last longer than limits.command; a session, which outlives its call, may */
@@ -515,6 +542,8 @@ static int start_exec(struct function_run *run, struct err *err)
     spec.cwd = args.workdir ? span_of(args.workdir) : (struct span){ 0 };
     spec.login = args.login;
     spec.tty = spec.keep_input = args.tty;
+    spec.rows = (int) args.rows;
+    spec.cols = (int) args.cols;
     spec.timeout_ms = run->timeout_ms;
     spec.budget = (size_t) run->host->output_bytes;
     r = shell_command_start(&run->session->command, run->host, &spec, on_command, run->session, &why);
@@ -526,6 +555,8 @@ static int start_exec(struct function_run *run, struct err *err)
                           err);
     }
     run->session->id = session_number(run->host->sessions, run->session->command.exec_id);
+    run->session->rows = spec.rows;
+    run->session->cols = spec.cols;
     return wait_session(run, err);
 }
 
@@ -544,6 +575,16 @@ static int send_input(struct function_run *run, struct shell_session *session, c
     return channel_exec_write_numbered(session->command.call, number, input, err);
 }
 
+/* What is not given stays as it is. */
+static void resize(struct shell_session *session, int64_t rows, int64_t cols)
+{
+    if (session->has_ended || (rows == 0 && cols == 0))
+        return;
+    session->rows = rows > 0 ? (int) rows : session->rows;
+    session->cols = cols > 0 ? (int) cols : session->cols;
+    channel_exec_resize(session->command.call, session->rows, session->cols);
+}
+
 static int start_stdin(struct function_run *run, struct err *err)
 {
     struct shell_session **slot;
@@ -559,16 +600,17 @@ static int start_stdin(struct function_run *run, struct err *err)
         return loop_defer(run->host->loop, answer_text, run, &run->soon, err);
     }
     if (args.chars.len > 0 && !(*slot)->has_ended) {
-        if (!(*slot)->command.keep_input)
+        if (!(*slot)->command.keep_input && !span_is(args.chars, "\003"))
             snprintf(run->text, sizeof(run->text),
                      "write_stdin failed: the input of session %lld is closed; start it with tty=true to "
-                     "send to it",
+                     "send to it (but for \\u0003, Ctrl-C)",
                      (long long) args.session_id);
         else if (send_input(run, *slot, run->call_id, args.chars, &problem) < 0)
             snprintf(run->text, sizeof(run->text), "write_stdin failed: %.400s", problem.text);
         if (run->text[0])
             return loop_defer(run->host->loop, answer_text, run, &run->soon, err);
     }
+    resize(*slot, args.rows, args.cols);
     take_budget(run, args.max_output_tokens);
     if (shell_command_hand_over(&(*slot)->command, tree_span(tree_get(run->item, "call_id")), err) < 0)
         return -ERR_INTERNAL;
@@ -581,11 +623,12 @@ static int start_stdin(struct function_run *run, struct err *err)
 int shell_session_restore(struct tool_host *host, int64_t id, uint64_t exec_id, struct err *err)
 {
     struct shell_session *session;
+    int64_t given_up = 0;
     int r;
 
     if (session_slot(host->sessions, id))
         return err_set(err, ERR_CONFLICT, "session %lld is there already", (long long) id);
-    session = session_new(host);
+    session = session_new(host, &given_up);
     if (!session)
         return err_set(err, ERR_INTERNAL, "no memory for a session");
     session->id = id;
@@ -619,6 +662,7 @@ int shell_function_start(struct tool_host *host, const struct tool_call *call, t
     run->data = data;
     run->call_id = call->call_id;
     run->started_us = clock_mono_us();
+    run->number = host->number ? host->number(host->data, call->call_id) : 0;
     arena_init(&run->arena, 32 * 1024 * 1024);
     run->raw = strndup(call->raw.ptr, call->raw.len);
     r = run->raw ? json_parse(span_make(run->raw, call->raw.len), &run->arena, &run->item, err)
@@ -634,25 +678,12 @@ int shell_function_start(struct tool_host *host, const struct tool_call *call, t
     return 0;
 }
 
-static void describe_one(struct json_writer *w, const char *name, const char *description,
-                         const struct table *table)
-{
-    json_object(w);
-    json_put_string(w, "type", "function");
-    json_put_string(w, "name", name);
-    json_put_string(w, "description", description);
-    json_put_bool(w, "strict", false);
-    json_key(w, "parameters");
-    table_schema(table, false, w);
-    json_object_end(w);
-}
-
 void shell_function_describe(struct json_writer *w)
 {
-    describe_one(
+    function_describe(
         w, "exec_command",
         "Runs a shell command in the sandbox and returns its output, or a session ID while it still runs.",
         &exec_table);
-    describe_one(w, "write_stdin", "Writes characters to a running session and returns its recent output.",
-                 &stdin_table);
+    function_describe(w, "write_stdin",
+                      "Writes characters to a running session and returns its recent output.", &stdin_table);
 }

@@ -41,6 +41,7 @@ struct shell_command {
 struct shell_command_spec {
     struct span call_id, text, shell, cwd;
     bool login, tty, keep_input, is_merged;
+    int rows, cols; /* of the terminal; 0: 24 and 80 */
     int64_t timeout_ms;
     size_t budget;
     bool may_take_over; /* see struct exec_request */
@@ -76,6 +77,9 @@ int shell_native_start(struct tool_host *host, const struct tool_call *call, too
 int shell_function_start(struct tool_host *host, const struct tool_call *call, tool_done_fn *fn, void *data,
                          struct tool_run **ret, struct err *err);
 void shell_function_describe(struct json_writer *w);
+/* exec_command as a custom tool whose text is the command itself, not JSON with it. `args`: that text parsed;
+ * NULL: it is no JSON. */
+bool shell_is_plain(const struct tree *item, const struct tree *args);
 int shell_session_restore(struct tool_host *host, int64_t id, uint64_t exec_id, struct err *err);
 bool shell_sessions_hold(const struct shell_sessions *sessions, uint64_t exec_id);
 void shell_sessions_free(struct shell_sessions *sessions);

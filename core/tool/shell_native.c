@@ -26,6 +26,7 @@ struct native_run {
     int64_t timeout_ms;
     int64_t max_length; /* as asked; -1: not asked */
     size_t budget;      /* bytes left for outputs */
+    int64_t number;     /* of the call, when its output can be read later; 0: it cannot */
     struct tool_answer answer;
     struct quota quotas[QUOTA_MAX]; /* met by any of the commands */
     size_t quota_count;
@@ -108,6 +109,23 @@ static void spend(struct native_run *run, size_t len)
     run->budget -= len < run->budget ? len : run->budget;
 }
 
+/* When it is cut, the place of the whole comes first, if there is room for both. */
+static void render(const struct native_run *run, const char *name, const struct capture *c, struct buf *text,
+                   uint64_t *ret_tokens)
+{
+    char place[80];
+
+    capture_place(run->number, name, place, sizeof(place));
+    if (capture_render(c, run->budget, text, ret_tokens) < 0)
+        buf_clear(text);
+    if (*ret_tokens == 0 || !place[0] || run->budget < 2 * sizeof(place))
+        return;
+    buf_clear(text);
+    (void) buf_add_text(text, place);
+    if (capture_render(c, run->budget - text->len, text, ret_tokens) < 0)
+        buf_clear(text);
+}
+
 /* One stream's text within what is left of the budget, and a line of ours. */
 static void write_stream(struct native_run *run, struct json_writer *w, const char *name,
                          const struct capture *c, const char *line)
@@ -115,8 +133,7 @@ static void write_stream(struct native_run *run, struct json_writer *w, const ch
     struct buf text = BUF_INIT(run->budget + 1024);
     uint64_t tokens = 0;
 
-    if (capture_render(c, run->budget, &text, &tokens) < 0)
-        buf_clear(&text);
+    render(run, name, c, &text, &tokens);
     spend(run, text.len);
     if (line[0] && text.len > 0 && text.data[text.len - 1] != '\n')
         buf_add_char(&text, '\n');
@@ -317,6 +334,7 @@ int shell_native_start(struct tool_host *host, const struct tool_call *call, too
     run->host = host;
     run->fn = fn;
     run->data = data;
+    run->number = host->number ? host->number(host->data, call->call_id) : 0;
     run->answer.exit_code = -1;
     arena_init(&run->arena, 16 * 1024 * 1024);
     buf_init(&run->outputs, 64 * 1024 * 1024);

@@ -31,6 +31,7 @@ struct tool_run {
 };
 
 enum { TOOL_EXEC_IDS = 4096 }; /* of one call */
+#define TOOL_OUTPUT "output:"  /* read_file of "output:4/stdout" reads what call 4 printed */
 
 /* How tools are told to the server. Calls are understood in each of them, whatever was told. */
 enum tool_style {
@@ -66,6 +67,11 @@ struct tool_host {
      * be NULL. */
     struct span (*declared)(void *data, const char *call_id);
     void *data;
+    /* What calls printed, beyond what the model was shown: the number of a call, by which it is named, and
+     * what was kept of one of its streams (ERR_NOT_FOUND: there is none). NULL: none of it can be read later.
+     */
+    int64_t (*number)(void *data, const char *call_id);
+    int (*read_output)(void *data, int64_t number, const char *stream, struct buf *out, struct err *err);
     const char *root;                   /* workspace root in the sandbox */
     const struct sandbox_spec *sandbox; /* its limits, for words about them */
     int64_t command_ms;                 /* limits.command */

@@ -17,16 +17,17 @@
 struct channel_call {
     struct exec_ops ops;
     void *data;
-    char text[256], cwd[64];
+    char text[256], cwd[64], env[32];
+    int rows, cols;
     uint64_t id, instead;
     int64_t timeout_ms;
     bool is_open, was_canceled, was_adopted, takes_over;
 };
 
-static struct channel_call calls[16];
+static struct channel_call calls[80];
 static size_t call_count;
 static char written[64];
-static uint64_t known[64], released[64], last_input; /* what the guest knows */
+static uint64_t known[CHANNEL_EXECS], released[CHANNEL_EXECS], last_input; /* what the guest knows */
 static size_t known_count, released_count;
 static int room;
 
@@ -66,7 +67,7 @@ int channel_exec(struct channel *ch, const struct exec_request *req, const struc
 {
     struct channel_call *call = &calls[call_count++];
 
-    assert_true(call_count <= 16);
+    assert_true(call_count <= sizeof(calls) / sizeof(calls[0]));
     if (strlen(req->argv[2]) >= sizeof(call->text) - 16)
         return err_set(err, ERR_TOO_LARGE, "the request to the sandbox is too large");
     *call =
@@ -74,6 +75,9 @@ int channel_exec(struct channel *ch, const struct exec_request *req, const struc
     call->id = req->id;
     call->takes_over = req->takes_over;
     call->instead = req->instead;
+    call->rows = req->rows;
+    call->cols = req->cols;
+    snprintf(call->env, sizeof(call->env), "%s", req->env ? req->env[0] : "");
     known[known_count++] = req->id;
     snprintf(call->text, sizeof(call->text), "%s%s%s %s %s", req->argv[0], req->alternative ? " or " : "",
              req->alternative ? req->alternative : "", req->argv[1], req->argv[2]);
@@ -101,6 +105,12 @@ int channel_exec_write_numbered(struct channel_call *call, uint64_t number, stru
     last_input = number;
     snprintf(written + used, sizeof(written) - used, "%.*s", (int) input.len, input.ptr);
     return 0;
+}
+
+void channel_exec_resize(struct channel_call *call, int rows, int cols)
+{
+    call->rows = rows;
+    call->cols = cols;
 }
 
 void channel_cancel(struct channel_call *call)
@@ -607,6 +617,147 @@ static void test_input_is_sent_once(void **state)
     assert_true(w->is_done);
 }
 
+#define BEGIN(id, more)                                                                                      \
+    call_tool(w,                                                                                             \
+              FUNCTION_AS(id, "exec_command", "{\\\"cmd\\\":\\\"cat\\\",\\\"yield_time_ms\\\":1" more "}")); \
+    assert_int_equal(loop_run(w->loop, &w->is_done, NULL), 0)
+
+/* Without a terminal there is no input, but there is Ctrl-C. */
+static void test_ctrl_c_without_a_terminal(void **state)
+{
+    struct world *w = *state;
+
+    BEGIN("c1", "");
+    assert_string_equal(calls[0].env, "TERM=dumb");
+    call_tool(w, FUNCTION_AS("c2", "write_stdin", "{\\\"session_id\\\":1000,\\\"chars\\\":\\\"hi\\\"}"));
+    assert_non_null(strstr(w->answer, "the input of session 1000 is closed"));
+    assert_string_equal(written, "");
+    call_tool(w,
+              FUNCTION_AS("c3", "write_stdin", "{\\\"session_id\\\":1000,\\\"chars\\\":\\\"\\\\u0003\\\"}"));
+    assert_string_equal(written, "\003");
+    end(0, EXEC_SIGNALED, 2);
+    assert_int_equal(w->exit_code, 130);
+}
+
+static void test_a_terminal_is_resized(void **state)
+{
+    struct world *w = *state;
+
+    BEGIN("c1", ",\\\"tty\\\":true,\\\"rows\\\":40,\\\"cols\\\":100");
+    assert_string_equal(calls[0].env, "TERM=xterm");
+    assert_int_equal(calls[0].rows, 40);
+    assert_int_equal(calls[0].cols, 100);
+    call_tool(
+        w, FUNCTION_AS("c2", "write_stdin", "{\\\"session_id\\\":1000,\\\"rows\\\":50,\\\"cols\\\":null}"));
+    assert_int_equal(calls[0].rows, 50);
+    assert_int_equal(calls[0].cols, 100);
+    end(0, EXEC_EXITED, 0);
+    call_tool(w, FUNCTION_AS("c3", "exec_command", "{\\\"cmd\\\":\\\"cat\\\",\\\"rows\\\":5000}"));
+    assert_int_equal(w->outcome, TOOL_FAILED);
+    assert_int_equal(call_count, 1);
+}
+
+static void on_one_of_many(void *data, const struct tool_answer *answer)
+{
+    static size_t count;
+    struct world *w = data;
+
+    assert_in_range(answer->session, 1000, 1063);
+    w->is_done = ++count == 64;
+}
+
+/* All at once: each waits for its time. */
+static void begin_many(struct world *w)
+{
+    struct arena arena = ARENA_INIT(1 << 20);
+    struct tool_call call = {
+        .call_id = "c",
+        .raw = span_of(FUNCTION_AS("c", "exec_command", "{\\\"cmd\\\":\\\"cat\\\",\\\"yield_time_ms\\\":1}"))
+    };
+
+    assert_int_equal(json_parse(call.raw, &arena, &call.item, NULL), 0);
+    for (uint64_t i = 1; i <= 64; i++) {
+        w->id = i * TOOL_EXEC_IDS - 1;
+        assert_int_equal(tools_all[0]->start(&w->host, &call, on_one_of_many, w, &w->run, NULL), 0);
+    }
+    arena_done(&arena);
+    w->is_done = false;
+    assert_int_equal(loop_run(w->loop, &w->is_done, NULL), 0);
+}
+
+static void test_the_oldest_session_goes(void **state)
+{
+    struct world *w = *state;
+
+    begin_many(w);
+    call_tool(w,
+              FUNCTION_AS("c", "write_stdin", "{\\\"session_id\\\":1000,\\\"chars\\\":\\\"\\\\u0003\\\"}"));
+    assert_int_equal(loop_run(w->loop, &w->is_done, NULL), 0);
+    assert_null(strstr(w->answer, "to make room"));
+    w->id = 65 * TOOL_EXEC_IDS - 1;
+    BEGIN("c", "");
+    assert_true(calls[1].was_canceled);
+    assert_false(calls[0].was_canceled);
+    assert_string_equal(
+        w->essence,
+        "Process running with session ID 1064\nSession 1001 was ended to make room: at most 64 run at "
+        "once, and it was the one unused for longest.\nOutput:\n");
+    call_tool(w, FUNCTION_AS("c", "write_stdin", "{\\\"session_id\\\":1001}"));
+    assert_non_null(strstr(w->answer, "unknown session 1001"));
+}
+
+/* Models that were told of a function may call it as a custom tool. */
+static void test_custom_calls(void **state)
+{
+    struct world *w = *state;
+
+    call_tool(w, "{\"type\":\"custom_tool_call\",\"call_id\":\"c1\",\"name\":\"exec_command\",\"input\":\"ls "
+                 "-l\\n\"}");
+    assert_string_equal(calls[0].text, "bash or sh -lc ls -l\n");
+    end(0, EXEC_EXITED, 0);
+    assert_non_null(strstr(
+        w->answer, "{\"type\":\"custom_tool_call_output\",\"call_id\":\"c1\",\"output\":\"Chunk ID: "));
+    call_tool(w, "{\"type\":\"custom_tool_call\",\"call_id\":\"c1\",\"name\":\"exec_command\",\"input\":\"{"
+                 "\\\"cmd\\\":\\\"id\\\"}\"}");
+    assert_string_equal(calls[1].text, "bash or sh -lc id");
+    end(1, EXEC_EXITED, 0);
+    call_tool(w,
+              "{\"type\":\"custom_tool_call\",\"call_id\":\"c1\",\"name\":\"exec_command\",\"input\":\"\"}");
+    assert_int_equal(w->outcome, TOOL_FAILED);
+    call_tool(w,
+              "{\"type\":\"custom_tool_call\",\"call_id\":\"c1\",\"name\":\"write_stdin\",\"input\":\"x\"}");
+    assert_int_equal(w->outcome, TOOL_FAILED);
+    assert_int_equal(call_count, 2);
+}
+
+static int64_t number_of(void *data, const char *call_id)
+{
+    return 7;
+}
+
+/* Only where it can be read. */
+static void test_the_place_of_the_whole(void **state)
+{
+    struct world *w = *state;
+
+    w->host.output_bytes = 400;
+    for (int can_read = 0; can_read < 2; can_read++) {
+        w->host.number = can_read ? number_of : NULL;
+        call_tool(w, FUNCTION("exec_command", "{\\\"cmd\\\":\\\"ls\\\"}"));
+        for (int i = 0; i < 100; i++)
+            say((size_t) (2 * can_read), 1, "0123456789\n");
+        end((size_t) (2 * can_read), EXEC_EXITED, 0);
+        assert_int_equal(strstr(w->answer, "\\nFull output: read_file output:7/stdout\\n") != NULL, can_read);
+        call_tool(w, NATIVE("{\"commands\":[\"ls\"]}"));
+        for (int i = 0; i < 100; i++)
+            say((size_t) (2 * can_read) + 1, 2, "0123456789\n");
+        end((size_t) (2 * can_read) + 1, EXEC_EXITED, 0);
+        assert_int_equal(strstr(w->answer, "\"stderr\":\"Full output: read_file output:7/stderr\\n") != NULL,
+                         can_read);
+        assert_non_null(strstr(w->answer, "tokens truncated"));
+    }
+}
+
 /* The model reads what is wrong. */
 static void test_a_failed_start_says_why(void **state)
 {
@@ -729,6 +880,11 @@ static const struct CMUnitTest tests[] = {
     SHELL_TEST(test_a_session_is_taken_up),
     SHELL_TEST(test_a_session_that_ended_is_told),
     SHELL_TEST(test_input_is_sent_once),
+    SHELL_TEST(test_ctrl_c_without_a_terminal),
+    SHELL_TEST(test_a_terminal_is_resized),
+    SHELL_TEST(test_the_oldest_session_goes),
+    SHELL_TEST(test_custom_calls),
+    SHELL_TEST(test_the_place_of_the_whole),
     SHELL_TEST(test_a_failed_start_says_why),
     SHELL_TEST(test_a_command_that_is_too_large_is_answered),
     SHELL_TEST(test_function_bad_arguments_are_answers),

@@ -36,7 +36,9 @@ static void test_function_definitions(void **state)
     parameters = tree_get(tree_at(tools, 0), "parameters");
     assert_string_equal(tree_string(tree_path(parameters, "properties", "cmd", "type", NULL), ""), "string");
     assert_string_equal(tree_string(tree_at(tree_get(parameters, "required"), 0), ""), "cmd");
-    assert_int_equal(tree_get(parameters, "required")->count, 1);
+    assert_int_equal(tree_get(parameters, "required")->count, tree_get(parameters, "properties")->count);
+    assert_true(tree_bool(tree_get(tree_at(tools, 0), "strict"), false));
+    assert_true(tree_bool(tree_get(tree_at(tools, 1), "strict"), false));
     buf_done(&out);
     arena_done(&arena);
 }
@@ -56,6 +58,8 @@ static void test_owns_its_calls_only(void **state)
         { "{\"type\":\"function_call\",\"name\":\"exec_command\"}", true },
         { "{\"type\":\"function_call\",\"name\":\"write_stdin\"}", true },
         { "{\"type\":\"function_call\",\"name\":\"exec\"}", false },
+        { "{\"type\":\"custom_tool_call\",\"name\":\"exec_command\"}", true },
+        { "{\"type\":\"custom_tool_call\",\"name\":\"exec\"}", false },
         { "{\"type\":\"message\"}", false },
         { "{}", false },
     };
