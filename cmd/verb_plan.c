@@ -7,6 +7,7 @@
 #include "cmd/verbs.h"
 #include "core/base/units.h"
 #include "core/egress/rule.h"
+#include "core/run/dialect.h"
 #include "core/tool/tool.h"
 
 #include <string.h>
@@ -73,9 +74,7 @@ static int plan_json(const struct run_spec *spec, struct span sandbox, struct bu
 {
     struct buf tools = BUF_INIT(PLAN_MAX);
     struct json_writer w;
-    enum tool_style style = spec->model.tool_style == MODEL_TOOLS_FUNCTION ? TOOL_STYLE_FUNCTION
-                            : spec->model.tool_style == MODEL_TOOLS_CUSTOM ? TOOL_STYLE_CUSTOM
-                                                                           : TOOL_STYLE_NATIVE;
+    enum tool_style style = dialect_of(&spec->model);
     int r = tools_describe(spec->tools, spec->tool_count, style, &tools, err);
 
     report_begin(&w, out);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The driver's side to the model: requests out, items and ends in, what to repeat and what to repair. */
 #include "core/base/cleanup.h"
+#include "core/base/clock.h"
 #include "core/base/digest.h"
 #include "core/base/file.h"
 #include "core/model/request.h"
 #include "core/run/attachment.h"
+#include "core/run/dialect.h"
 #include "core/run/driver_impl.h"
 #include "core/tool/approve.h"
 #include "core/tool/skill_index.h"
@@ -32,6 +34,7 @@ int drive_model_init(struct run *run, struct http *http, bool with_task, struct 
     buf_init(&run->task, BODY_MAX);
     buf_init(&run->body, BODY_MAX);
     buf_init(&run->tools, BODY_MAX);
+    run->knows_dialect = dialect_of(&spec->model) == TOOL_STYLE_FUNCTION;
     buf_init(&run->instructions, BODY_MAX);
     r = skill_instructions(&run->instructions, spec->instructions, spec->skills, spec->skill_count,
                            spec->sandbox.root, err);
@@ -44,7 +47,16 @@ int drive_model_init(struct run *run, struct http *http, bool with_task, struct 
 
 static bool uses_functions(const struct run *run)
 {
-    return run->state.use_function_tools || run->spec->model.tool_style == MODEL_TOOLS_FUNCTION;
+    return run->state.use_function_tools || run->knows_dialect;
+}
+
+/* Only now is it sure that it was the tools that the server refused. */
+static void remember_dialect(struct run *run)
+{
+    if (run->knows_dialect || !run->state.use_function_tools || !dialect_is_kept(&run->spec->model))
+        return;
+    dialect_learn(run->spec->model.base_url, clock_wall_ms());
+    run->knows_dialect = true;
 }
 
 static enum tool_style style_of(const struct run *run)
@@ -357,6 +369,7 @@ static void on_end(void *data, const struct model_end *end)
     if (run->is_over)
         return;
     if (end->kind == MODEL_COMPLETED) {
+        remember_dialect(run);
         record_end(run, end, "completed", 0);
     } else if (end->kind == MODEL_INCOMPLETE) {
         record_end(run, end, "incomplete", 0);

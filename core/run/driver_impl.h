@@ -123,6 +123,7 @@ struct run {
     struct buf body;
     struct buf tools;
     int64_t body_bytes, answer_bytes;
+    bool knows_dialect; /* the server takes functions only: an earlier run found out */
 
     /* calls */
     struct tool_host host;

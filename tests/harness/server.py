@@ -3,7 +3,8 @@
 
 A script is an object:
 
-    {"turns": [TURN, ...], "auth": "bearer" | "api-key", "schema": false (for items that no schema knows)}
+    {"turns": [TURN, ...], "auth": "bearer" | "api-key", "schema": false (for items that no schema knows),
+     "functions_only": true (as llama.cpp and Ollama: other tools and items are refused, which takes no turn)}
 
 Each request is answered by the next turn:
 
@@ -93,6 +94,17 @@ def dump(value, turn):
     return events.odd(value) if turn.get("odd") else events.compact(value)
 
 
+def refusal_of(body):
+    """What a server says that translates to chat completions; None when it has nothing to object to."""
+    for tool in body.get("tools", []):
+        if tool.get("type") != "function":
+            return {"code": 400, "message": "'type' of tool must be 'function'", "type": "invalid_request_error"}
+    for item in body.get("input", []):
+        if item.get("type", "message") not in ("message", "reasoning", "function_call", "function_call_output"):
+            return {"code": 400, "message": "Cannot determine type of 'item'", "type": "invalid_request_error"}
+    return None
+
+
 class Handler(socketserver.BaseRequestHandler):
     """One connection, any number of requests."""
 
@@ -151,7 +163,7 @@ class ModelServer:
         self.turns = self._unroll(script["turns"])
         self.auth, self.key = script.get("auth", "bearer"), key
         self.schema = schema if script.get("schema", True) else None
-        self.on_request = on_request
+        self.on_request, self.functions_only = on_request, script.get("functions_only", False)
         self.violations, self.requests, self.sent_events, self.noted = [], [], [], []
         self.talk = check.Conversation()
         self.lock, self.stopping = threading.Lock(), threading.Event()
@@ -267,6 +279,9 @@ class ModelServer:
             self.violation("request %d: no stream asked for" % n)
         for text in self.talk.check(members, parsed):
             self.violation("request %d: %s" % (n, text))
+        refusal = self.functions_only and refusal_of(parsed)
+        if refusal:
+            return {"http": {"status": 400, "json": {"error": refusal}}, "repair": True}, n, members, parsed
         if self.next >= len(self.turns):
             self.violation("request %d: the script has no turn for it" % n)
             return None, n, members, parsed

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/run/dialect.h"
+
+#include "core/base/cleanup.h"
+#include "core/base/clock.h"
+#include "core/base/digest.h"
+#include "core/base/file.h"
+#include "core/base/json.h"
+#include "core/model/endpoint.h"
+#include "core/run/folder.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILE_MAX 4096
+#define DAY_MS   ((int64_t) 24 * 60 * 60 * 1000)
+
+/* Caller frees; NULL: there is no such place. */
+static char *path_of(const char *base_url)
+{
+    char sum[DIGEST_HEX], name[DIGEST_HEX + 8];
+    char *folder = NULL, *path;
+
+    if (run_folder_beside("servers", &folder, NULL) < 0)
+        return NULL;
+    digest_of(span_of(base_url), sum);
+    (void) snprintf(name, sizeof(name), "%s.json", sum);
+    path = file_join(folder, name);
+    free(folder);
+    return path;
+}
+
+/* -1: it is not what we wrote. */
+static int64_t learnt_at(struct span text)
+{
+    struct arena arena = ARENA_INIT(64 * 1024);
+    const struct tree *tree = NULL;
+    int64_t at = -1;
+
+    if (json_parse(text, &arena, &tree, NULL) < 0 ||
+        !tree_is_string(tree_get(tree, "tool_style"), "function") ||
+        clock_parse(tree_string(tree_get(tree, "learnt"), ""), &at) < 0)
+        at = -1;
+    arena_done(&arena);
+    return at;
+}
+
+bool dialect_is_functions(const char *base_url, int64_t now_ms)
+{
+    char *path = path_of(base_url);
+    struct buf text = BUF_INIT(FILE_MAX);
+    int64_t at = path && file_read(path, &text, NULL) == 0 ? learnt_at(buf_span(&text)) : -1;
+
+    buf_done(&text);
+    free(path);
+    return at >= 0 && at <= now_ms && now_ms - at < DIALECT_DAYS * DAY_MS;
+}
+
+static int write_text(const char *base_url, int64_t now_ms, struct buf *out)
+{
+    char day[CLOCK_TEXT];
+    struct json_writer w;
+
+    clock_text(now_ms, day);
+    json_begin(&w, out);
+    json_object(&w);
+    json_put_span(&w, "host", endpoint_host(span_of(base_url))); /* the rest of it may be secret */
+    json_put_string(&w, "tool_style", "function");
+    json_put_string(&w, "learnt", day);
+    json_object_end(&w);
+    return json_end(&w, NULL);
+}
+
+void dialect_learn(const char *base_url, int64_t now_ms)
+{
+    char *path = path_of(base_url), *slash = path ? strrchr(path, '/') : NULL;
+    struct buf text = BUF_INIT(FILE_MAX);
+    int r = slash ? write_text(base_url, now_ms, &text) : -1;
+
+    if (r == 0) {
+        *slash = '\0';
+        r = file_make_dirs(path, 0700, NULL);
+        *slash = '/';
+    }
+    if (r == 0)
+        (void) file_write_atomic(path, buf_span(&text), 0600, NULL);
+    buf_done(&text);
+    free(path);
+}
+
+bool dialect_is_kept(const struct model_spec *model)
+{
+    return model->tool_style == MODEL_TOOLS_AUTO && !model->record && !model->replay;
+}
+
+enum tool_style dialect_of(const struct model_spec *model)
+{
+    if (model->tool_style == MODEL_TOOLS_FUNCTION)
+        return TOOL_STYLE_FUNCTION;
+    if (model->tool_style == MODEL_TOOLS_CUSTOM)
+        return TOOL_STYLE_CUSTOM;
+    return dialect_is_kept(model) && dialect_is_functions(model->base_url, clock_wall_ms())
+               ? TOOL_STYLE_FUNCTION
+               : TOOL_STYLE_NATIVE;
+}
