@@ -14,6 +14,9 @@ packages_engines='podman conmon crun uidmap rootlesskit'
 packages_test='libcmocka-dev clang clang-format universal-ctags python3-jsonschema docker-registry strace tmux jq procps openssl git
  tar zstd util-linux iproute2 yara tinyproxy-bin'
 
+# What is measured beside ours.
+packages_bench='ripgrep git'
+
 # The sanitizer and fuzzer runtime is a package of its own, named by version.
 packages_clang_rt() {
     _version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -n 1)
@@ -37,6 +40,7 @@ packages_of() {
         run) echo "$packages_run" ;;
         engine) echo "$packages_engine" ;;
         engines) echo "$packages_engines" && packages_runsc ;;
+        bench) echo "$packages_bench" ;;
         test) echo "$packages_test" && packages_clang_rt && packages_docker_cli ;;
         *) die "no package group '$_group'" ;;
         esac
