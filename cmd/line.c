@@ -133,13 +133,15 @@ static void line_scan(struct buf *out, const struct record_sandbox_scan *r, cons
 
 static void line_item(struct buf *out, const struct record_request_item *r, const struct term *term)
 {
-    if (r->call > 0) {
-        buf_printf(out, "turn %lld  ", (long long) r->turn);
-        tone_set(out, term, TONE_STRONG);
-        tone_foreign(out, term, r->title ? r->title : r->item_type ? r->item_type : "call", 12);
-        tone_set(out, term, TONE_PLAIN);
-        buf_add_char(out, '\n');
-    }
+    bool is_hosted = r->call == 0 && r->title; /* the server ran it: not a call of ours */
+
+    if (r->call == 0 && !is_hosted)
+        return;
+    buf_printf(out, "turn %lld  ", (long long) r->turn);
+    tone_set(out, term, is_hosted ? TONE_DIM : TONE_STRONG);
+    tone_foreign(out, term, r->title ? r->title : r->item_type ? r->item_type : "call", 12);
+    tone_set(out, term, TONE_PLAIN);
+    buf_add_char(out, '\n');
 }
 
 /* All but that the output was cut, which is no harm. */

@@ -75,7 +75,8 @@ static int plan_json(const struct run_spec *spec, struct span sandbox, struct bu
     struct buf tools = BUF_INIT(PLAN_MAX);
     struct json_writer w;
     enum tool_style style = dialect_of(&spec->model);
-    int r = tools_describe(spec->tools, spec->tool_count, style, &tools, err);
+    const struct tool_list list = { spec->tools, spec->tool_count, spec->hosted, spec->hosted_count };
+    int r = tools_describe(&list, style, &tools, err);
 
     report_begin(&w, out);
     json_put_string(&w, "name", spec->name);
@@ -186,6 +187,8 @@ static void text_tools(struct buf *out, const struct run_spec *spec)
 
     for (size_t i = 0; i < spec->tool_count; i++)
         buf_printf(&text, "%s%s", i ? ", " : "", spec->tools[i]);
+    for (size_t i = 0; i < spec->hosted_count; i++)
+        buf_printf(&text, "%s%s (by the server)", text.len ? ", " : "", spec->hosted[i].type);
     line(out, "tools", text.len ? buf_text(&text) : "none");
     buf_done(&text);
 }

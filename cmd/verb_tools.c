@@ -4,6 +4,7 @@
 #include "cmd/report.h"
 #include "cmd/term.h"
 #include "cmd/verbs.h"
+#include "core/run/dialect.h"
 #include "core/tool/skill_index.h"
 #include "core/tool/tool.h"
 
@@ -40,13 +41,12 @@ static const char *name_of(const struct tree *tool)
 
 static int see(struct tools_seen *s, const struct run_spec *spec, struct err *err)
 {
+    const struct tool_list list = { spec->tools, spec->tool_count, spec->hosted, spec->hosted_count };
     int r;
 
     s->spec = spec;
-    s->style = spec->model.tool_style == MODEL_TOOLS_FUNCTION ? TOOL_STYLE_FUNCTION
-               : spec->model.tool_style == MODEL_TOOLS_CUSTOM ? TOOL_STYLE_CUSTOM
-                                                              : TOOL_STYLE_NATIVE;
-    r = tools_describe(spec->tools, spec->tool_count, s->style, &s->json, err);
+    s->style = dialect_of(&spec->model);
+    r = tools_describe(&list, s->style, &s->json, err);
     if (r == 0)
         r = skill_instructions(&s->instructions, spec->instructions, spec->skills, spec->skill_count,
                                spec->sandbox.root, err);

@@ -330,7 +330,8 @@ static const struct field agent_rows[] = {
       .decode = kind_tools_decode,
       .schema = kind_tools_schema,
       .fallback = "[\"shell\", \"apply_patch\"]",
-      .help = "Least privilege: only what is listed exists." },
+      .help = "Least privilege: only what is listed exists. web_search, file_search, code_interpreter and "
+              "image_generation are run by the model's server, outside of the sandbox and of `network`." },
     { .name = "agents_md",
       .kind = FIELD_BOOL,
       .offset = AGENT(agents_md),

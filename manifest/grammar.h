@@ -49,8 +49,10 @@ struct manifest_pairs {
 };
 
 struct manifest_tools {
-    const char **names;
+    const char **names; /* of those that agentbox runs */
     size_t count;
+    struct tool_hosted *hosted;
+    size_t hosted_count;
 };
 
 struct manifest_model {

@@ -301,9 +301,24 @@ static bool encode_pairs(struct json_writer *w, const struct field *field, const
 
 /* Tools that agentbox has, and those it is meant to have. */
 static const char *const tools_now[] = { "shell", "apply_patch", "view_image", "files" };
-static const char *const tools_later[] = { "web_search",       "file_search", "code_interpreter",
-                                           "image_generation", "computer",    "mcp",
-                                           "container",        "agent" };
+static const char *const tools_later[] = { "computer", "mcp", "container", "agent" };
+
+/* Tools of the model's server, and the settings that the API has for each: openai-node 6, `Tool`. */
+static const struct hosted {
+    const char *type;
+    const char *needs; /* a setting that must be there; NULL: none */
+    const char *settings[20];
+} hosted_tools[] = {
+    { "web_search", NULL, { "filters", "user_location", "search_context_size", "external_web_access" } },
+    { "file_search",
+      "vector_store_ids",
+      { "vector_store_ids", "max_num_results", "filters", "ranking_options" } },
+    { "code_interpreter", NULL, { "container", "allowed_callers" } },
+    { "image_generation",
+      NULL,
+      { "action", "background", "input_fidelity", "input_image_mask", "model", "moderation",
+        "output_compression", "output_format", "partial_images", "quality", "size" } },
+};
 
 #define COUNT_OF(list) (sizeof(list) / sizeof((list)[0]))
 
@@ -313,6 +328,61 @@ static bool is_in(struct span word, const char *const *list, size_t count)
         if (span_is(word, list[i]))
             return true;
     return false;
+}
+
+static const struct hosted *find_hosted(struct span word)
+{
+    for (size_t i = 0; i < COUNT_OF(hosted_tools); i++)
+        if (span_is(word, hosted_tools[i].type))
+            return &hosted_tools[i];
+    return NULL;
+}
+
+/* The word of the list that comes nearest; NULL: none does. */
+static const char *nearest_tool(struct span word)
+{
+    const char *names[COUNT_OF(tools_now) + COUNT_OF(hosted_tools) + COUNT_OF(tools_later)];
+    size_t n = 0;
+
+    for (size_t i = 0; i < COUNT_OF(tools_now); i++)
+        names[n++] = tools_now[i];
+    for (size_t i = 0; i < COUNT_OF(hosted_tools); i++)
+        names[n++] = hosted_tools[i].type;
+    for (size_t i = 0; i < COUNT_OF(tools_later); i++)
+        names[n++] = tools_later[i];
+    return table_nearest(word, names, n);
+}
+
+static size_t count_settings(const struct hosted *tool)
+{
+    size_t n = 0;
+
+    while (n < COUNT_OF(tool->settings) && tool->settings[n])
+        n++;
+    return n;
+}
+
+/* Names only: what a setting may be is the server's to say. */
+static bool check_hosted(struct table_ctx *ctx, const struct tree *item, const struct hosted *tool)
+{
+    size_t count = count_settings(tool);
+    bool is_good = true;
+    char hint[100];
+
+    tree_each (member, item->kind == TREE_OBJECT ? item : NULL) {
+        const char *nearest = table_nearest(member->key, tool->settings, count);
+
+        if (span_is(member->key, "type") || is_in(member->key, tool->settings, count))
+            continue;
+        (void) snprintf(hint, sizeof(hint), "did you mean '%s'?", nearest ? nearest : "");
+        is_good = refuse_key(ctx, member, nearest ? hint : NULL, "this tool has no such setting");
+    }
+    if (tool->needs && !tree_get(item->kind == TREE_OBJECT ? item : NULL, tool->needs)) {
+        (void) snprintf(hint, sizeof(hint), "{type: %s, %s: [...]}", tool->type, tool->needs);
+        table_problem(ctx, item, hint, "'%s' needs '%s'", tool->type, tool->needs);
+        return false;
+    }
+    return is_good;
 }
 
 static bool check_tool(struct table_ctx *ctx, const struct tree *item)
@@ -328,39 +398,91 @@ static bool check_tool(struct table_ctx *ctx, const struct tree *item)
         table_problem(ctx, word, NULL, "not supported yet: tool '" SPAN_FMT "'", SPAN_ARG(word->text));
         return false;
     }
+    if (find_hosted(word->text))
+        return check_hosted(ctx, item, find_hosted(word->text));
     if (is_in(word->text, tools_now, COUNT_OF(tools_now)))
         return item->kind == TREE_STRING ||
                refuse(ctx, item, "write the word alone", "this tool takes no settings");
-    nearest = table_nearest(word->text, tools_now, COUNT_OF(tools_now));
-    if (!nearest)
-        nearest = table_nearest(word->text, tools_later, COUNT_OF(tools_later));
+    nearest = nearest_tool(word->text);
     (void) snprintf(hint, sizeof(hint), "did you mean '%s'?", nearest ? nearest : "");
-    table_problem(ctx, word, nearest ? hint : "known: shell, apply_patch, view_image, files",
+    table_problem(ctx, word,
+                  nearest ? hint
+                          : "known: shell, apply_patch, view_image, files, web_search, file_search, "
+                            "code_interpreter, image_generation",
                   "unknown tool '" SPAN_FMT "'", (int) utf8_cut(word->text, 100), word->text.ptr);
     return false;
+}
+
+/* Is the word in the list that was decoded so far? */
+static bool has_tool(const struct manifest_tools *tools, struct span word)
+{
+    for (size_t i = 0; i < tools->count; i++)
+        if (span_is(word, tools->names[i]))
+            return true;
+    for (size_t i = 0; i < tools->hosted_count; i++)
+        if (span_is(word, tools->hosted[i].type))
+            return true;
+    return false;
+}
+
+static bool take_tool(struct table_ctx *ctx, const struct tree *item, struct manifest_tools *tools)
+{
+    struct span word;
+
+    if (!check_tool(ctx, item))
+        return false;
+    word = item->kind == TREE_OBJECT ? tree_get(item, "type")->text : item->text;
+    if (has_tool(tools, word))
+        return refuse(ctx, item, NULL, "this tool is in the list already");
+    if (find_hosted(word))
+        tools->hosted[tools->hosted_count++] =
+            (struct tool_hosted){ .type = find_hosted(word)->type,
+                                  .settings = item->kind == TREE_OBJECT ? item : NULL };
+    else
+        tools->names[tools->count++] = word.ptr;
+    return true;
 }
 
 bool kind_tools_decode(struct table_ctx *ctx, const struct field *field, const struct tree *value, void *out)
 {
     struct manifest_tools *tools = slot(out, field);
+    bool is_good = true;
 
     if (value->kind != TREE_ARRAY) {
         table_wrong(ctx, value, "a list");
         return false;
     }
     tools->names = arena_alloc(ctx->arena, (value->count + 1) * sizeof(*tools->names));
-    if (!tools->names)
+    tools->hosted = arena_alloc(ctx->arena, (value->count + 1) * sizeof(*tools->hosted));
+    if (!tools->names || !tools->hosted)
         return refuse(ctx, value, NULL, "too large");
-    tree_each (item, value) {
-        bool is_new = check_tool(ctx, item);
+    tree_each (item, value)
+        is_good = take_tool(ctx, item, tools) && is_good;
+    return is_good;
+}
 
-        for (size_t i = 0; is_new && i < tools->count; i++)
-            if (span_is(item->text, tools->names[i]))
-                is_new = refuse(ctx, item, NULL, "this tool is in the list already");
-        if (is_new)
-            tools->names[tools->count++] = item->text.ptr;
-    }
-    return tools->count == value->count;
+/* {"type": WORD, SETTING: anything ...}, nothing beside. */
+static void hosted_schema(struct json_writer *w, const struct hosted *tool)
+{
+    json_object(w);
+    json_put_string(w, "type", "object");
+    json_key(w, "properties");
+    json_object(w);
+    json_key(w, "type");
+    json_object(w);
+    json_put_string(w, "const", tool->type);
+    json_object_end(w);
+    for (size_t i = 0; i < count_settings(tool); i++)
+        json_put_bool(w, tool->settings[i], true);
+    json_object_end(w);
+    json_key(w, "required");
+    json_array(w);
+    json_string(w, "type");
+    if (tool->needs)
+        json_string(w, tool->needs);
+    json_array_end(w);
+    json_put_bool(w, "additionalProperties", false);
+    json_object_end(w);
 }
 
 void kind_tools_schema(struct json_writer *w, const struct field *field)
@@ -369,10 +491,20 @@ void kind_tools_schema(struct json_writer *w, const struct field *field)
     json_put_string(w, "type", "array");
     json_key(w, "items");
     json_object(w);
+    json_key(w, "anyOf");
+    json_array(w);
+    json_object(w);
     json_key(w, "enum");
     json_array(w);
     for (size_t i = 0; i < COUNT_OF(tools_now); i++)
         json_string(w, tools_now[i]);
+    for (size_t i = 0; i < COUNT_OF(hosted_tools); i++)
+        if (!hosted_tools[i].needs)
+            json_string(w, hosted_tools[i].type);
+    json_array_end(w);
+    json_object_end(w);
+    for (size_t i = 0; i < COUNT_OF(hosted_tools); i++)
+        hosted_schema(w, &hosted_tools[i]);
     json_array_end(w);
     json_object_end(w);
     json_put_bool(w, "uniqueItems", true);
@@ -388,6 +520,11 @@ static bool encode_tools(struct json_writer *w, const struct field *field, const
     json_array(w);
     for (size_t i = 0; i < tools->count; i++)
         json_string(w, tools->names[i]);
+    for (size_t i = 0; i < tools->hosted_count; i++)
+        if (tools->hosted[i].settings)
+            json_tree(w, tools->hosted[i].settings);
+        else
+            json_string(w, tools->hosted[i].type);
     json_array_end(w);
     return true;
 }

@@ -29,7 +29,7 @@ kind_schema_fn kind_headers_schema;
 kind_decode_fn kind_environment_decode;
 kind_schema_fn kind_environment_schema;
 
-/* struct manifest_tools: names of tools. */
+/* struct manifest_tools: names of tools, and tools of the server with their settings. */
 kind_decode_fn kind_tools_decode;
 kind_schema_fn kind_tools_schema;
 

@@ -601,6 +601,8 @@ static bool fill_rest(struct loader *l)
     spec->attachments = l->m->agent.attachments;
     spec->attachment_count = l->m->agent.attachment_count;
     spec->approve = l->m->agent.approve;
+    spec->hosted = l->m->agent.tools.hosted;
+    spec->hosted_count = l->m->agent.tools.hosted_count;
     spec->limits = l->m->limits;
     spec->checkpoints = (struct run_checkpoints){
         .every = (enum run_checkpoint_every) l->m->checkpoint.every,

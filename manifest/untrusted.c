@@ -164,6 +164,21 @@ static void check_model(const struct untrusted *u)
                "give it yourself: --set model.extra={...}");
 }
 
+/* What they are asked leaves by way of the server, whatever `network` says, and your account pays for it. */
+static void check_tools(const struct untrusted *u)
+{
+    tree_each (item, node_of(u, "agent", "tools")) {
+        const struct tree *word = item->kind == TREE_OBJECT ? tree_get(item, "type") : item;
+        const struct manifest_tools *tools = &u->decoded->manifest.agent.tools;
+
+        for (size_t i = 0; word && is_written(word) && i < tools->hosted_count; i++)
+            if (span_is(word->text, tools->hosted[i].type))
+                refuse(u, item, "agent.tools",
+                       "use tools of the model's server: they reach beyond the sandbox",
+                       "give them yourself: --set agent.tools=[shell, web_search]");
+    }
+}
+
 /* ---- the sandbox ---- */
 
 /* Keys with the one value that a manifest may give them. */
@@ -212,6 +227,7 @@ size_t untrusted_check(const struct untrusted *u)
 
     check_model(u);
     check_agent(u);
+    check_tools(u);
     check_entries(u);
     check_outputs(u);
     check_sandbox(u);

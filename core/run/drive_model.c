@@ -9,6 +9,7 @@
 #include "core/run/dialect.h"
 #include "core/run/driver_impl.h"
 #include "core/tool/approve.h"
+#include "core/tool/hosted.h"
 #include "core/tool/skill_index.h"
 #include "core/tool/touched.h"
 
@@ -94,6 +95,7 @@ static int encode_items(struct run *run, struct request_input *in, struct err *e
 static int encode_body(struct run *run, struct record_request_begin *ret, struct err *err)
 {
     const struct run_spec *spec = run->spec;
+    const struct tool_list tools = { spec->tools, spec->tool_count, spec->hosted, spec->hosted_count };
     enum tool_style style = style_of(run);
     struct request_input in = {
         .instructions = run->instructions.len > 0 ? buf_text(&run->instructions) : spec->instructions,
@@ -104,7 +106,7 @@ static int encode_body(struct run *run, struct record_request_begin *ret, struct
     int r;
 
     buf_clear(&run->tools);
-    r = tools_describe(spec->tools, spec->tool_count, style, &run->tools, err);
+    r = tools_describe(&tools, style, &run->tools, err);
     if (r < 0)
         return r;
     in.tools = buf_span(&run->tools);
@@ -177,6 +179,17 @@ static void describe_call(struct run *run, const struct tree *item, struct recor
     drive_approve_judge(run, tool->name, item, why, ret);
 }
 
+/* What the server did itself, with a tool that need not have been offered to it: it is recorded either way.
+ */
+static void describe_hosted(const struct tree *item, struct record_request_item *ret, char title[TITLE_MAX])
+{
+    ret->tool = hosted_find(item);
+    if (!ret->tool)
+        return;
+    hosted_title(item, title, TITLE_MAX);
+    ret->title = title;
+}
+
 static void record_item(struct run *run, int64_t output_index, struct span raw, const struct item_view *view,
                         const struct tree *item)
 {
@@ -202,7 +215,8 @@ static void record_item(struct run *run, int64_t output_index, struct span raw, 
         if (run->spec->agents_md && rec.request_item.tool)
             describe_folders(tool_find(run->spec->tools, run->spec->tool_count, item), item, &touched,
                              folders, &rec.request_item);
-    }
+    } else
+        describe_hosted(item, &rec.request_item, title);
     (void) run_record(run, &rec);
     touched_done(&touched);
 }

@@ -78,6 +78,8 @@ struct run_spec {
     size_t attachment_count;
     const char *const *tools; /* words: "shell"; "load_skill" when there are skills */
     size_t tool_count;
+    const struct tool_hosted *hosted; /* run by the model's server */
+    size_t hosted_count;
     bool agents_md, file_tree;
     const struct tool_skill *skills; /* sorted by name */
     size_t skill_count;

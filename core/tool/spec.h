@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tools are given by a manifest, decoded: skills, and which calls may run without asking
- * (`agent.approve`; how it is applied: core/tool/approve.h). Plain data; strings live in the arena of the run's
- * spec.
+ * What the tools are given by a manifest, decoded: tools that the server runs, skills, and which calls may run
+ * without asking (`agent.approve`; how it is applied: core/tool/approve.h). Plain data; strings live in the
+ * arena of the run's spec.
  */
 #ifndef TOOL_SPEC_H
 #define TOOL_SPEC_H
 
+#include "core/base/tree.h"
+
 #include <stdbool.h>
 #include <stddef.h>
+
+/* A tool that the model's server runs: web_search and its like. Nothing of it is executed here, and the
+ * lock-down of the sandbox says nothing about it. */
+struct tool_hosted {
+    const char *type;            /* as the API calls it */
+    const struct tree *settings; /* object, beside `type`; NULL: none */
+};
 
 /* Where the folders of skills are in the workspace, each under the skill's name. */
 #define TOOL_SKILLS_DIR ".agentbox/skills"

@@ -4,6 +4,7 @@
 
 #include "core/tool/apply_patch.h"
 #include "core/tool/files.h"
+#include "core/tool/hosted.h"
 #include "core/tool/shell.h"
 #include "core/tool/shell_impl.h"
 #include "core/tool/skill.h"
@@ -30,16 +31,17 @@ const struct tool_ops *tool_find(const char *const *names, size_t count, const s
     return NULL;
 }
 
-int tools_describe(const char *const *names, size_t count, enum tool_style style, struct buf *out,
-                   struct err *err)
+int tools_describe(const struct tool_list *list, enum tool_style style, struct buf *out, struct err *err)
 {
     struct json_writer w;
 
     json_begin(&w, out);
     json_array(&w);
     for (size_t i = 0; tools_all[i]; i++)
-        if (is_listed(tools_all[i], names, count))
+        if (is_listed(tools_all[i], list->names, list->count))
             tools_all[i]->describe(&w, style);
+    for (size_t i = 0; i < list->hosted_count; i++)
+        hosted_describe(&w, &list->hosted[i]);
     json_array_end(&w);
     return json_end(&w, err);
 }

@@ -146,12 +146,19 @@ bool tools_holds(const struct tool_host *host, uint64_t exec_id);
 /* All tools there are, NULL-terminated, in the order the model sees them. */
 extern const struct tool_ops *const tools_all[];
 
+/* What a manifest lists. */
+struct tool_list {
+    const char *const *names;
+    size_t count;
+    const struct tool_hosted *hosted;
+    size_t hosted_count;
+};
+
 /* Among `names` (the manifest's list) the tool that owns the item; NULL: none. */
 const struct tool_ops *tool_find(const char *const *names, size_t count, const struct tree *item);
 
-/* The JSON array for a request's `tools`. */
-int tools_describe(const char *const *names, size_t count, enum tool_style style, struct buf *out,
-                   struct err *err);
+/* The JSON array for a request's `tools`: ours, then those that the server runs. */
+int tools_describe(const struct tool_list *list, enum tool_style style, struct buf *out, struct err *err);
 
 /* The item that answers `item` with a text, in the shape that its type has. Not for shell calls that ran. */
 int tool_answer(const struct tree *item, struct span text, bool is_failed, struct buf *out, struct err *err);

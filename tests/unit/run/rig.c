@@ -860,8 +860,7 @@ const struct tool_ops *tool_find(const char *const *names, size_t count, const s
     return count && fake_owns(item) ? &fake_tool : NULL;
 }
 
-int tools_describe(const char *const *names, size_t count, enum tool_style style, struct buf *out,
-                   struct err *err)
+int tools_describe(const struct tool_list *list, enum tool_style style, struct buf *out, struct err *err)
 {
     struct json_writer w;
 

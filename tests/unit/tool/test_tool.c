@@ -3,7 +3,8 @@
 
 #include "core/tool/tool.h"
 
-static const char *const shell_only[] = { "shell" };
+static const char *const shell_name[] = { "shell" };
+static const struct tool_list shell_only = { shell_name, 1, NULL, 0 };
 
 static const struct tree *parse(struct arena *arena, const char *json)
 {
@@ -17,7 +18,7 @@ static void test_native_definition(void **state)
 {
     struct buf out = BUF_INIT(65536);
 
-    assert_int_equal(tools_describe(shell_only, 1, TOOL_STYLE_NATIVE, &out, NULL), 0);
+    assert_int_equal(tools_describe(&shell_only, TOOL_STYLE_NATIVE, &out, NULL), 0);
     assert_string_equal(buf_text(&out), "[{\"type\":\"shell\",\"environment\":{\"type\":\"local\"}}]");
     buf_done(&out);
 }
@@ -28,7 +29,7 @@ static void test_function_definitions(void **state)
     struct buf out = BUF_INIT(65536);
     const struct tree *tools, *parameters;
 
-    assert_int_equal(tools_describe(shell_only, 1, TOOL_STYLE_FUNCTION, &out, NULL), 0);
+    assert_int_equal(tools_describe(&shell_only, TOOL_STYLE_FUNCTION, &out, NULL), 0);
     tools = parse(&arena, buf_text(&out));
     assert_int_equal(tools->count, 2);
     assert_string_equal(tree_string(tree_get(tree_at(tools, 0), "name"), ""), "exec_command");
@@ -66,7 +67,7 @@ static void test_owns_its_calls_only(void **state)
     struct arena arena = ARENA_INIT(1 << 20);
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        assert_int_equal(tool_find(shell_only, 1, parse(&arena, rows[i].json)) != NULL, rows[i].is_ours);
+        assert_int_equal(tool_find(shell_name, 1, parse(&arena, rows[i].json)) != NULL, rows[i].is_ours);
     assert_null(tool_find(NULL, 0, parse(&arena, rows[0].json)));
     arena_done(&arena);
 }
