@@ -688,8 +688,7 @@ static int load_all(struct loader *l, struct err *err)
     if (r < 0)
         return r;
     if (!fill_model(l) || !fill_sandbox(l) || !fill_entries(l) || !fill_skills(l) || !fill_checks(l) ||
-        !fill_rest(l) ||
-        !network_fill(&l->m->network, secret_ref, l->arena, &l->spec->network))
+        !fill_rest(l) || !network_fill(&l->m->network, secret_ref, l->arena, &l->spec->network))
         return err_set(err, ERR_INTERNAL, "no memory for the manifest");
     l->spec->network.run_ms = l->spec->limits.wall_ms;
     return make_resolved(l, err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tools are given by a manifest, decoded: tools that the server runs, skills, and which calls may run
- * without asking (`agent.approve`; how it is applied: core/tool/approve.h). Plain data; strings live in the
- * arena of the run's spec.
+ * What the tools are given by a manifest, decoded: tools that the server runs, skills, and which calls may
+ * run without asking (`agent.approve`; how it is applied: core/tool/approve.h). Plain data; strings live in
+ * the arena of the run's spec.
  */
 #ifndef TOOL_SPEC_H
 #define TOOL_SPEC_H
