@@ -3,6 +3,8 @@
 #include "core/tool/approve.h"
 
 #include "core/base/json.h"
+#include "core/tool/function.h"
+#include "core/tool/shell_impl.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -95,18 +97,21 @@ static enum approve_word judge_function(const struct approve_rule *rule, const s
                                         struct arena *arena, char why[APPROVE_WHY_MAX])
 {
     const struct tree *args = NULL;
-    bool is_input = tree_is_string(tree_get(item, "name"), "write_stdin");
-    struct span text;
+    bool is_input = tree_is_string(tree_get(item, "name"), "write_stdin"), is_command;
+    const struct tree *value;
 
-    if (json_parse(tree_span(tree_get(item, "arguments")), arena, &args, NULL) < 0)
-        args = NULL; /* it will not run */
-    text = tree_span(tree_get(args, is_input ? "chars" : "cmd"));
-    if (is_input && is_harmless_input(text))
+    if (json_parse(function_input(item), arena, &args, NULL) < 0)
+        args = NULL; /* it will not run, or is the command itself */
+    if (!is_input && shell_is_plain(item, args))
+        return judge_text(rule, function_input(item), SAID_COMMAND, why);
+    value = tree_get(args, is_input ? "chars" : "cmd");
+    if (is_input && is_harmless_input(tree_span(value)))
         return APPROVE_AUTO;
-    return judge_text(rule, text,
-                      is_input                                    ? SAID_INPUT
-                      : is_default_shell(tree_get(args, "shell")) ? SAID_COMMAND
-                                                                  : SAID_ELSEWHERE,
+    is_command = value && value->kind == TREE_STRING && is_default_shell(tree_get(args, "shell"));
+    return judge_text(rule, tree_span(value),
+                      is_input     ? SAID_INPUT
+                      : is_command ? SAID_COMMAND
+                                   : SAID_ELSEWHERE,
                       why);
 }
 
@@ -117,7 +122,7 @@ static enum approve_word judge_shell(const struct approve_rule *rule, const stru
     enum approve_word strictest = APPROVE_AUTO;
     char reason[APPROVE_WHY_MAX];
 
-    if (tree_is_string(tree_get(item, "type"), "function_call"))
+    if (function_is(item, "exec_command") || function_is(item, "write_stdin"))
         return judge_function(rule, item, arena, why);
     if (!commands || commands->kind != TREE_ARRAY || !commands->child)
         return judge_text(rule, span_of(""), SAID_ELSEWHERE, why);
@@ -191,15 +196,24 @@ static void show_member(const struct tree *member, struct buf *out)
     show_value(member, is_long ? ":\n" : ": ", out);
 }
 
+/* The member that is run, by the type of the call: others may be there to be looked at instead. */
+static const char *place_of(const struct tree *item)
+{
+    struct span type = tree_span(tree_get(item, "type"));
+
+    return span_is(type, "shell_call")         ? "action"
+           : span_is(type, "apply_patch_call") ? "operation"
+           : span_is(type, "custom_tool_call") ? "input"
+                                               : "arguments";
+}
+
 void approve_show(const struct tree *item, struct buf *out)
 {
-    static const char *const places[] = { "action", "operation", "input", "arguments" };
     struct arena arena = ARENA_INIT(ARENA_MAX);
-    const struct tree *said = NULL, *parsed = NULL;
+    const struct tree *said = tree_get(item, place_of(item)), *parsed = NULL;
 
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && !said; i++)
-        said = tree_get(item, places[i]);
-    if (said && span_is(said->key, "arguments") && json_parse(tree_span(said), &arena, &parsed, NULL) == 0)
+    if (said && said->kind == TREE_STRING && json_parse(said->text, &arena, &parsed, NULL) == 0 &&
+        parsed->kind == TREE_OBJECT)
         said = parsed;
     if (said && said->kind == TREE_OBJECT)
         tree_each (member, said)

@@ -80,8 +80,10 @@ static enum approve_word judge(const char *tool, const char *item, char why[APPR
     return word;
 }
 
-#define NATIVE(commands) "{\"type\":\"shell_call\",\"action\":{\"commands\":[" commands "]}}"
-#define CALL(name, args) "{\"type\":\"function_call\",\"name\":\"" name "\",\"arguments\":\"{" args "}\"}"
+#define NATIVE(commands)    "{\"type\":\"shell_call\",\"action\":{\"commands\":[" commands "]}}"
+#define CALL(name, args)    "{\"type\":\"function_call\",\"name\":\"" name "\",\"arguments\":\"{" args "}\"}"
+
+#define CUSTOM(name, input) "{\"type\":\"custom_tool_call\",\"name\":\"" name "\",\"input\":\"" input "\"}"
 
 static void test_the_strictest_of_a_call_counts(void **state)
 {
@@ -113,6 +115,15 @@ static void test_the_strictest_of_a_call_counts(void **state)
           "shell: ask" },
         { "shell", CALL("write_stdin", "\\\"session_id\\\":1,\\\"chars\\\":\\\"rm x\\\\n\\\""), APPROVE_DENY,
           "shell.deny: rm *" },
+        { "shell", CALL("exec_command", "\\\"cmd\\\":7"), APPROVE_ASK, "shell: ask" },
+        { "shell", CUSTOM("exec_command", "ls x"), APPROVE_AUTO, "shell.auto: ls *" },
+        { "shell", CUSTOM("exec_command", "rm x"), APPROVE_DENY, "shell.deny: rm *" },
+        { "shell", CUSTOM("exec_command", "[\\\"rm x\\\"]"), APPROVE_ASK, "shell: ask" },
+        { "shell", CUSTOM("exec_command", "{\\\"cmd\\\":\\\"rm x\\\"}"), APPROVE_DENY, "shell.deny: rm *" },
+        { "shell", CUSTOM("exec_command", "{\\\"cmd\\\":\\\"ls x\\\",\\\"shell\\\":\\\"x\\\"}"), APPROVE_ASK,
+          "shell: ask" },
+        { "shell", CUSTOM("write_stdin", "{\\\"session_id\\\":1,\\\"chars\\\":\\\"rm x\\\"}"), APPROVE_DENY,
+          "shell.deny: rm *" },
         { "apply_patch", "{\"type\":\"apply_patch_call\"}", APPROVE_DENY, "apply_patch: deny" },
         { "files", CALL("read_file", ""), APPROVE_AUTO, "" },
     };
@@ -137,6 +148,13 @@ static void test_who_is_asked_sees_everything(void **state)
           "@\\n-a\\n+b\\n\"}}",
           "type: update_file\npath: f\ndiff:\n@@\n-a\n+b\n\n" },
         { "{\"type\":\"custom_tool_call\",\"input\":\"*** Begin\\n\\u001b[2J\"}", "*** Begin\n\x1b[2J\n" },
+        { CUSTOM("exec_command", "{\\\"cmd\\\":\\\"ls\\\"}"), "$ ls\n" },
+        /* what is looked at and not run */
+        { "{\"type\":\"function_call\",\"action\":{\"commands\":[\"ls\"]},\"input\":\"ls\",\"arguments\":\"{"
+          "\\\"cmd\\\":\\\"rm\\\"}\"}",
+          "$ rm\n" },
+        { "{\"type\":\"apply_patch_call\",\"action\":{\"commands\":[\"ls\"]},\"operation\":{\"path\":\"f\"}}",
+          "path: f\n" },
         { "{\"type\":\"odd\"}", "{\"type\":\"odd\"}\n" },
     };
 
