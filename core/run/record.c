@@ -9,7 +9,7 @@ enum kind {
     INT,    /* int64_t; always written, with SPARSE when it is not 0 */
     BOOL,   /* bool; written when true */
     TEXT,   /* const char *; left out when NULL */
-    BLOB,   /* struct record_blob; left out when empty, unless it is NEEDED */
+    BLOB,   /* struct record_blob; null when empty; with SPARSE left out */
     OBJECT, /* embedded struct of `sub` */
     LIST,   /* pointer to structs of `sub`, count at count_offset; left out when empty */
 };
@@ -381,8 +381,11 @@ static const struct row egress_total_row[] = {
 };
 
 static const struct row answer_check_row[] = {
-    REC_INT(answer_check, turn),     REC_FLAG(answer_check, "fits", fits),       REC_TEXT(answer_check, path),
-    REC_TEXT(answer_check, message), { "input", BLOB, AT(answer_check, input) },
+    REC_INT(answer_check, turn),
+    REC_FLAG(answer_check, "fits", fits),
+    REC_TEXT(answer_check, path),
+    REC_TEXT(answer_check, message),
+    { "input", BLOB, AT(answer_check, input), 0, SPARSE },
 };
 
 static const struct row check_begin_row[] = {
@@ -401,7 +404,7 @@ static const struct row check_end_row[] = {
     REC_INT(call_end, exit_code),
     REC_INT(call_end, output_bytes),
     REC_INT(call_end, duration_ms),
-    { "input", BLOB, AT(call_end, answer) },
+    { "input", BLOB, AT(call_end, answer), 0, SPARSE },
     REC_LIST(call_end, streams, stream_count, &stream),
     REC_LIST(call_end, limits, limit_count, &limit_met),
 };
