@@ -131,6 +131,7 @@ static void restart(struct run_state *s)
     state_drop_calls(s);
     state_drop_held(s);
     state_drop_touched(s);
+    s->answers_wrong = 0; /* what was told of them goes */
     truncate_items(s, s->base_items);
     state_forget_previous(s);
     s->turn = 0;
@@ -151,6 +152,7 @@ static void return_to_held(struct run_state *s)
     s->phase = RUN_TURN_ANSWERED;
     s->answers_at = h->answers_at;
     s->was_incomplete = false;
+    s->answers_wrong = 0;
     free(s->previous_id);
     s->previous_id = h->previous_id;
     s->previous_items = h->previous_items;
