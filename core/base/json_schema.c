@@ -13,8 +13,22 @@
 #define LEVELS_MAX (2 * JSON_DEPTH_MAX + 200) /* of our own calls: values, and references between them */
 #define REGEXP_MAX ((size_t) 4 * 1024 * 1024)
 
+enum {
+    COMPILED_MAX = 16, /* patterns held at once: lists have the same ones again and again */
+    COMPILE_STEPS =
+        20000 /* what one may cost, whatever its length: it can grow to REGEXP_CODE_MAX instructions */
+};
+
+struct compiled {
+    const struct tree *pattern;
+    const struct regexp *re; /* NULL: it is none */
+    struct arena arena;
+};
+
 struct fit {
     const struct tree *root;
+    struct compiled compiled[COMPILED_MAX];
+    size_t compiled_count; /* so far; the place of the next goes round */
     int64_t steps;
     int level;
     size_t path_len;
@@ -236,11 +250,26 @@ static bool fits_number(struct fit *f, const struct tree *schema, const struct t
            violated(f, "expected a multiple of %.60s, got %.60s", of->text.ptr, value->text.ptr);
 }
 
+static const struct regexp *compiled(struct fit *f, const struct tree *pattern)
+{
+    struct compiled *c = &f->compiled[f->compiled_count % COMPILED_MAX];
+
+    for (size_t i = 0; i < f->compiled_count && i < COMPILED_MAX; i++)
+        if (f->compiled[i].pattern == pattern)
+            return f->compiled[i].re;
+    if (f->compiled_count++ >= COMPILED_MAX)
+        arena_done(&c->arena);
+    *c = (struct compiled){ .pattern = pattern, .arena = ARENA_INIT(REGEXP_MAX) };
+    f->steps -= COMPILE_STEPS;
+    if (regexp_compile(pattern->text, &c->arena, &c->re))
+        c->re = NULL;
+    return c->re;
+}
+
 static bool fits_string(struct fit *f, const struct tree *schema, const struct tree *value)
 {
     const struct tree *pattern = tree_get(schema, "pattern"), *format = tree_get(schema, "format");
-    struct arena arena = ARENA_INIT(REGEXP_MAX);
-    const struct regexp *re = NULL;
+    const struct regexp *re;
     char got[160];
     int r = 1;
 
@@ -249,10 +278,9 @@ static bool fits_string(struct fit *f, const struct tree *schema, const struct t
                         show(value, got, sizeof(got)));
     if (!pattern)
         return true;
-    f->steps -= (int64_t) pattern->text.len * 4;
-    if (!regexp_compile(pattern->text, &arena, &re))
+    re = compiled(f, pattern);
+    if (re)
         r = regexp_search(re, value->text, &f->steps);
-    arena_done(&arena);
     return r > 0 || violated(f, "expected a string that matches %.*s, got %s",
                              pattern->text.len < 200 ? (int) pattern->text.len : 200, pattern->text.ptr,
                              show(value, got, sizeof(got)));
@@ -383,9 +411,13 @@ static bool fits(struct fit *f, const struct tree *schema, const struct tree *va
 bool json_schema_fits(const struct tree *schema, const struct tree *value, struct json_violation *ret)
 {
     struct fit f = { .root = schema, .steps = STEPS_MAX, .ret = ret };
+    bool is_fine;
 
     memset(ret, 0, sizeof(*ret));
-    return fits(&f, schema, value);
+    is_fine = fits(&f, schema, value);
+    for (size_t i = 0; i < f.compiled_count && i < COMPILED_MAX; i++)
+        arena_done(&f.compiled[i].arena);
+    return is_fine;
 }
 
 const struct tree *json_schema_target(const struct tree *root, struct span ref)

@@ -480,7 +480,8 @@ static void emit_repeat(struct parser *p, const struct node *node)
         from = emit_branch(p);
         emit_node(p, node->child);
         emit_jump(p, from);
-        p->re->code[from].or_to = p->re->count;
+        if (!p->why)
+            p->re->code[from].or_to = p->re->count;
         return;
     }
     for (int i = node->min; i < node->max && !p->why; i++) {
@@ -506,7 +507,8 @@ static void emit_either(struct parser *p, const struct node *node)
             break;
         emit_jump(p, exits); /* a chain of jumps, each to the one before, until the end is known */
         exits = p->re->count - 1;
-        p->re->code[from].or_to = p->re->count;
+        if (!p->why)
+            p->re->code[from].or_to = p->re->count;
     }
     while (exits && !p->why) {
         uint32_t before = p->re->code[exits].to;
