@@ -26,19 +26,20 @@ bool glyph_is_unsafe(uint32_t c)
     static const struct {
         uint32_t first, last;
     } ranges[] = {
-        { 0x00, 0x1f },       /* C0 */
-        { 0x7f, 0x9f },       /* DEL, C1 */
-        { 0xad, 0xad },       /* soft hyphen */
-        { 0x034f, 0x034f },   /* grapheme joiner */
-        { 0x061c, 0x061c },   /* Arabic letter mark */
-        { 0x180e, 0x180e },   /* Mongolian vowel separator */
-        { 0x200b, 0x200f },   /* no width, marks of direction */
-        { 0x2028, 0x202e },   /* line and paragraph separator, embeddings, overrides */
-        { 0x2060, 0x206f },   /* word joiner, invisible operators, isolates */
-        { 0xfeff, 0xfeff },   /* byte order mark */
-        { 0xfff9, 0xfffb },   /* interlinear annotation */
-        { 0x1d173, 0x1d17a }, /* musical formatting */
-        { 0xe0000, 0xe0fff }, /* tags and other text that nobody sees */
+        { 0x00, 0x1f },                           /* C0 */
+        { 0x7f, 0x9f },                           /* DEL, C1 */
+        { 0xad, 0xad },                           /* soft hyphen */
+        { 0x034f, 0x034f },                       /* grapheme joiner */
+        { 0x061c, 0x061c },                       /* Arabic letter mark */
+        { 0x115f, 0x1160 },                       /* Hangul fillers, also below */
+        { 0x180b, 0x180f },                       /* Mongolian selectors and vowel separator */
+        { 0x200b, 0x200f },                       /* no width, marks of direction */
+        { 0x2028, 0x202e },                       /* line and paragraph separator, embeddings, overrides */
+        { 0x2060, 0x206f },                       /* word joiner, invisible operators, isolates */
+        { 0x3164, 0x3164 },   { 0xfeff, 0xfeff }, /* byte order mark */
+        { 0xffa0, 0xffa0 },   { 0xfff9, 0xfffb }, /* interlinear annotation */
+        { 0x1d173, 0x1d17a },                     /* musical formatting */
+        { 0xe0000, 0xe0fff },                     /* tags and other text that nobody sees */
     };
 
     for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
