@@ -58,7 +58,7 @@ static bool repeat(struct door_conn *conn)
 {
     struct plain *p = &conn->plain;
 
-    if (!p->may_repeat || p->has_head || conn->head.len > 0)
+    if (!p->may_repeat || p->has_head || p->interims > 0 || conn->head.len > 0)
         return false;
     p->may_repeat = false;
     secret_wipe(&conn->up);
