@@ -5,6 +5,7 @@
 #include "core/base/utf8.h"
 #include "core/run/driver_impl.h"
 #include "core/sandbox/channel.h"
+#include "core/tool/approve.h"
 #include "core/tool/quota.h"
 
 #include <stdio.h>
@@ -200,7 +201,7 @@ static int read_output(void *data, int64_t number, const char *stream, struct bu
         return r;
     found = err_set(err, ERR_NOT_FOUND, "call %lld has no answer", (long long) number);
     while ((r = journal_next(&reader, &rec, err)) == 1)
-        if (rec.type == RECORD_CALL_END &&
+        if ((rec.type == RECORD_CALL_END || rec.type == RECORD_CHECK_END) &&
             rec.call_end.call == number) { /* after a rollback the later one counts */
             buf_clear(out);
             found = add_stream(run, &rec.call_end, stream, out, err);
@@ -235,6 +236,7 @@ void drive_calls_init(struct run *run)
         .root = run->spec->sandbox.root,
         .sandbox = &run->spec->sandbox,
         .command_ms = run->spec->limits.command_ms,
+        .has_no_startup = approve_trusts_words(&run->spec->approve),
         .output_bytes = run->spec->limits.output_bytes,
         .skills = run->spec->skills,
         .skill_count = run->spec->skill_count,

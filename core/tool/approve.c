@@ -52,7 +52,8 @@ bool approve_matches(const char *pattern, struct span text, bool lets_run)
 
 /* ---- what a call of the shell says ---- */
 
-enum said { SAID_COMMAND, SAID_ELSEWHERE, SAID_INPUT }; /* ELSEWHERE: not in the default shell */
+/* ELSEWHERE: not in the default shell, or at a terminal, where programs ask others to show what they have. */
+enum said { SAID_COMMAND, SAID_ELSEWHERE, SAID_INPUT };
 
 static enum approve_word judge_text(const struct approve_rule *rule, struct span text, enum said said,
                                     char why[APPROVE_WHY_MAX])
@@ -107,7 +108,8 @@ static enum approve_word judge_function(const struct approve_rule *rule, const s
     value = tree_get(args, is_input ? "chars" : "cmd");
     if (is_input && is_harmless_input(tree_span(value)))
         return APPROVE_AUTO;
-    is_command = value && value->kind == TREE_STRING && is_default_shell(tree_get(args, "shell"));
+    is_command = value && value->kind == TREE_STRING && is_default_shell(tree_get(args, "shell")) &&
+                 !tree_bool(tree_get(args, "tty"), false);
     return judge_text(rule, tree_span(value),
                       is_input     ? SAID_INPUT
                       : is_command ? SAID_COMMAND
@@ -135,6 +137,14 @@ static enum approve_word judge_shell(const struct approve_rule *rule, const stru
         memcpy(why, reason, sizeof(reason));
     }
     return strictest;
+}
+
+bool approve_trusts_words(const struct approve_spec *spec)
+{
+    for (size_t i = 0; i < spec->count; i++)
+        if (spec->rules[i].commands[APPROVE_AUTO].count > 0)
+            return true;
+    return false;
 }
 
 enum approve_word approve_judge(const struct approve_spec *spec, const char *tool, const struct tree *item,

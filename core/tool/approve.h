@@ -32,6 +32,10 @@
 /* What of the rules decided; "" when nothing did. */
 #define APPROVE_WHY_MAX 600
 
+/* Is there a pattern that lets run? Then commands are trusted by their words, so nothing else may run with
+ * them. */
+bool approve_trusts_words(const struct approve_spec *spec);
+
 enum approve_word approve_judge(const struct approve_spec *spec, const char *tool, const struct tree *item,
                                 char why[APPROVE_WHY_MAX]);
 

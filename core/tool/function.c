@@ -210,21 +210,6 @@ void function_describe(struct json_writer *w, const char *name, const char *desc
     json_object_end(w);
 }
 
-bool function_is(const struct tree *item, const char *name)
-{
-    const struct tree *type = tree_get(item, "type");
-
-    return (tree_is_string(type, "function_call") || tree_is_string(type, "custom_tool_call")) &&
-           tree_is_string(tree_get(item, "name"), name);
-}
-
-struct span function_input(const struct tree *item)
-{
-    bool is_custom = tree_is_string(tree_get(item, "type"), "custom_tool_call");
-
-    return tree_span(tree_get(item, is_custom ? "input" : "arguments"));
-}
-
 void function_title(const struct tree *item, const char *name, const char *argument, char *out, size_t size)
 {
     struct arena arena = ARENA_INIT(4 * 1024 * 1024);

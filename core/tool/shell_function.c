@@ -341,18 +341,19 @@ static void met_find(const struct function_run *run, struct met *ret)
     quota_text(ret->list, ret->count, false, ret->reason, sizeof(ret->reason));
 }
 
-/* *ret_essence: where in `out` the part begins that is the same when the same happens again. */
-static void compose(struct function_run *run, struct met *met, struct buf *out, size_t *ret_essence)
+/* `essence`: what is the same when the same happens again, so neither times nor the number of the call. */
+static void compose(struct function_run *run, struct met *met, struct buf *out, struct buf *essence)
 {
     struct buf text = BUF_INIT(run->budget + 64);
     uint64_t tokens = 0;
+    size_t from, at;
     char chunk[7], place[80];
 
     capture_place(run->number, "stdout", place, sizeof(place));
     chunk_id(run, chunk);
     buf_printf(out, "Chunk ID: %s\nWall time: %.4f seconds\n", chunk,
                (double) (clock_mono_us() - run->started_us) / 1e6);
-    *ret_essence = out->len;
+    from = out->len;
     state_line(run, met->reason, out);
     if (capture_render(&run->session->command.out, run->budget, &text, &tokens) < 0)
         buf_clear(&text);
@@ -369,9 +370,14 @@ static void compose(struct function_run *run, struct met *met, struct buf *out, 
     if (tokens > 0 && run->budget == (size_t) run->host->output_bytes)
         quota_cut(run->host->output_bytes, &met->cut);
     if (tokens > 0)
-        buf_printf(out, "Original token count: %llu\n%s", (unsigned long long) tokens, place);
+        buf_printf(out, "Original token count: %llu\n", (unsigned long long) tokens);
+    buf_add_span(essence, span_make(out->data + from, out->len - from));
+    if (tokens > 0)
+        buf_add_text(out, place);
+    at = out->len;
     buf_add_text(out, "Output:\n");
     buf_add_span(out, buf_span(&text));
+    buf_add_span(essence, span_make(out->data + at, out->len - at));
     buf_done(&text);
 }
 
@@ -380,10 +386,9 @@ static void answer_session(struct function_run *run)
 {
     struct shell_session *session = run->session;
     struct tool_host *host = run->host;
-    struct buf text = BUF_INIT(run->budget + 4096);
+    struct buf text = BUF_INIT(run->budget + 4096), essence = BUF_INIT(run->budget + 4096);
     struct tool_answer answer = { .exit_code = -1 };
     char summary[700] = "still running", state[256];
-    size_t essence = 0;
     struct met met;
 
     met_find(run, &met);
@@ -407,7 +412,7 @@ static void answer_session(struct function_run *run)
     }
     answer.quotas = met.list;
     answer.quota_count = met.count;
-    answer.essence = span_make(text.data + essence, text.len - essence);
+    answer.essence = buf_span(&essence);
     capture_reset(&session->command.out);
     if (session->has_ended) {
         run->session = NULL;
@@ -415,6 +420,7 @@ static void answer_session(struct function_run *run)
     }
     finish(run, &answer, buf_span(&text));
     buf_done(&text);
+    buf_done(&essence);
 }
 
 static void on_yield(void *data)
@@ -470,12 +476,6 @@ static void note_problem(void *data, struct tree_pos pos, const char *path, cons
 
     (void) pos;
     snprintf(run->text + used, sizeof(run->text) - used, "%s%s: %s", used ? "; " : "", path, message);
-}
-
-bool shell_is_plain(const struct tree *item, const struct tree *args)
-{
-    return tree_is_string(tree_get(item, "type"), "custom_tool_call") &&
-           tree_is_string(tree_get(item, "name"), "exec_command") && (!args || args->kind != TREE_OBJECT);
 }
 
 /* All defaults, and the text as the command. */
@@ -540,7 +540,7 @@ static int start_exec(struct function_run *run, struct err *err)
     spec.text = span_of(args.cmd);
     spec.shell = args.shell ? span_of(args.shell) : (struct span){ 0 };
     spec.cwd = args.workdir ? span_of(args.workdir) : (struct span){ 0 };
-    spec.login = args.login;
+    spec.login = args.login && !run->host->has_no_startup;
     spec.tty = spec.keep_input = args.tty;
     spec.rows = (int) args.rows;
     spec.cols = (int) args.cols;

@@ -23,6 +23,7 @@ struct native_run {
     uint64_t ended[COMMANDS_MAX]; /* those that are still in the sandbox */
     size_t ended_count;
     struct buf outputs; /* JSON entries so far, comma separated */
+    struct buf essence; /* of them, see struct tool_answer */
     int64_t timeout_ms;
     int64_t max_length; /* as asked; -1: not asked */
     size_t budget;      /* bytes left for outputs */
@@ -41,6 +42,7 @@ static void native_free(struct native_run *run)
     shell_command_done(&run->command);
     loop_source_free(run->soon);
     buf_done(&run->outputs);
+    buf_done(&run->essence);
     arena_done(&run->arena);
     free(run->raw);
     free(run);
@@ -55,6 +57,7 @@ static void native_cancel(struct tool_run *base)
 static void finish(struct native_run *run, struct span item)
 {
     run->answer.item = item;
+    run->answer.essence = buf_span(&run->essence);
     run->answer.summary = run->summary;
     run->answer.quotas = run->quotas;
     run->answer.quota_count = run->quota_count;
@@ -109,9 +112,10 @@ static void spend(struct native_run *run, size_t len)
     run->budget -= len < run->budget ? len : run->budget;
 }
 
-/* When it is cut, the place of the whole comes first, if there is room for both. */
-static void render(const struct native_run *run, const char *name, const struct capture *c, struct buf *text,
-                   uint64_t *ret_tokens)
+/* When it is cut, the place of the whole comes first, if there is room for both: so many bytes, the return
+ * value. */
+static size_t render(const struct native_run *run, const char *name, const struct capture *c,
+                     struct buf *text, uint64_t *ret_tokens)
 {
     char place[80];
 
@@ -119,11 +123,12 @@ static void render(const struct native_run *run, const char *name, const struct 
     if (capture_render(c, run->budget, text, ret_tokens) < 0)
         buf_clear(text);
     if (*ret_tokens == 0 || !place[0] || run->budget < 2 * sizeof(place))
-        return;
+        return 0;
     buf_clear(text);
     (void) buf_add_text(text, place);
     if (capture_render(c, run->budget - text->len, text, ret_tokens) < 0)
         buf_clear(text);
+    return text->len > 0 ? strlen(place) : 0;
 }
 
 /* One stream's text within what is left of the budget, and a line of ours. */
@@ -132,13 +137,15 @@ static void write_stream(struct native_run *run, struct json_writer *w, const ch
 {
     struct buf text = BUF_INIT(run->budget + 1024);
     uint64_t tokens = 0;
+    size_t place = render(run, name, c, &text, &tokens);
 
-    render(run, name, c, &text, &tokens);
     spend(run, text.len);
     if (line[0] && text.len > 0 && text.data[text.len - 1] != '\n')
         buf_add_char(&text, '\n');
     buf_add_text(&text, line);
     json_put_span(w, name, buf_span(&text));
+    (void) buf_printf(&run->essence, "%s %zu\n", name, text.len - place);
+    (void) buf_add_span(&run->essence, span_make(text.data + place, text.len - place));
     buf_done(&text);
     if (tokens > 0 && run->max_length < 0) /* else as the model wanted it */
         quota_cut(run->host->output_bytes, &run->was_cut);
@@ -177,6 +184,8 @@ static int write_entry(struct native_run *run, const struct exec_result *result,
         json_put_string(&w, "stderr", line);
     else
         write_stream(run, &w, "stderr", &run->command.err, line);
+    (void) buf_printf(&run->essence, "%s\n%d %d\n", failure ? line : "", (int) result->end,
+                      shell_exit_code(result));
     json_key(&w, "outcome");
     json_object(&w);
     json_put_string(&w, "type", result->end == EXEC_TIMEOUT ? "timeout" : "exit");
@@ -338,6 +347,7 @@ int shell_native_start(struct tool_host *host, const struct tool_call *call, too
     run->answer.exit_code = -1;
     arena_init(&run->arena, 16 * 1024 * 1024);
     buf_init(&run->outputs, 64 * 1024 * 1024);
+    buf_init(&run->essence, 64 * 1024 * 1024);
     run->raw = strndup(call->raw.ptr, call->raw.len);
     r = run->raw ? json_parse(span_make(run->raw, call->raw.len), &run->arena, &run->item, err)
                  : err_set(err, ERR_INTERNAL, "no memory for a tool call");

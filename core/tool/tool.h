@@ -75,8 +75,9 @@ struct tool_host {
     const char *root;                   /* workspace root in the sandbox */
     const struct sandbox_spec *sandbox; /* its limits, for words about them */
     int64_t command_ms;                 /* limits.command */
-    int64_t output_bytes;               /* limits.output: of one result shown to the model */
-    const struct tool_skill *skills;    /* that can be loaded */
+    bool has_no_startup;             /* commands are trusted by their words: no start-up files of a shell */
+    int64_t output_bytes;            /* limits.output: of one result shown to the model */
+    const struct tool_skill *skills; /* that can be loaded */
     size_t skill_count;
 
     /* What tools learn and keep between calls; zero at first, see tools_release(). */

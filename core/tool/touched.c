@@ -2,6 +2,7 @@
 #include "core/tool/touched.h"
 
 #include "core/base/json.h"
+#include "core/tool/function.h"
 #include "core/tool/patch.h"
 
 #include <string.h>
@@ -44,7 +45,7 @@ void touched_argument(struct touched *t, const struct tree *item, const char *na
     struct arena arena = ARENA_INIT(PATHS_MAX);
     const struct tree *args = NULL, *path;
 
-    if (json_parse(tree_span(tree_get(item, "arguments")), &arena, &args, NULL) == 0) {
+    if (json_parse(function_input(item), &arena, &args, NULL) == 0) {
         path = tree_get(args, name);
         if (path && path->kind == TREE_STRING)
             touched_add(t, path->text, is_folder);

@@ -107,6 +107,8 @@ static void test_the_strictest_of_a_call_counts(void **state)
           "shell: ask" },
         { "shell", CALL("exec_command", "\\\"cmd\\\":\\\"rm x\\\",\\\"shell\\\":\\\"./mine\\\""),
           APPROVE_DENY, "shell.deny: rm *" },
+        { "shell", CALL("exec_command", "\\\"cmd\\\":\\\"ls x\\\",\\\"tty\\\":true"), APPROVE_ASK,
+          "shell: ask" },
         { "shell", CALL("exec_command", "nonsense"), APPROVE_ASK, "shell: ask" },
         { "shell", CALL("write_stdin", "\\\"session_id\\\":1"), APPROVE_AUTO, "" },
         { "shell", CALL("write_stdin", "\\\"session_id\\\":1,\\\"chars\\\":\\\"\\\\u0003\\\""), APPROVE_AUTO,
