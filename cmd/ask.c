@@ -13,6 +13,7 @@
 #define SHOWN_MAX  ((size_t) 256 * 1024 * 1024)
 #define LINE_MAX_  4096
 #define PAGE_LINES 40
+#define TOLD_MAX   ((size_t) 64 * 1024)
 
 struct ask {
     struct loop *loop;
@@ -62,21 +63,24 @@ static void say(const struct ask *ask, const char *text)
     (void) term_write(&ask->term, span_of(text), NULL); /* who cannot be told cannot answer either */
 }
 
-/* The next page; a line that is wider than the terminal goes on in the next one of it. */
+/* The next page, never more than fits beside its prompt; a line that is wider than the terminal goes on in
+ * the next one of it. */
 static void show_page(struct ask *ask)
 {
-    size_t len = 0, columns;
-    int rows = 0;
+    size_t len = 0, columns, room, rows = 0;
 
     term_measure(&ask->term);
     columns = ask->term.columns > 0 ? (size_t) ask->term.columns : 80;
-    while (len < ask->shown.len && rows < PAGE_LINES) {
+    room = ask->term.rows > 8 && ask->term.rows < PAGE_LINES ? (size_t) ask->term.rows - 4 : PAGE_LINES - 4;
+    while (len < ask->shown.len) {
         const char *at = ask->shown.data + len, *eol = memchr(at, '\n', ask->shown.len - len);
         size_t line = eol ? (size_t) (eol - at) + 1 : ask->shown.len - len;
 
-        if (line > columns * PAGE_LINES)
-            line = columns * PAGE_LINES;
-        rows += (int) (line / columns) + 1;
+        if (rows > 0 && rows + line / columns + 1 > room)
+            break;
+        if (line > columns * room)
+            line = columns * room;
+        rows += line / columns + 1;
         len += line;
     }
     (void) term_write(&ask->term, span_make(ask->shown.data, len), NULL);
@@ -138,22 +142,54 @@ static void on_input(void *data, unsigned events)
     }
 }
 
+/* Each foreign line behind a mark of ours, so that none passes for a question or a prompt. */
+static int put_question(struct buf *out, const struct run_question *question, size_t max)
+{
+    struct span text = question->text;
+    int r = buf_printf(out, "\ncall %lld wants to run (", (long long) question->call);
+    size_t left = text.len > max ? text.len - max : 0;
+
+    text.len -= left;
+    if (r == 0)
+        r = term_clean(out, span_of(question->rule ? question->rule : "ask"), false);
+    if (r == 0)
+        r = buf_add_text(out, "):\n");
+    while (r == 0 && text.len > 0) {
+        const char *eol = memchr(text.ptr, '\n', text.len);
+        size_t len = eol ? (size_t) (eol - text.ptr) : text.len, step = eol ? len + 1 : len;
+
+        r = buf_add_text(out, "| ");
+        if (r == 0)
+            r = term_clean(out, span_make(text.ptr, len), false);
+        if (r == 0)
+            r = buf_add_char(out, '\n');
+        text = span_make(text.ptr + step, text.len - step);
+    }
+    return r == 0 && left > 0 ? buf_printf(out, "(and %zu bytes more)\n", left) : r;
+}
+
+void ask_tell(const struct run_question *question)
+{
+    struct buf text = BUF_INIT(SHOWN_MAX);
+    struct term term;
+
+    term_init(&term, TERM_ERR);
+    if (put_question(&text, question, TOLD_MAX) == 0)
+        (void) term_write(&term, buf_span(&text), NULL); /* only for show */
+    buf_done(&text);
+}
+
 int ask_about(struct ask *ask, const struct run_question *question, ask_fn *fn, void *data, struct err *err)
 {
-    int r = buf_printf(&ask->shown, "\ncall %lld wants to run (", (long long) question->call);
+    int r = put_question(&ask->shown, question, SIZE_MAX);
 
-    if (r == 0)
-        r = term_clean(&ask->shown, span_of(question->rule ? question->rule : "ask"), false);
-    if (r == 0)
-        r = buf_add_text(&ask->shown, "):\n");
-    if (r == 0)
-        r = term_clean(&ask->shown, question->text, true);
     if (r < 0)
         return err_set(err, ERR_TOO_LARGE, "the call is too large to be shown");
     ask->call = question->call;
     ask->fn = fn;
     ask->data = data;
     buf_clear(&ask->line);
+    term_forget_input(ask->fd); /* what was typed before it was seen is no answer */
     r = loop_watch_fd(ask->loop, ask->fd, LOOP_READ, on_input, ask, &ask->source, err);
     if (r == 0)
         show_page(ask);

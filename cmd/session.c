@@ -196,8 +196,11 @@ static bool on_ask(void *data, const struct run_question *question)
 
     if (app->session->answers)
         return answer_again(app, question->call);
-    if (!app->ask)
+    if (!app->ask) {
+        if (!app->opts->quiet)
+            ask_tell(question);
         return false;
+    }
     if (app->progress)
         progress_pause(app->progress, true);
     if (ask_about(app->ask, question, on_answer, app, &err) == 0)

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define ELLIPSIS   "\xe2\x80\xa6"
@@ -40,6 +41,7 @@ void term_measure(struct term *t)
 
     if (t->is_tty && ioctl(t->fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         t->columns = size.ws_col;
+    t->rows = t->is_tty ? size.ws_row : 0;
 }
 
 bool term_has_reader(const struct term *t)
@@ -211,6 +213,11 @@ static void say(const char *intro, const char *format, va_list ap)
 int term_open_input(void)
 {
     return isatty(STDIN_FILENO) && isatty(TERM_ERR) ? open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC) : -1;
+}
+
+void term_forget_input(int fd)
+{
+    (void) tcflush(fd, TCIFLUSH); /* no terminal any more: nothing to forget */
 }
 
 void term_say(const char *format, ...)

@@ -30,10 +30,11 @@ struct term {
     bool is_plain;  /* not a terminal, or one that cannot take a line back (TERM unset or dumb) */
     bool has_color; /* not plain, and NO_COLOR not set (no-color.org) */
     int columns;    /* 80 when unknown */
+    int rows;       /* 0 when unknown */
 };
 
 void term_init(struct term *t, int fd);
-void term_measure(struct term *t); /* its columns now: windows change */
+void term_measure(struct term *t); /* its size now: windows change */
 
 /* Lines of text; ERR_IO when the device is full or broken. */
 int term_write(const struct term *t, struct span text, struct err *err);
@@ -57,6 +58,7 @@ bool term_has_reader(const struct term *t);
 /* Where somebody who sees stderr types, when stdin is a terminal too: a descriptor of its own, since the loop
  * makes it non-blocking, which the shell's must not become. -1: there is nobody. */
 int term_open_input(void);
+void term_forget_input(int fd); /* what was typed there and not read yet */
 
 /* One line to stderr, without its newline: whatever the arguments hold stays on it. Failures there have
  * nobody to be told to. */

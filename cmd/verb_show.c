@@ -9,11 +9,13 @@
 #include "core/run/journal.h"
 #include "core/run/snapshot.h"
 #include "core/run/view.h"
+#include "core/tool/approve.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define SHOW_MAX (64 * 1024 * 1024)
+#define SHOW_MAX     (64 * 1024 * 1024)
+#define QUESTION_MAX ((size_t) 8 * 1024 * 1024)
 
 /* Walk the journal and let `fn` see every record; damage ends the walk, the view has told about it. */
 typedef void record_fn(void *data, const struct record *rec);
@@ -364,6 +366,31 @@ static void text_output(void *data, const struct record *rec)
     buf_done(&line);
 }
 
+/* Everything that somebody was asked about, or is yet to be: a title says too little to answer by. */
+static void text_question(struct buf *out, const struct record_request_item *r)
+{
+    struct buf text = BUF_INIT(QUESTION_MAX);
+    struct arena arena = ARENA_INIT(QUESTION_MAX);
+    const struct tree *item;
+
+    if (r->item.json.len == 0)
+        text_line(out, "", "   | (large: `agentbox export` has all of it)");
+    else if (json_parse(r->item.json, &arena, &item, NULL) == 0) {
+        approve_show(item, &text);
+        for (struct span left = buf_span(&text); left.len > 0;) {
+            const char *eol = memchr(left.ptr, '\n', left.len);
+            size_t len = eol ? (size_t) (eol - left.ptr) : left.len, step = eol ? len + 1 : len;
+
+            buf_printf(out, "%-10s    | ", "");
+            term_line(out, span_make(left.ptr, len));
+            buf_add_char(out, '\n');
+            left = span_make(left.ptr + step, left.len - step);
+        }
+    }
+    buf_done(&text);
+    arena_done(&arena);
+}
+
 static void text_call(void *data, const struct record *rec)
 {
     struct buf line = BUF_INIT(64 * 1024);
@@ -372,6 +399,8 @@ static void text_call(void *data, const struct record *rec)
         buf_printf(&line, "%lld: %s", (long long) rec->request_item.call,
                    rec->request_item.title ? rec->request_item.title : "");
         text_line(data, "call", buf_text(&line));
+        if (rec->request_item.approve && strcmp(rec->request_item.approve, "ask") == 0)
+            text_question(data, &rec->request_item);
     } else if (rec->type == RECORD_APPROVAL_ANSWER) {
         buf_printf(&line, "   %s, by %s%s%s", rec->approval.answer, rec->approval.by,
                    rec->approval.reason ? ": " : "", rec->approval.reason ? rec->approval.reason : "");
