@@ -7,9 +7,9 @@
  *   - Signals are blocked before anything else. Of all signals only SIGCHLD means
  *     something, and it comes through a descriptor; no handler exists, so the kernel
  *     drops what processes of the sandbox send to us.
- *   - After the line marked START nothing exits but the orphan's end and a host that asks for it, and nothing
- * is allocated: all tables are static and have a fixed size. A request that fails is answered. A request that
- * cannot be answered is ignored.
+ *   - After the line marked START nothing exits but the orphan's end and a host that
+ *     asks for it, and nothing is allocated: all tables are static and have a fixed size.
+ *     A request that fails is answered. A request that cannot be answered is ignored.
  *   - Nothing blocks: stdin, stdout and all pipes are non-blocking. File systems may, for as long as they do.
  *   - The commands run under our uid and must not reach us: not dumpable (no ptrace, no
  *     /proc/1/mem, fd, environ), close-on-exec everywhere, PID 1 cannot be killed from inside.

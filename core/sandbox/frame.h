@@ -85,11 +85,18 @@
  * Strings end with NUL and come last; numbers are u32 for modes, u64 for times and lengths, else u8.
  *   LINK path existing            another name for a file
  *   SET mode mtime path           nothing is followed; a link has no mode, so that is ignored
- *   WRITE                         with FRAME_WRITE_TRUST in its mode, path is a name in FRAME_TRUST_DIR,
- * which is made when it is not there: what commands shall trust, not part of the workspace READ with `holes`
- * 1, stretches of FRAME_HOLE_MIN and more that are stored nowhere come as HOLE, else as zeros HOLE length so
- * many zeros, 1 ... 2^63-1 SCAN                          SCAN_REMEMBER: what is told is not told again before
- * it changes; SCAN_SUMS: entries of files carry their SHA-256; SCAN_ANEW: as if nothing had been told before
+ *   WRITE                         with FRAME_WRITE_TRUST in its mode, path is a
+ *                                 name in FRAME_TRUST_DIR, made when it is not
+ *                                 there: what commands shall trust, no part of
+ *                                 the workspace
+ *   READ                          with `holes` 1, stretches of FRAME_HOLE_MIN and
+ *                                 more that are stored nowhere come as HOLE,
+ *                                 else as zeros
+ *   HOLE length                   so many zeros, 1 ... 2^63-1
+ *   SCAN                          SCAN_REMEMBER: what is told is not told again
+ *                                 before it changes; SCAN_SUMS: entries of files
+ *                                 carry their SHA-256; SCAN_ANEW: as if nothing
+ *                                 had been told before
  *
  * COMMANDS
  *
