@@ -26,8 +26,10 @@ void line_run(struct buf *out, const struct record_run_begin *r, const struct te
     buf_add_char(out, '\n');
 }
 
-static void line_resume(struct buf *out, const struct record_run_resume *r, const struct term *term)
+static void line_resume(struct buf *out, const struct record *rec, const struct term *term)
 {
+    const struct record_run_resume *r = &rec->run_resume;
+
     tone_set(out, term, TONE_STRONG);
     buf_add_text(out, "resumed");
     tone_set(out, term, TONE_PLAIN);
@@ -38,8 +40,10 @@ static void line_resume(struct buf *out, const struct record_run_resume *r, cons
     buf_add_char(out, '\n');
 }
 
-static void line_rollback(struct buf *out, const struct record_rollback *r, const struct term *term)
+static void line_rollback(struct buf *out, const struct record *rec, const struct term *term)
 {
+    const struct record_rollback *r = &rec->rollback;
+
     tone_set(out, term, TONE_BAD);
     if (r->checkpoint > 0)
         buf_printf(out, "back to checkpoint %lld", (long long) r->checkpoint);
@@ -55,8 +59,9 @@ static void line_rollback(struct buf *out, const struct record_rollback *r, cons
     buf_add_char(out, '\n');
 }
 
-static void line_checkpoint(struct buf *out, const struct record_checkpoint *r, const struct term *term)
+static void line_checkpoint(struct buf *out, const struct record *rec, const struct term *term)
 {
+    const struct record_checkpoint *r = &rec->checkpoint;
     char size[32];
 
     if (r->is_same)
@@ -74,8 +79,9 @@ static void line_checkpoint(struct buf *out, const struct record_checkpoint *r, 
     buf_add_char(out, '\n');
 }
 
-static void line_workspace(struct buf *out, const struct record_workspace *r)
+static void line_workspace(struct buf *out, const struct record *rec, const struct term *term)
 {
+    const struct record_workspace *r = &rec->workspace;
     char size[32];
 
     if (r->checkpoint > 0)
@@ -88,9 +94,9 @@ static void line_workspace(struct buf *out, const struct record_workspace *r)
                units_format_size(size, r->bytes));
 }
 
-static void line_ready(struct buf *out, const struct record *record, const struct term *term)
+static void line_ready(struct buf *out, const struct record *rec, const struct term *term)
 {
-    const struct record_sandbox_ready *r = &record->sandbox_ready;
+    const struct record_sandbox_ready *r = &rec->sandbox_ready;
     size_t verified = 0, lowered = 0;
     char time[32];
 
@@ -100,7 +106,7 @@ static void line_ready(struct buf *out, const struct record *record, const struc
     }
     tone_set(out, term, TONE_DIM);
     buf_printf(out, "sandbox ready at %s, %zu rows of the lock-down verified",
-               units_format_duration(time, record->ms), verified);
+               units_format_duration(time, rec->ms), verified);
     tone_set(out, term, TONE_PLAIN);
     if (lowered > 0) {
         tone_set(out, term, TONE_BAD);
@@ -110,8 +116,9 @@ static void line_ready(struct buf *out, const struct record *record, const struc
     buf_add_char(out, '\n');
 }
 
-static void line_scan(struct buf *out, const struct record_sandbox_scan *r, const struct term *term)
+static void line_scan(struct buf *out, const struct record *rec, const struct term *term)
 {
+    const struct record_sandbox_scan *r = &rec->sandbox_scan;
     const char *answer = r->answer ? r->answer : "failed";
     bool is_good = strcmp(answer, "accepted") == 0;
     char time[32];
@@ -131,8 +138,9 @@ static void line_scan(struct buf *out, const struct record_sandbox_scan *r, cons
     buf_add_char(out, '\n');
 }
 
-static void line_item(struct buf *out, const struct record_request_item *r, const struct term *term)
+static void line_item(struct buf *out, const struct record *rec, const struct term *term)
 {
+    const struct record_request_item *r = &rec->request_item;
     bool is_hosted = r->call == 0 && r->title; /* the server ran it: not a call of ours */
 
     if (r->call == 0 && !is_hosted)
@@ -153,8 +161,9 @@ static bool has_met_limit(const struct record_call_end *r)
     return false;
 }
 
-static void line_call_end(struct buf *out, const struct record_call_end *r, const struct term *term)
+static void line_call_end(struct buf *out, const struct record *rec, const struct term *term)
 {
+    const struct record_call_end *r = &rec->call_end;
     bool is_good = r->outcome && strcmp(r->outcome, "ok") == 0 && r->exit_code <= 0 && !has_met_limit(r);
     char time[32], size[32];
 
@@ -168,8 +177,10 @@ static void line_call_end(struct buf *out, const struct record_call_end *r, cons
     tone_set(out, term, TONE_PLAIN);
 }
 
-static void line_answer(struct buf *out, const struct record_answer_check *r, const struct term *term)
+static void line_answer(struct buf *out, const struct record *rec, const struct term *term)
 {
+    const struct record_answer_check *r = &rec->answer_check;
+
     if (r->fits)
         return;
     tone_set(out, term, TONE_BAD);
@@ -183,8 +194,10 @@ static void line_answer(struct buf *out, const struct record_answer_check *r, co
     buf_add_char(out, '\n');
 }
 
-static void line_check(struct buf *out, const struct record_call_begin *r, const struct term *term)
+static void line_check(struct buf *out, const struct record *rec, const struct term *term)
 {
+    const struct record_call_begin *r = &rec->call_begin;
+
     buf_printf(out, "check %lld ", (long long) r->check);
     tone_set(out, term, TONE_STRONG);
     buf_add_text(out, "$ ");
@@ -193,8 +206,9 @@ static void line_check(struct buf *out, const struct record_call_begin *r, const
     buf_add_char(out, '\n');
 }
 
-static void line_approval(struct buf *out, const struct record_approval *r, const struct term *term)
+static void line_approval(struct buf *out, const struct record *rec, const struct term *term)
 {
+    const struct record_approval *r = &rec->approval;
     bool is_given = r->answer && strcmp(r->answer, "approve") == 0;
 
     buf_printf(out, "        call %lld ", (long long) r->call);
@@ -213,8 +227,9 @@ static void line_approval(struct buf *out, const struct record_approval *r, cons
     buf_add_char(out, '\n');
 }
 
-static void line_failed(struct buf *out, const struct record_request_failed *r, const struct term *term)
+static void line_failed(struct buf *out, const struct record *rec, const struct term *term)
 {
+    const struct record_request_failed *r = &rec->request_failed;
     char time[32];
 
     tone_set(out, term, TONE_BAD);
@@ -252,8 +267,10 @@ static void put_place(struct buf *out, const struct record_egress *r, const stru
         buf_printf(out, ":%lld", (long long) r->port);
 }
 
-static void line_deny(struct buf *out, const struct record_egress *r, const struct term *term)
+static void line_deny(struct buf *out, const struct record *rec, const struct term *term)
 {
+    const struct record_egress *r = &rec->egress;
+
     tone_set(out, term, TONE_BAD);
     buf_add_text(out, "        denied: ");
     put_place(out, r, term);
@@ -265,12 +282,13 @@ static void line_deny(struct buf *out, const struct record_egress *r, const stru
     buf_add_char(out, '\n');
 }
 
-static void line_left(struct buf *out, const struct record_egress *r, const struct term *term)
+static void line_left(struct buf *out, const struct record *rec, const struct term *term)
 {
+    const struct record_egress *r = &rec->egress;
     char up[32], down[32], time[32];
 
     if (r->is_denied) {
-        line_deny(out, r, term);
+        line_deny(out, rec, term);
         return;
     }
     tone_set(out, term, TONE_DIM);
@@ -288,8 +306,9 @@ static void line_left(struct buf *out, const struct record_egress *r, const stru
     buf_add_char(out, '\n');
 }
 
-static void line_output(struct buf *out, const struct record_output *r, const struct term *term)
+static void line_output(struct buf *out, const struct record *rec, const struct term *term)
 {
+    const struct record_output *r = &rec->output;
     char size[32];
 
     tone_foreign(out, term, r->path, 20);
@@ -303,8 +322,9 @@ static void line_output(struct buf *out, const struct record_output *r, const st
 }
 
 /* What the model was told of the workspace without asking. */
-static void line_context(struct buf *out, const struct record_context *r, const struct term *term)
+static void line_context(struct buf *out, const struct record *rec, const struct term *term)
 {
+    const struct record_context *r = &rec->context;
     char size[32];
 
     if (r->tree_shown > 0)
@@ -329,8 +349,9 @@ static void line_context(struct buf *out, const struct record_context *r, const 
     }
 }
 
-static void line_end(struct buf *out, const struct record_run_end *r, const struct term *term)
+static void line_end(struct buf *out, const struct record *rec, const struct term *term)
 {
+    const struct record_run_end *r = &rec->run_end;
     bool is_done = r->state && strcmp(r->state, "done") == 0;
 
     tone_set(out, term, is_done ? TONE_GOOD : TONE_BAD);
@@ -343,103 +364,106 @@ static void line_end(struct buf *out, const struct record_run_end *r, const stru
     buf_add_char(out, '\n');
 }
 
+static void line_run_begin(struct buf *out, const struct record *rec, const struct term *term)
+{
+    line_run(out, &rec->run_begin, term);
+}
+
+static void line_attach(struct buf *out, const struct record *rec, const struct term *term)
+{
+    buf_add_text(out, "the sandbox may still be there: re-attaching\n");
+}
+
+static void line_call_begin(struct buf *out, const struct record *rec, const struct term *term)
+{
+    if (rec->call_begin.is_rerun)
+        buf_printf(out, "        call %lld runs again\n", (long long) rec->call_begin.call);
+}
+
+static void line_call_lost(struct buf *out, const struct record *rec, const struct term *term)
+{
+    buf_printf(out, "        call %lld was running when the sandbox was lost\n",
+               (long long) rec->call_lost.call);
+}
+
+static void line_checkpoint_failed(struct buf *out, const struct record *rec, const struct term *term)
+{
+    line_failure(out, "checkpoint", &rec->failure, term);
+}
+
+static void line_sandbox_failed(struct buf *out, const struct record *rec, const struct term *term)
+{
+    line_failure(out, "sandbox failed", &rec->failure, term);
+}
+
+static void line_sandbox_lost(struct buf *out, const struct record *rec, const struct term *term)
+{
+    line_failure(out, "sandbox lost", &rec->failure, term);
+}
+
+static void line_workspace_failed(struct buf *out, const struct record *rec, const struct term *term)
+{
+    line_failure(out, "workspace", &rec->failure, term);
+}
+
+static void line_limit(struct buf *out, const struct record *rec, const struct term *term)
+{
+    buf_add_text(out, "limit '");
+    tone_foreign(out, term, rec->limit_hit.limit, 40);
+    buf_printf(out, "' reached: %lld of %lld\n", (long long) rec->limit_hit.value,
+               (long long) rec->limit_hit.max);
+}
+
+static void line_output_failed(struct buf *out, const struct record *rec, const struct term *term)
+{
+    line_failure(out, rec->output.path ? rec->output.path : "output",
+                 &(struct record_failure){ .message = rec->output.message }, term);
+}
+
+static void line_interrupt(struct buf *out, const struct record *rec, const struct term *term)
+{
+    tone_foreign(out, term, rec->interrupt.signal ? rec->interrupt.signal : "signal", 60);
+    buf_add_text(out, ": stopping cleanly; once more to stop at once\n");
+}
+
+typedef void line_fn(struct buf *out, const struct record *rec, const struct term *term);
+
+/* Records that are not named have nothing to say while a run goes on. */
+static line_fn *const lines[RECORD_TYPES] = {
+    [RECORD_RUN_BEGIN] = line_run_begin,
+    [RECORD_RUN_RESUME] = line_resume,
+    [RECORD_SANDBOX_ATTACH] = line_attach,
+    [RECORD_SANDBOX_SCAN] = line_scan,
+    [RECORD_SANDBOX_READY] = line_ready,
+    [RECORD_ROLLBACK] = line_rollback,
+    [RECORD_CHECKPOINT_DONE] = line_checkpoint,
+    [RECORD_CHECKPOINT_FAILED] = line_checkpoint_failed,
+    [RECORD_CALL_BEGIN] = line_call_begin,
+    [RECORD_CALL_LOST] = line_call_lost,
+    [RECORD_EGRESS_DENY] = line_deny,
+    [RECORD_EGRESS_END] = line_left,
+    [RECORD_WORKSPACE_READY] = line_workspace,
+    [RECORD_CONTEXT_DONE] = line_context,
+    [RECORD_REQUEST_ITEM] = line_item,
+    [RECORD_REQUEST_FAILED] = line_failed,
+    [RECORD_APPROVAL_ANSWER] = line_approval,
+    [RECORD_ANSWER_CHECK] = line_answer,
+    [RECORD_CHECK_BEGIN] = line_check,
+    [RECORD_CALL_END] = line_call_end,
+    [RECORD_CHECK_END] = line_call_end,
+    [RECORD_SANDBOX_FAILED] = line_sandbox_failed,
+    [RECORD_SANDBOX_LOST] = line_sandbox_lost,
+    [RECORD_WORKSPACE_FAILED] = line_workspace_failed,
+    [RECORD_LIMIT_HIT] = line_limit,
+    [RECORD_OUTPUT_DONE] = line_output,
+    [RECORD_OUTPUT_FAILED] = line_output_failed,
+    [RECORD_INTERRUPT] = line_interrupt,
+    [RECORD_RUN_END] = line_end,
+};
+
 int line_record(struct buf *out, const struct record *record, const struct term *term)
 {
-    switch ((int) record->type) {
-    case RECORD_RUN_BEGIN:
-        line_run(out, &record->run_begin, term);
-        break;
-    case RECORD_RUN_RESUME:
-        line_resume(out, &record->run_resume, term);
-        break;
-    case RECORD_SANDBOX_ATTACH:
-        buf_add_text(out, "the sandbox may still be there: re-attaching\n");
-        break;
-    case RECORD_SANDBOX_SCAN:
-        line_scan(out, &record->sandbox_scan, term);
-        break;
-    case RECORD_SANDBOX_READY:
-        line_ready(out, record, term);
-        break;
-    case RECORD_ROLLBACK:
-        line_rollback(out, &record->rollback, term);
-        break;
-    case RECORD_CHECKPOINT_DONE:
-        line_checkpoint(out, &record->checkpoint, term);
-        break;
-    case RECORD_CHECKPOINT_FAILED:
-        line_failure(out, "checkpoint", &record->failure, term);
-        break;
-    case RECORD_CALL_BEGIN:
-        if (record->call_begin.is_rerun)
-            buf_printf(out, "        call %lld runs again\n", (long long) record->call_begin.call);
-        break;
-    case RECORD_CALL_LOST:
-        buf_printf(out, "        call %lld was running when the sandbox was lost\n",
-                   (long long) record->call_lost.call);
-        break;
-    case RECORD_EGRESS_DENY:
-        line_deny(out, &record->egress, term);
-        break;
-    case RECORD_EGRESS_END:
-        line_left(out, &record->egress, term);
-        break;
-    case RECORD_WORKSPACE_READY:
-        line_workspace(out, &record->workspace);
-        break;
-    case RECORD_CONTEXT_DONE:
-        line_context(out, &record->context, term);
-        break;
-    case RECORD_REQUEST_ITEM:
-        line_item(out, &record->request_item, term);
-        break;
-    case RECORD_REQUEST_FAILED:
-        line_failed(out, &record->request_failed, term);
-        break;
-    case RECORD_APPROVAL_ANSWER:
-        line_approval(out, &record->approval, term);
-        break;
-    case RECORD_ANSWER_CHECK:
-        line_answer(out, &record->answer_check, term);
-        break;
-    case RECORD_CHECK_BEGIN:
-        line_check(out, &record->call_begin, term);
-        break;
-    case RECORD_CALL_END:
-    case RECORD_CHECK_END:
-        line_call_end(out, &record->call_end, term);
-        break;
-    case RECORD_SANDBOX_FAILED:
-        line_failure(out, "sandbox failed", &record->failure, term);
-        break;
-    case RECORD_SANDBOX_LOST:
-        line_failure(out, "sandbox lost", &record->failure, term);
-        break;
-    case RECORD_WORKSPACE_FAILED:
-        line_failure(out, "workspace", &record->failure, term);
-        break;
-    case RECORD_LIMIT_HIT:
-        buf_add_text(out, "limit '");
-        tone_foreign(out, term, record->limit_hit.limit, 40);
-        buf_printf(out, "' reached: %lld of %lld\n", (long long) record->limit_hit.value,
-                   (long long) record->limit_hit.max);
-        break;
-    case RECORD_OUTPUT_DONE:
-        line_output(out, &record->output, term);
-        break;
-    case RECORD_OUTPUT_FAILED:
-        line_failure(out, record->output.path ? record->output.path : "output",
-                     &(struct record_failure){ .message = record->output.message }, term);
-        break;
-    case RECORD_INTERRUPT:
-        tone_foreign(out, term, record->interrupt.signal ? record->interrupt.signal : "signal", 60);
-        buf_add_text(out, ": stopping cleanly; once more to stop at once\n");
-        break;
-    case RECORD_RUN_END:
-        line_end(out, &record->run_end, term);
-        break;
-    default:
-        break;
-    }
+    if (lines[record->type])
+        lines[record->type](out, record, term);
     return 0;
 }
