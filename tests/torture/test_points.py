@@ -781,7 +781,7 @@ def many(case):
     make = ("i=0; while [ $i -lt 200 ]; do mkdir -p d$i; j=0; while [ $j -lt 100 ]; do echo $i $j > d$i/f$j; j=$((j+1)); done; i=$((i+1)); done; find . -type f | wc -l")
     look = ("find . -type f | wc -l; find . | sort | sha256sum; find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum; "
             "find d* -print0 | sort -z | xargs -0 stat -c '%n %A %y %h' | sha256sum")
-    box = faithful_story(case, make, look, "20001\n", **{"workspace.size": "200m"})
+    box = faithful_story(case, make, look, "20002\n", **{"workspace.size": "200m"})
     marks = checkpoints(box)
     case.check(any(r.get("files", 0) >= 20000 for r in marks), "files: %s" % [r.get("files") for r in marks])
     case.note("checkpoints took: %s ms" % [r.get("duration_ms") for r in marks])
