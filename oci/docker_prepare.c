@@ -180,6 +180,32 @@ enum docker_state docker_prepare_after_guest(const struct docker_sandbox *sb)
     return sb->blueprint.workspace_volume ? STATE_WORKSPACE : after_workspace(sb);
 }
 
+static void on_others(void *data, int result, const struct engine_answer *answer, const struct err *err)
+{
+    struct docker_sandbox *sb = data;
+
+    if (result >= 0 && has_place(sb, tree_string(tree_get(answer->tree, "Mountpoint"), ""))) {
+        sb->err = (struct err){ 0 };
+        docker_sandbox_enter(sb, docker_prepare_after_guest(sb));
+        return;
+    }
+    err_wrap(&sb->err, "putting the guest onto the engine");
+    docker_sandbox_fail(sb);
+}
+
+/* Docker lets several runs make and fill one volume at once; Podman refuses all but one of them, and all once
+ * its program runs. So what another run put there is used; should it be half filled still, the guest does not
+ * start from it, and filling it again tells what is wrong. */
+static bool look_again(struct docker_sandbox *sb)
+{
+    char path[160];
+
+    if (sb->has_refilled || !sb->blueprint.lockdown.kind->is_libpod)
+        return false;
+    snprintf(path, sizeof(path), "/volumes/%s", sb->blueprint.guest_volume);
+    return docker_sandbox_ask(sb, "GET", path, span_make(NULL, 0), on_others) >= 0;
+}
+
 static void on_filled(void *data, int result, const struct err *err)
 {
     struct docker_sandbox *sb = data;
@@ -189,8 +215,11 @@ static void on_filled(void *data, int result, const struct err *err)
         docker_sandbox_enter(sb, docker_prepare_after_guest(sb));
         return;
     }
-    if (result < 0)
+    if (result < 0) {
         sb->err = *err;
+        if (look_again(sb))
+            return;
+    }
     err_wrap(&sb->err, "putting the guest onto the engine");
     docker_sandbox_fail(sb);
 }
