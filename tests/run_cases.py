@@ -496,7 +496,11 @@ def main():
         return 1
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        runs = [pool.submit(Run(case, options)) if case else problem for _, case, problem in cases]
+        runs = []
+        for _, case, problem in cases:
+            runs.append(pool.submit(Run(case, options)) if case else problem)
+            if len(runs) == 1 and case:
+                runs[0].result()  # alone: it puts the guest onto the engine
         for number, ((name, _, _), run) in enumerate(zip(cases, runs), 1):
             problems = [run] if isinstance(run, str) else run.result()
             failed += bool(problems)
