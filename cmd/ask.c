@@ -142,7 +142,6 @@ static void on_input(void *data, unsigned events)
     }
 }
 
-/* Each foreign line behind a mark of ours, so that none passes for a question or a prompt. */
 static int put_question(struct buf *out, const struct run_question *question, size_t max)
 {
     struct span text = question->text;
@@ -154,17 +153,8 @@ static int put_question(struct buf *out, const struct run_question *question, si
         r = term_clean(out, span_of(question->rule ? question->rule : "ask"), false);
     if (r == 0)
         r = buf_add_text(out, "):\n");
-    while (r == 0 && text.len > 0) {
-        const char *eol = memchr(text.ptr, '\n', text.len);
-        size_t len = eol ? (size_t) (eol - text.ptr) : text.len, step = eol ? len + 1 : len;
-
-        r = buf_add_text(out, "| ");
-        if (r == 0)
-            r = term_clean(out, span_make(text.ptr, len), false);
-        if (r == 0)
-            r = buf_add_char(out, '\n');
-        text = span_make(text.ptr + step, text.len - step);
-    }
+    if (r == 0)
+        r = term_quote(out, "| ", text);
     return r == 0 && left > 0 ? buf_printf(out, "(and %zu bytes more)\n", left) : r;
 }
 

@@ -238,6 +238,24 @@ void term_warning(const char *format, ...)
     va_end(ap);
 }
 
+int term_quote(struct buf *out, const char *mark, struct span text)
+{
+    int r = 0;
+
+    while (r == 0 && text.len > 0) {
+        const char *eol = memchr(text.ptr, '\n', text.len);
+        size_t len = eol ? (size_t) (eol - text.ptr) : text.len, step = eol ? len + 1 : len;
+
+        r = buf_add_text(out, mark);
+        if (r == 0)
+            r = term_clean(out, span_make(text.ptr, len), false);
+        if (r == 0)
+            r = buf_add_char(out, '\n');
+        text = span_make(text.ptr + step, text.len - step);
+    }
+    return r;
+}
+
 int term_fit(struct buf *out, struct span line, int columns)
 {
     size_t at = 0, cut = 0, len;

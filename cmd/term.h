@@ -68,6 +68,10 @@ void term_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * kept when `keep_lines`, else shown as blanks. */
 int term_clean(struct buf *out, struct span text, bool keep_lines);
 
+/* Each line of a foreign text, cleaned, behind a mark of ours ("| "), so that none passes for words of ours;
+ * appended. */
+int term_quote(struct buf *out, const char *mark, struct span text);
+
 /* What of a cleaned line fits into `columns` cells of a terminal, with an ellipsis when cut; appended. */
 int term_fit(struct buf *out, struct span line, int columns);
 

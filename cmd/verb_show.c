@@ -377,15 +377,7 @@ static void text_question(struct buf *out, const struct record_request_item *r)
         text_line(out, "", "   | (large: `agentbox export` has all of it)");
     else if (json_parse(r->item.json, &arena, &item, NULL) == 0) {
         approve_show(item, &text);
-        for (struct span left = buf_span(&text); left.len > 0;) {
-            const char *eol = memchr(left.ptr, '\n', left.len);
-            size_t len = eol ? (size_t) (eol - left.ptr) : left.len, step = eol ? len + 1 : len;
-
-            buf_printf(out, "%-10s    | ", "");
-            term_line(out, span_make(left.ptr, len));
-            buf_add_char(out, '\n');
-            left = span_make(left.ptr + step, left.len - step);
-        }
+        (void) term_quote(out, "              | ", buf_span(&text)); /* beneath the call's title */
     }
     buf_done(&text);
     arena_done(&arena);
