@@ -485,7 +485,8 @@ def row_copy(b, out):
         ours_in, ours_out, theirs_in, theirs_out = [], [], [], []
         for i in range(3):
             target = os.path.join(b.work, "collected%d-%d" % (files, i))
-            result = b.run([{"reply": [{"message": "done"}]}],
+            # a model takes its time; without any, the first checkpoint would still be read beside the outputs
+            result = b.run([{"reply": [{"message": "done"}], "delay_ms": 3000}],
                            workspace={"size": "2g", "entries": {"data": {"type": "local_dir", "src": source}}},
                            outputs=[{"path": "data", "to": target}])
             ours_in.append(record(result, "workspace.ready") - record(result, "workspace.begin"))
