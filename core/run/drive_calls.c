@@ -166,11 +166,14 @@ static struct span declared(void *data, const char *call_id)
     return call ? span_make(call->intent.raw, call->intent.len) : span_make(NULL, 0);
 }
 
+/* A fork numbers its calls anew, while its conversation names those of the run that it came from: there no
+ * place of an output is told, nor read, since it could be another's. */
 static int64_t number_of(void *data, const char *call_id)
 {
+    const struct run *run = data;
     const struct live_call *call = call_by_id(data, call_id);
 
-    return call ? call->number : 0;
+    return call && !run->state.parent ? call->number : 0;
 }
 
 static int add_stream(struct run *run, const struct record_call_end *end, const char *stream, struct buf *out,
@@ -193,8 +196,11 @@ static int read_output(void *data, int64_t number, const char *stream, struct bu
     struct run *run = data;
     struct journal_reader reader;
     struct record rec;
-    int found, r = journal_write(run->journal, err);
+    int found, r;
 
+    if (run->state.parent)
+        return err_set(err, ERR_NOT_FOUND, "this is a fork of run '%s', which has it", run->state.parent);
+    r = journal_write(run->journal, err);
     if (r == 0)
         r = journal_open(run->folder, &reader, err);
     if (r < 0)
