@@ -14,6 +14,7 @@
 #include "manifest/scan.h"
 #include "manifest/skill.h"
 #include "manifest/skills.h"
+#include "manifest/tools.h"
 
 #define KIB    INT64_C(1024)
 #define MIB    (1024 * KIB)
@@ -327,8 +328,8 @@ static const struct field agent_rows[] = {
     { .name = "tools",
       .kind = FIELD_CUSTOM,
       .offset = AGENT(tools),
-      .decode = kind_tools_decode,
-      .schema = kind_tools_schema,
+      .decode = tools_decode,
+      .schema = tools_schema,
       .fallback = "[\"shell\", \"apply_patch\"]",
       .help = "Least privilege: only what is listed exists. web_search, file_search, code_interpreter and "
               "image_generation are run by the model's server, outside of the sandbox and of `network`." },

@@ -3,44 +3,32 @@
 #include "manifest/kinds.h"
 
 #include "core/base/units.h"
-#include "core/base/utf8.h"
 #include "manifest/answer.h"
 #include "manifest/approve.h"
 #include "manifest/network.h"
 #include "manifest/scan.h"
+#include "manifest/tools.h"
 #include "manifest/yaml.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <strings.h>
 
-#define KIND_TEXT_MAX (64 * 1024)
+#define KIND_TEXT_MAX  (64 * 1024)
+#define COUNT_OF(list) (sizeof(list) / sizeof((list)[0]))
 
-/* The member of the struct that a row is about. */
-static void *slot(void *out, const struct field *field)
-{
-    return (char *) out + field->offset;
-}
-
-static const void *slot_of(const void *base, const struct field *field)
-{
-    return (const char *) base + field->offset;
-}
-
-static bool refuse(struct table_ctx *ctx, const struct tree *at, const char *hint, const char *message)
+bool kind_refuse(struct table_ctx *ctx, const struct tree *at, const char *hint, const char *message)
 {
     table_problem(ctx, at, hint, "%s", message);
     return false;
 }
 
-/* About the name of a member, not its value. */
-static bool refuse_key(struct table_ctx *ctx, const struct tree *member, const char *hint,
-                       const char *message)
+bool kind_refuse_key(struct table_ctx *ctx, const struct tree *member, const char *hint, const char *message)
 {
     struct tree at = *member;
 
     at.pos = at.key_pos;
-    return refuse(ctx, &at, hint, message);
+    return kind_refuse(ctx, &at, hint, message);
 }
 
 /* --- secrets --- */
@@ -109,9 +97,9 @@ const struct table manifest_secret_table = {
 bool kind_secret_decode(struct table_ctx *ctx, const struct field *field, const struct tree *value, void *out)
 {
     if (value->kind != TREE_OBJECT)
-        return refuse(ctx, value, "write {from_env: NAME}, {from_file: path} or {from_command: [...]}",
-                      "a secret does not go into a manifest");
-    return table_decode(&manifest_secret_table, value, slot(out, field), ctx) == 0;
+        return kind_refuse(ctx, value, "write {from_env: NAME}, {from_file: path} or {from_command: [...]}",
+                           "a secret does not go into a manifest");
+    return table_decode(&manifest_secret_table, value, kind_slot(out, field), ctx) == 0;
 }
 
 void kind_secret_schema(struct json_writer *w, const struct field *field)
@@ -145,7 +133,7 @@ bool kind_secret_write(struct json_writer *w, const struct manifest_secret *s)
 
 static bool encode_secret(struct json_writer *w, const struct field *field, const void *base)
 {
-    return kind_secret_write(w, slot_of(base, field));
+    return kind_secret_write(w, kind_slot_of(base, field));
 }
 
 /* --- maps of texts --- */
@@ -154,11 +142,11 @@ static bool encode_secret(struct json_writer *w, const struct field *field, cons
 static const char *text_of(struct table_ctx *ctx, const struct tree *value, const char *hint)
 {
     if (value->kind == TREE_ARRAY || value->kind == TREE_OBJECT || value->kind == TREE_NULL)
-        (void) refuse(ctx, value, hint, "expected text");
+        (void) kind_refuse(ctx, value, hint, "expected text");
     else if (memchr(value->text.ptr, '\0', value->text.len))
-        (void) refuse(ctx, value, NULL, "text with a NUL is not possible here");
+        (void) kind_refuse(ctx, value, NULL, "text with a NUL is not possible here");
     else if (value->text.len > KIND_TEXT_MAX)
-        (void) refuse(ctx, value, NULL, "more than 64 KiB of text");
+        (void) kind_refuse(ctx, value, NULL, "more than 64 KiB of text");
     else
         return value->text.ptr;
     return NULL;
@@ -177,7 +165,7 @@ static bool decode_pairs(struct table_ctx *ctx, const struct tree *value, struct
     }
     out->items = arena_alloc(ctx->arena, (value->count + 1) * sizeof(*out->items));
     if (!out->items)
-        return refuse(ctx, value, NULL, "too large");
+        return kind_refuse(ctx, value, NULL, "too large");
     tree_each (item, value) {
         size_t mark = table_enter(ctx, item->key);
 
@@ -201,13 +189,13 @@ static bool check_header(struct table_ctx *ctx, const struct tree *value, const 
     if (strspn(pair->name, "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") !=
             value->key.len ||
         value->key.len == 0)
-        return refuse_key(ctx, value, NULL, "not the name of a header");
+        return kind_refuse_key(ctx, value, NULL, "not the name of a header");
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
         if (strcasecmp(pair->name, own[i]) == 0)
-            return refuse_key(ctx, value, "remove it", "this header is set by agentbox itself");
+            return kind_refuse_key(ctx, value, "remove it", "this header is set by agentbox itself");
     for (const char *c = pair->value; c && *c; c++)
         if ((unsigned char) *c < 0x20 || *c == 0x7f)
-            return refuse(ctx, value, NULL, "a header cannot hold control characters");
+            return kind_refuse(ctx, value, NULL, "a header cannot hold control characters");
     return true;
 }
 
@@ -227,7 +215,7 @@ static bool decode_header(struct table_ctx *ctx, const struct tree *value, struc
 bool kind_headers_decode(struct table_ctx *ctx, const struct field *field, const struct tree *value,
                          void *out)
 {
-    return decode_pairs(ctx, value, slot(out, field), decode_header);
+    return decode_pairs(ctx, value, kind_slot(out, field), decode_header);
 }
 
 void kind_headers_schema(struct json_writer *w, const struct field *field)
@@ -255,11 +243,11 @@ static bool decode_variable(struct table_ctx *ctx, const struct tree *value, str
         if (!isalnum((unsigned char) value->key.ptr[i]) && value->key.ptr[i] != '_')
             is_name = false;
     if (!is_name)
-        return refuse_key(ctx, value, "letters, digits and '_', not beginning with a digit",
-                          "not the name of a variable");
+        return kind_refuse_key(ctx, value, "letters, digits and '_', not beginning with a digit",
+                               "not the name of a variable");
     if (value->kind == TREE_OBJECT)
-        return refuse(ctx, value, "the sandbox never holds a secret",
-                      "secrets do not go in here, only plain values");
+        return kind_refuse(ctx, value, "the sandbox never holds a secret",
+                           "secrets do not go in here, only plain values");
     out->value = text_of(ctx, value, NULL);
     return out->value != NULL;
 }
@@ -267,7 +255,7 @@ static bool decode_variable(struct table_ctx *ctx, const struct tree *value, str
 bool kind_environment_decode(struct table_ctx *ctx, const struct field *field, const struct tree *value,
                              void *out)
 {
-    return decode_pairs(ctx, value, slot(out, field), decode_variable);
+    return decode_pairs(ctx, value, kind_slot(out, field), decode_variable);
 }
 
 void kind_environment_schema(struct json_writer *w, const struct field *field)
@@ -281,7 +269,7 @@ void kind_environment_schema(struct json_writer *w, const struct field *field)
 
 static bool encode_pairs(struct json_writer *w, const struct field *field, const void *base)
 {
-    const struct manifest_pairs *pairs = slot_of(base, field);
+    const struct manifest_pairs *pairs = kind_slot_of(base, field);
 
     if (pairs->count == 0 || !w)
         return pairs->count > 0;
@@ -294,238 +282,6 @@ static bool encode_pairs(struct json_writer *w, const struct field *field, const
             (void) kind_secret_write(w, &pairs->items[i].secret);
     }
     json_object_end(w);
-    return true;
-}
-
-/* --- tools --- */
-
-/* Tools that agentbox has, and those it is meant to have. */
-static const char *const tools_now[] = { "shell", "apply_patch", "view_image", "files" };
-static const char *const tools_later[] = { "computer", "mcp", "container", "agent" };
-
-/* Tools of the model's server, and the settings that the API has for each: openai-node 6, `Tool`. */
-static const struct hosted {
-    const char *type;
-    const char *needs; /* a setting that must be there; NULL: none */
-    const char *settings[20];
-} hosted_tools[] = {
-    { "web_search", NULL, { "filters", "user_location", "search_context_size", "external_web_access" } },
-    { "file_search",
-      "vector_store_ids",
-      { "vector_store_ids", "max_num_results", "filters", "ranking_options" } },
-    { "code_interpreter", NULL, { "container", "allowed_callers" } },
-    { "image_generation",
-      NULL,
-      { "action", "background", "input_fidelity", "input_image_mask", "model", "moderation",
-        "output_compression", "output_format", "partial_images", "quality", "size" } },
-};
-
-#define COUNT_OF(list) (sizeof(list) / sizeof((list)[0]))
-
-static bool is_in(struct span word, const char *const *list, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (span_is(word, list[i]))
-            return true;
-    return false;
-}
-
-static const struct hosted *find_hosted(struct span word)
-{
-    for (size_t i = 0; i < COUNT_OF(hosted_tools); i++)
-        if (span_is(word, hosted_tools[i].type))
-            return &hosted_tools[i];
-    return NULL;
-}
-
-/* The word of the list that comes nearest; NULL: none does. */
-static const char *nearest_tool(struct span word)
-{
-    const char *names[COUNT_OF(tools_now) + COUNT_OF(hosted_tools) + COUNT_OF(tools_later)];
-    size_t n = 0;
-
-    for (size_t i = 0; i < COUNT_OF(tools_now); i++)
-        names[n++] = tools_now[i];
-    for (size_t i = 0; i < COUNT_OF(hosted_tools); i++)
-        names[n++] = hosted_tools[i].type;
-    for (size_t i = 0; i < COUNT_OF(tools_later); i++)
-        names[n++] = tools_later[i];
-    return table_nearest(word, names, n);
-}
-
-static size_t count_settings(const struct hosted *tool)
-{
-    size_t n = 0;
-
-    while (n < COUNT_OF(tool->settings) && tool->settings[n])
-        n++;
-    return n;
-}
-
-/* Names only: what a setting may be is the server's to say. */
-static bool check_hosted(struct table_ctx *ctx, const struct tree *item, const struct hosted *tool)
-{
-    size_t count = count_settings(tool);
-    bool is_good = true;
-    char hint[100];
-
-    tree_each (member, item->kind == TREE_OBJECT ? item : NULL) {
-        const char *nearest = table_nearest(member->key, tool->settings, count);
-
-        if (span_is(member->key, "type") || is_in(member->key, tool->settings, count))
-            continue;
-        (void) snprintf(hint, sizeof(hint), "did you mean '%s'?", nearest ? nearest : "");
-        is_good = refuse_key(ctx, member, nearest ? hint : NULL, "this tool has no such setting");
-    }
-    if (tool->needs && !tree_get(item->kind == TREE_OBJECT ? item : NULL, tool->needs)) {
-        (void) snprintf(hint, sizeof(hint), "{type: %s, %s: [...]}", tool->type, tool->needs);
-        table_problem(ctx, item, hint, "'%s' needs '%s'", tool->type, tool->needs);
-        return false;
-    }
-    return is_good;
-}
-
-static bool check_tool(struct table_ctx *ctx, const struct tree *item)
-{
-    const struct tree *word = item->kind == TREE_OBJECT ? tree_get(item, "type") : item;
-    const char *nearest;
-    char hint[100];
-
-    if (!word || word->kind != TREE_STRING)
-        return refuse(ctx, word ? word : item, "shell, or {type: ..., ...}",
-                      "a tool is a word or a map with 'type'");
-    if (is_in(word->text, tools_later, COUNT_OF(tools_later))) {
-        table_problem(ctx, word, NULL, "not supported yet: tool '" SPAN_FMT "'", SPAN_ARG(word->text));
-        return false;
-    }
-    if (find_hosted(word->text))
-        return check_hosted(ctx, item, find_hosted(word->text));
-    if (is_in(word->text, tools_now, COUNT_OF(tools_now)))
-        return item->kind == TREE_STRING ||
-               refuse(ctx, item, "write the word alone", "this tool takes no settings");
-    nearest = nearest_tool(word->text);
-    (void) snprintf(hint, sizeof(hint), "did you mean '%s'?", nearest ? nearest : "");
-    table_problem(ctx, word,
-                  nearest ? hint
-                          : "known: shell, apply_patch, view_image, files, web_search, file_search, "
-                            "code_interpreter, image_generation",
-                  "unknown tool '" SPAN_FMT "'", (int) utf8_cut(word->text, 100), word->text.ptr);
-    return false;
-}
-
-/* Is the word in the list that was decoded so far? */
-static bool has_tool(const struct manifest_tools *tools, struct span word)
-{
-    for (size_t i = 0; i < tools->count; i++)
-        if (span_is(word, tools->names[i]))
-            return true;
-    for (size_t i = 0; i < tools->hosted_count; i++)
-        if (span_is(word, tools->hosted[i].type))
-            return true;
-    return false;
-}
-
-static bool take_tool(struct table_ctx *ctx, const struct tree *item, struct manifest_tools *tools)
-{
-    struct span word;
-
-    if (!check_tool(ctx, item))
-        return false;
-    word = item->kind == TREE_OBJECT ? tree_get(item, "type")->text : item->text;
-    if (has_tool(tools, word))
-        return refuse(ctx, item, NULL, "this tool is in the list already");
-    if (find_hosted(word))
-        tools->hosted[tools->hosted_count++] =
-            (struct tool_hosted){ .type = find_hosted(word)->type,
-                                  .settings = item->kind == TREE_OBJECT ? item : NULL };
-    else
-        tools->names[tools->count++] = word.ptr;
-    return true;
-}
-
-bool kind_tools_decode(struct table_ctx *ctx, const struct field *field, const struct tree *value, void *out)
-{
-    struct manifest_tools *tools = slot(out, field);
-    bool is_good = true;
-
-    if (value->kind != TREE_ARRAY) {
-        table_wrong(ctx, value, "a list");
-        return false;
-    }
-    tools->names = arena_alloc(ctx->arena, (value->count + 1) * sizeof(*tools->names));
-    tools->hosted = arena_alloc(ctx->arena, (value->count + 1) * sizeof(*tools->hosted));
-    if (!tools->names || !tools->hosted)
-        return refuse(ctx, value, NULL, "too large");
-    tree_each (item, value)
-        is_good = take_tool(ctx, item, tools) && is_good;
-    return is_good;
-}
-
-/* {"type": WORD, SETTING: anything ...}, nothing beside. */
-static void hosted_schema(struct json_writer *w, const struct hosted *tool)
-{
-    json_object(w);
-    json_put_string(w, "type", "object");
-    json_key(w, "properties");
-    json_object(w);
-    json_key(w, "type");
-    json_object(w);
-    json_put_string(w, "const", tool->type);
-    json_object_end(w);
-    for (size_t i = 0; i < count_settings(tool); i++)
-        json_put_bool(w, tool->settings[i], true);
-    json_object_end(w);
-    json_key(w, "required");
-    json_array(w);
-    json_string(w, "type");
-    if (tool->needs)
-        json_string(w, tool->needs);
-    json_array_end(w);
-    json_put_bool(w, "additionalProperties", false);
-    json_object_end(w);
-}
-
-void kind_tools_schema(struct json_writer *w, const struct field *field)
-{
-    json_object(w);
-    json_put_string(w, "type", "array");
-    json_key(w, "items");
-    json_object(w);
-    json_key(w, "anyOf");
-    json_array(w);
-    json_object(w);
-    json_key(w, "enum");
-    json_array(w);
-    for (size_t i = 0; i < COUNT_OF(tools_now); i++)
-        json_string(w, tools_now[i]);
-    for (size_t i = 0; i < COUNT_OF(hosted_tools); i++)
-        if (!hosted_tools[i].needs)
-            json_string(w, hosted_tools[i].type);
-    json_array_end(w);
-    json_object_end(w);
-    for (size_t i = 0; i < COUNT_OF(hosted_tools); i++)
-        hosted_schema(w, &hosted_tools[i]);
-    json_array_end(w);
-    json_object_end(w);
-    json_put_bool(w, "uniqueItems", true);
-    json_object_end(w);
-}
-
-static bool encode_tools(struct json_writer *w, const struct field *field, const void *base)
-{
-    const struct manifest_tools *tools = slot_of(base, field);
-
-    if (!w)
-        return true;
-    json_array(w);
-    for (size_t i = 0; i < tools->count; i++)
-        json_string(w, tools->names[i]);
-    for (size_t i = 0; i < tools->hosted_count; i++)
-        if (tools->hosted[i].settings)
-            json_tree(w, tools->hosted[i].settings);
-        else
-            json_string(w, tools->hosted[i].type);
-    json_array_end(w);
     return true;
 }
 
@@ -558,7 +314,7 @@ static bool parse_listing(struct span text, int64_t *ret)
 /* Digits are octal as they are written, quoted or not; 0o644 is what it is. */
 bool kind_mode_decode(struct table_ctx *ctx, const struct field *field, const struct tree *value, void *out)
 {
-    int64_t *ret = slot(out, field);
+    int64_t *ret = kind_slot(out, field);
     bool is_word = value->kind == TREE_STRING || value->kind == TREE_NUMBER;
     bool is_based = value->kind == TREE_NUMBER && yaml_node(value)->is_based;
     uint32_t bits = 0;
@@ -573,7 +329,8 @@ bool kind_mode_decode(struct table_ctx *ctx, const struct field *field, const st
     if (r == 0 && !is_based)
         *ret = bits;
     if (r == -ERR_TOO_LARGE)
-        return refuse(ctx, value, "set-id and sticky bits are not possible", "must be between 0000 and 0777");
+        return kind_refuse(ctx, value, "set-id and sticky bits are not possible",
+                           "must be between 0000 and 0777");
     if (r < 0)
         table_wrong(ctx, value, "permissions such as \"0644\" or \"rw-r--r--\"");
     return r == 0;
@@ -589,7 +346,7 @@ void kind_mode_schema(struct json_writer *w, const struct field *field)
 
 static bool encode_mode(struct json_writer *w, const struct field *field, const void *base)
 {
-    int64_t mode = *(const int64_t *) slot_of(base, field);
+    int64_t mode = *(const int64_t *) kind_slot_of(base, field);
     char text[8];
 
     if (mode < 0 || !w)
@@ -639,7 +396,7 @@ bool kind_version_decode(struct table_ctx *ctx, const struct field *field, const
         table_wrong(ctx, value, "1, the version of this language");
         return false;
     }
-    *(int64_t *) slot(out, field) = 1;
+    *(int64_t *) kind_slot(out, field) = 1;
     return true;
 }
 
@@ -653,7 +410,7 @@ void kind_version_schema(struct json_writer *w, const struct field *field)
 static bool encode_version(struct json_writer *w, const struct field *field, const void *base)
 {
     if (w)
-        json_int(w, *(const int64_t *) slot_of(base, field));
+        json_int(w, *(const int64_t *) kind_slot_of(base, field));
     return true;
 }
 
@@ -663,7 +420,7 @@ bool kind_object_decode(struct table_ctx *ctx, const struct field *field, const 
         table_wrong(ctx, value, "keys and values");
         return false;
     }
-    *(const struct tree **) slot(out, field) = value;
+    *(const struct tree **) kind_slot(out, field) = value;
     return true;
 }
 
@@ -683,11 +440,11 @@ bool kind_scalars_decode(struct table_ctx *ctx, const struct field *field, const
                          void *out)
 {
     if (value->kind != TREE_ARRAY || value->count == 0)
-        return refuse(ctx, value, NULL, "must be a list with at least one value");
+        return kind_refuse(ctx, value, NULL, "must be a list with at least one value");
     tree_each (item, value)
         if (!is_scalar(item))
-            return refuse(ctx, item, NULL, "must be text, a number or a bool");
-    *(const struct tree **) slot(out, field) = value;
+            return kind_refuse(ctx, item, NULL, "must be text, a number or a bool");
+    *(const struct tree **) kind_slot(out, field) = value;
     return true;
 }
 
@@ -703,8 +460,8 @@ void kind_scalars_schema(struct json_writer *w, const struct field *field)
 bool kind_scalar_decode(struct table_ctx *ctx, const struct field *field, const struct tree *value, void *out)
 {
     if (!is_scalar(value))
-        return refuse(ctx, value, NULL, "must be text, a number or a bool");
-    *(const struct tree **) slot(out, field) = value;
+        return kind_refuse(ctx, value, NULL, "must be text, a number or a bool");
+    *(const struct tree **) kind_slot(out, field) = value;
     return true;
 }
 
@@ -717,7 +474,7 @@ void kind_scalar_schema(struct json_writer *w, const struct field *field)
 
 static bool encode_tree(struct json_writer *w, const struct field *field, const void *base)
 {
-    const struct tree *value = *(const struct tree *const *) slot_of(base, field);
+    const struct tree *value = *(const struct tree *const *) kind_slot_of(base, field);
 
     if (value && w)
         json_tree(w, value);
@@ -732,7 +489,7 @@ static const struct kind {
     { kind_secret_decode, encode_secret, "secret" },
     { kind_headers_decode, encode_pairs, "map of text or secrets" },
     { kind_environment_decode, encode_pairs, "map of text" },
-    { kind_tools_decode, encode_tools, "list of tools" },
+    { tools_decode, tools_encode, "list of tools" },
     { kind_object_decode, encode_tree, "map" },
     { kind_scalars_decode, encode_tree, "list of values" },
     { kind_scalar_decode, encode_tree, "value" },

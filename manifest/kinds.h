@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kinds of values that core/base/table.h does not know: a secret by reference,
- * maps from names to texts, the tool list, and keys that only accept their off
- * value so far. Each kind decodes, describes itself as JSON Schema, and is
- * written back as JSON; a row of FIELD_CUSTOM names the first two, and
- * kind_find() gets from the row to the third.
+ * Kinds of values that core/base/table.h does not know: a secret by reference, maps from names to texts, and
+ * keys that only accept their off value so far. Each kind decodes, describes itself as JSON Schema, and is
+ * written back as JSON; a row of FIELD_CUSTOM names the first two, and kind_find() gets from the row to the
+ * third.
  */
 #ifndef MANIFEST_KINDS_H
 #define MANIFEST_KINDS_H
@@ -15,6 +14,21 @@
 typedef bool kind_decode_fn(struct table_ctx *ctx, const struct field *field, const struct tree *value,
                             void *out);
 typedef void kind_schema_fn(struct json_writer *w, const struct field *field);
+
+/* For those who decode: the member of the struct that a row is about. */
+static inline void *kind_slot(void *out, const struct field *field)
+{
+    return (char *) out + field->offset;
+}
+
+static inline const void *kind_slot_of(const void *base, const struct field *field)
+{
+    return (const char *) base + field->offset;
+}
+
+/* A problem with a value, or with the name of a member; always false. `hint` may be NULL. */
+bool kind_refuse(struct table_ctx *ctx, const struct tree *at, const char *hint, const char *message);
+bool kind_refuse_key(struct table_ctx *ctx, const struct tree *member, const char *hint, const char *message);
 
 /* struct manifest_secret: {from_env: X}, {from_file: path}, {from_command: [...]}, each with an optional
  * prefix. */
@@ -28,10 +42,6 @@ kind_schema_fn kind_headers_schema;
 /* struct manifest_pairs: variables, plain values only. */
 kind_decode_fn kind_environment_decode;
 kind_schema_fn kind_environment_schema;
-
-/* struct manifest_tools: names of tools, and tools of the server with their settings. */
-kind_decode_fn kind_tools_decode;
-kind_schema_fn kind_tools_schema;
 
 /* Nothing: the only acceptable values are those of field->names, as text. */
 kind_decode_fn kind_off_decode;

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/* The list of tools, as a manifest has it. */
+#include "manifest/tools.h"
+
+#include "core/base/utf8.h"
+
+#include <stdio.h>
+
+#define COUNT_OF(list) (sizeof(list) / sizeof((list)[0]))
+
+/* A type of tools, and what an item of it means. */
+struct type {
+    const char *name;
+    /* Put the item, which is of this type, into the list. False: reported. */
+    bool (*take)(struct table_ctx *ctx, const struct type *type, const struct tree *item,
+                 struct manifest_tools *tools);
+    bool is_word;                                                   /* its word alone will do */
+    void (*schema)(struct json_writer *w, const struct type *type); /* of a map of it; NULL: never a map */
+    /* Of the model's server: the settings that the API has for it (openai-node 6, `Tool`). */
+    const char *needs; /* the one that must be there; NULL: none */
+    const char *settings[20];
+};
+
+/* Is the item of the list a map? */
+static bool is_map(const struct tree *item)
+{
+    return item->kind == TREE_OBJECT;
+}
+
+/* Of types that the list has once at most. */
+static bool is_first(struct table_ctx *ctx, const struct type *type, const struct tree *item,
+                     const struct manifest_tools *tools)
+{
+    const struct span name = span_of(type->name);
+    bool is_there = false;
+
+    for (size_t i = 0; i < tools->count; i++)
+        is_there = is_there || span_is(name, tools->names[i]);
+    for (size_t i = 0; i < tools->hosted_count; i++)
+        is_there = is_there || span_is(name, tools->hosted[i].type);
+    return !is_there || kind_refuse(ctx, item, NULL, "this tool is in the list already");
+}
+
+/* --- tools of agentbox, without settings --- */
+
+static bool take_word(struct table_ctx *ctx, const struct type *type, const struct tree *item,
+                      struct manifest_tools *tools)
+{
+    if (is_map(item))
+        return kind_refuse(ctx, item, "write the word alone", "this tool takes no settings");
+    if (!is_first(ctx, type, item, tools))
+        return false;
+    tools->names[tools->count++] = type->name;
+    return true;
+}
+
+/* --- tools of the model's server --- */
+
+static size_t count_settings(const struct type *type)
+{
+    size_t n = 0;
+
+    while (n < COUNT_OF(type->settings) && type->settings[n])
+        n++;
+    return n;
+}
+
+static bool is_setting(const struct type *type, struct span word)
+{
+    for (size_t i = 0; i < count_settings(type); i++)
+        if (span_is(word, type->settings[i]))
+            return true;
+    return false;
+}
+
+/* Names only: what a setting may be is the server's to say. */
+static bool check_hosted(struct table_ctx *ctx, const struct type *type, const struct tree *item)
+{
+    const struct tree *map = is_map(item) ? item : NULL;
+    bool is_good = true;
+    char hint[100];
+
+    tree_each (member, map) {
+        const char *nearest = table_nearest(member->key, type->settings, count_settings(type));
+
+        if (span_is(member->key, "type") || is_setting(type, member->key))
+            continue;
+        (void) snprintf(hint, sizeof(hint), "did you mean '%s'?", nearest ? nearest : "");
+        is_good = kind_refuse_key(ctx, member, nearest ? hint : NULL, "this tool has no such setting");
+    }
+    if (type->needs && !tree_get(map, type->needs)) {
+        (void) snprintf(hint, sizeof(hint), "{type: %s, %s: [...]}", type->name, type->needs);
+        table_problem(ctx, item, hint, "'%s' needs '%s'", type->name, type->needs);
+        return false;
+    }
+    return is_good;
+}
+
+static bool take_hosted(struct table_ctx *ctx, const struct type *type, const struct tree *item,
+                        struct manifest_tools *tools)
+{
+    if (!check_hosted(ctx, type, item) || !is_first(ctx, type, item, tools))
+        return false;
+    tools->hosted[tools->hosted_count++] =
+        (struct tool_hosted){ .type = type->name, .settings = is_map(item) ? item : NULL };
+    return true;
+}
+
+/* {"type": WORD, SETTING: anything ...}, nothing beside. */
+static void hosted_schema(struct json_writer *w, const struct type *type)
+{
+    json_object(w);
+    json_put_string(w, "type", "object");
+    json_key(w, "properties");
+    json_object(w);
+    json_key(w, "type");
+    json_object(w);
+    json_put_string(w, "const", type->name);
+    json_object_end(w);
+    for (size_t i = 0; i < count_settings(type); i++)
+        json_put_bool(w, type->settings[i], true);
+    json_object_end(w);
+    json_key(w, "required");
+    json_array(w);
+    json_string(w, "type");
+    if (type->needs)
+        json_string(w, type->needs);
+    json_array_end(w);
+    json_put_bool(w, "additionalProperties", false);
+    json_object_end(w);
+}
+
+/* --- the types --- */
+
+static bool take_later(struct table_ctx *ctx, const struct type *type, const struct tree *item,
+                       struct manifest_tools *tools)
+{
+    table_problem(ctx, is_map(item) ? tree_get(item, "type") : item, NULL, "not supported yet: tool '%s'",
+                  type->name);
+    return false;
+}
+
+static const struct type types[] = {
+    { "shell", take_word, true, NULL, NULL, { NULL } },
+    { "apply_patch", take_word, true, NULL, NULL, { NULL } },
+    { "view_image", take_word, true, NULL, NULL, { NULL } },
+    { "files", take_word, true, NULL, NULL, { NULL } },
+    { "web_search",
+      take_hosted,
+      true,
+      hosted_schema,
+      NULL,
+      { "filters", "user_location", "search_context_size", "external_web_access" } },
+    { "file_search",
+      take_hosted,
+      false,
+      hosted_schema,
+      "vector_store_ids",
+      { "vector_store_ids", "max_num_results", "filters", "ranking_options" } },
+    { "code_interpreter", take_hosted, true, hosted_schema, NULL, { "container", "allowed_callers" } },
+    { "image_generation",
+      take_hosted,
+      true,
+      hosted_schema,
+      NULL,
+      { "action", "background", "input_fidelity", "input_image_mask", "model", "moderation",
+        "output_compression", "output_format", "partial_images", "quality", "size" } },
+    { "computer", take_later, false, NULL, NULL, { NULL } },
+    { "mcp", take_later, false, NULL, NULL, { NULL } },
+    { "container", take_later, false, NULL, NULL, { NULL } },
+    { "agent", take_later, false, NULL, NULL, { NULL } },
+};
+
+/* --- the list --- */
+
+static void report_unknown(struct table_ctx *ctx, const struct tree *word)
+{
+    const char *names[COUNT_OF(types)], *nearest;
+    char hint[100];
+
+    for (size_t i = 0; i < COUNT_OF(types); i++)
+        names[i] = types[i].name;
+    nearest = table_nearest(word->text, names, COUNT_OF(types));
+    (void) snprintf(hint, sizeof(hint), "did you mean '%s'?", nearest ? nearest : "");
+    table_problem(ctx, word,
+                  nearest ? hint
+                          : "known: shell, apply_patch, view_image, files, web_search, file_search, "
+                            "code_interpreter, image_generation",
+                  "unknown tool '" SPAN_FMT "'", (int) utf8_cut(word->text, 100), word->text.ptr);
+}
+
+static bool take(struct table_ctx *ctx, const struct tree *item, struct manifest_tools *tools)
+{
+    const struct tree *word = is_map(item) ? tree_get(item, "type") : item;
+
+    if (!word || word->kind != TREE_STRING)
+        return kind_refuse(ctx, word ? word : item, "shell, or {type: ..., ...}",
+                           "a tool is a word or a map with 'type'");
+    for (size_t i = 0; i < COUNT_OF(types); i++)
+        if (span_is(word->text, types[i].name))
+            return types[i].take(ctx, &types[i], item, tools);
+    report_unknown(ctx, word);
+    return false;
+}
+
+bool tools_decode(struct table_ctx *ctx, const struct field *field, const struct tree *value, void *out)
+{
+    struct manifest_tools *tools = kind_slot(out, field);
+    bool is_good = true;
+
+    if (value->kind != TREE_ARRAY) {
+        table_wrong(ctx, value, "a list");
+        return false;
+    }
+    tools->names = arena_alloc(ctx->arena, (value->count + 1) * sizeof(*tools->names));
+    tools->hosted = arena_alloc(ctx->arena, (value->count + 1) * sizeof(*tools->hosted));
+    if (!tools->names || !tools->hosted)
+        return kind_refuse(ctx, value, NULL, "too large");
+    tree_each (item, value)
+        is_good = take(ctx, item, tools) && is_good;
+    return is_good;
+}
+
+void tools_schema(struct json_writer *w, const struct field *field)
+{
+    json_object(w);
+    json_put_string(w, "type", "array");
+    json_key(w, "items");
+    json_object(w);
+    json_key(w, "anyOf");
+    json_array(w);
+    json_object(w);
+    json_key(w, "enum");
+    json_array(w);
+    for (size_t i = 0; i < COUNT_OF(types); i++)
+        if (types[i].is_word)
+            json_string(w, types[i].name);
+    json_array_end(w);
+    json_object_end(w);
+    for (size_t i = 0; i < COUNT_OF(types); i++)
+        if (types[i].schema)
+            types[i].schema(w, &types[i]);
+    json_array_end(w);
+    json_object_end(w);
+    json_put_bool(w, "uniqueItems", true);
+    json_object_end(w);
+}
+
+bool tools_encode(struct json_writer *w, const struct field *field, const void *base)
+{
+    const struct manifest_tools *tools = kind_slot_of(base, field);
+
+    if (!w)
+        return true;
+    json_array(w);
+    for (size_t i = 0; i < tools->count; i++)
+        json_string(w, tools->names[i]);
+    for (size_t i = 0; i < tools->hosted_count; i++)
+        if (tools->hosted[i].settings)
+            json_tree(w, tools->hosted[i].settings);
+        else
+            json_string(w, tools->hosted[i].type);
+    json_array_end(w);
+    return true;
+}
