@@ -1,45 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The rows. Ranges say what makes sense at all; memory and pids start where the
- * engine does. Help texts are sentences of the reference.
+ * engine does. Help texts are sentences of the reference. Those of larger keys are
+ * in files of their own: agent.h, model.h, entry.h, network.h, scan.h, answer.h.
  */
 #include "manifest/grammar.h"
 
+#include "manifest/agent.h"
 #include "manifest/answer.h"
-#include "manifest/approve.h"
 #include "manifest/entry.h"
 #include "manifest/kinds.h"
+#include "manifest/model.h"
 #include "manifest/network.h"
+#include "manifest/rows.h"
 #include "manifest/rules.h"
 #include "manifest/scan.h"
-#include "manifest/skill.h"
-#include "manifest/skills.h"
-#include "manifest/tools.h"
-
-#define KIB    INT64_C(1024)
-#define MIB    (1024 * KIB)
-#define GIB    (1024 * MIB)
-#define TIB    (1024 * GIB)
-
-#define SECOND INT64_C(1000)
-#define HOUR   (3600 * SECOND)
-#define DAY    (24 * HOUR)
-
-#define TABLE(type, label, rows, text) \
-    .name = (label), .fields = (rows), .count = FIELD_COUNT_OF(rows), .size = sizeof(type), .help = (text)
-
-/* A key of later work that is refused whatever it says. */
-#define LATER(key, text)                                                         \
-    {                                                                            \
-        .name = (key), .kind = FIELD_TREE, .flags = FIELD_LATER, .help = (text), \
-    }
-
-/* A key of later work that may say that it is off. */
-#define OFF(key, words, text)                                                             \
-    {                                                                                     \
-        .name = (key), .kind = FIELD_CUSTOM, .names = (words), .decode = kind_off_decode, \
-        .schema = kind_off_schema, .help = (text),                                        \
-    }
 
 static const char *const off_zero[] = { "0", NULL };
 
@@ -80,305 +55,6 @@ const struct table manifest_param_table = {
           "A parameter of the run: `agentbox run -p quarter=Q3`, used as ${params.quarter}."),
     .key_offset = offsetof(struct manifest_param, name),
     .check = rules_param,
-};
-
-/* --- model --- */
-
-#define MODEL(member) offsetof(struct manifest_model, member)
-
-static const char *const auth_names[] = { "bearer", "api-key", NULL };
-static const char *const state_names[] = { "local", "server", NULL };
-static const char *const style_names[] = { "auto", "native", "custom", "function", NULL };
-
-static const struct field reasoning_rows[] = {
-    { .name = "effort",
-      .kind = FIELD_STRING,
-      .offset = 0,
-      .min = 1,
-      .max = 32,
-      .help = "none, minimal, low, medium, high, xhigh: what the model knows; sent only when given.",
-      .example = "\"medium\"" },
-    { .name = "summary",
-      .kind = FIELD_STRING,
-      .offset = sizeof(const char *),
-      .min = 1,
-      .max = 32,
-      .help = "auto, concise, detailed; sent only when given.",
-      .example = "\"auto\"" },
-};
-
-static const struct table reasoning_table = {
-    TABLE(((struct manifest_model *) 0)->reasoning, "reasoning", reasoning_rows, "How the model thinks."),
-};
-
-static const struct field text_rows[] = {
-    { .name = "verbosity",
-      .kind = FIELD_STRING,
-      .offset = 0,
-      .min = 1,
-      .max = 32,
-      .help = "low, medium, high; sent only when given.",
-      .example = "\"low\"" },
-};
-
-static const struct table text_table = {
-    TABLE(((struct manifest_model *) 0)->text, "text", text_rows, "How the model writes."),
-};
-
-#define PRICE(key, text)                                                                       \
-    {                                                                                          \
-        .name = #key, .kind = FIELD_MONEY, .offset = offsetof(struct model_price, key),        \
-        .flags = FIELD_UNSET_NEG, .min = 0, .max = INT64_C(1000000) * 1000000, .help = (text), \
-    }
-
-static const struct field price_rows[] = {
-    PRICE(input, "USD per million input tokens."),
-    PRICE(cached_input, "USD per million input tokens that the server had cached; as input when not given."),
-    PRICE(output, "USD per million output tokens."),
-};
-
-static const struct table price_table = {
-    TABLE(struct model_price, "price", price_rows, "What tokens cost, for limits.cost and the report."),
-};
-
-static const struct field model_rows[] = {
-    { .name = "name",
-      .kind = FIELD_STRING,
-      .offset = MODEL(name),
-      .min = 1,
-      .max = 256,
-      .help = "Name of the model; when not given, that of the variable AGENTBOX_MODEL.",
-      .example = "\"gpt-5.1\"" },
-    { .name = "base_url",
-      .kind = FIELD_STRING,
-      .offset = MODEL(base_url),
-      .min = 1,
-      .max = 2048,
-      .help = "Any server that speaks POST /responses; when not given, OPENAI_BASE_URL, else "
-              "https://api.openai.com/v1.",
-      .example = "\"https://api.openai.com/v1\"" },
-    { .name = "api_key",
-      .kind = FIELD_CUSTOM,
-      .offset = MODEL(api_key),
-      .decode = kind_secret_decode,
-      .schema = kind_secret_schema,
-      .fallback = "{\"from_env\": \"OPENAI_API_KEY\"}",
-      .help = "Where the key is: from_env, from_file or from_command." },
-    { .name = "auth_header",
-      .kind = FIELD_ENUM,
-      .offset = MODEL(auth_header),
-      .names = auth_names,
-      .fallback = "\"bearer\"",
-      .help = "How the key is sent: as a bearer token, or in the header api-key (Azure)." },
-    { .name = "headers",
-      .kind = FIELD_CUSTOM,
-      .offset = MODEL(headers),
-      .decode = kind_headers_decode,
-      .schema = kind_headers_schema,
-      .help = "Extra request headers; a value is text or a secret like api_key, with an optional prefix.",
-      .example = "{\"OpenAI-Project\": \"proj_1\"}" },
-    { .name = "state",
-      .kind = FIELD_ENUM,
-      .offset = MODEL(state),
-      .names = state_names,
-      .fallback = "\"local\"",
-      .help = "local: the server stores nothing, all items are sent; server: it keeps the conversation." },
-    { .name = "tool_style",
-      .kind = FIELD_ENUM,
-      .offset = MODEL(tool_style),
-      .names = style_names,
-      .fallback = "\"auto\"",
-      .help = "native: the API's own tool types; custom: functions, and patches as free text with a grammar; "
-              "function: plain functions; auto: learnt from the first refusal." },
-    { .name = "reasoning", .kind = FIELD_TABLE, .offset = MODEL(reasoning), .sub = &reasoning_table },
-    { .name = "max_output_tokens",
-      .kind = FIELD_COUNT,
-      .offset = MODEL(max_output_tokens),
-      .min = 1,
-      .max = 100000000,
-      .help = "Ceiling of one response; sent only when given.",
-      .example = "32000" },
-    { .name = "text", .kind = FIELD_TABLE, .offset = MODEL(text), .sub = &text_table },
-    { .name = "service_tier",
-      .kind = FIELD_STRING,
-      .offset = MODEL(service_tier),
-      .min = 1,
-      .max = 32,
-      .fallback = "\"auto\"",
-      .help = "auto, default, flex, priority: what the server knows." },
-    { .name = "idle_timeout",
-      .kind = FIELD_DURATION,
-      .offset = MODEL(idle_ms),
-      .min = SECOND,
-      .max = DAY,
-      .fallback = "\"5m\"",
-      .help = "A stream without a byte for this long is broken." },
-    { .name = "retries",
-      .kind = FIELD_INT,
-      .offset = MODEL(retries),
-      .min = 0,
-      .max = 100,
-      .fallback = "5",
-      .help = "How often a failed request is tried again." },
-    { .name = "price",
-      .kind = FIELD_TABLE,
-      .offset = MODEL(price),
-      .sub = &price_table,
-      .example = "{\"input\": 1.25, \"cached_input\": 0.125, \"output\": 10.0}" },
-    { .name = "extra",
-      .kind = FIELD_CUSTOM,
-      .offset = MODEL(extra),
-      .decode = kind_object_decode,
-      .schema = kind_object_schema,
-      .help = "Merged into the request body as it is." },
-    { .name = "record",
-      .kind = FIELD_STRING,
-      .offset = MODEL(record),
-      .min = 1,
-      .max = 4096,
-      .help = "Write every exchange to this file.",
-      .example = "\"cassettes/q3.jsonl\"" },
-    { .name = "replay",
-      .kind = FIELD_STRING,
-      .offset = MODEL(replay),
-      .min = 1,
-      .max = 4096,
-      .help = "Answer from this file: no network, no key.",
-      .example = "\"cassettes/q3.jsonl\"" },
-};
-
-static const struct table model_table = {
-    TABLE(struct manifest_model, "model", model_rows, "Which model, where, and how it is spoken to."),
-    .check = rules_model,
-};
-
-/* --- agent --- */
-
-#define AGENT(member) offsetof(struct manifest_agent, member)
-
-#define SKILL(member) offsetof(struct manifest_skill, member)
-
-static const struct field skill_rows[] = {
-    { .name = "from",
-      .kind = FIELD_STRING,
-      .offset = SKILL(from),
-      .min = 1,
-      .max = 4096,
-      .help = "Folder of a skill, or of several, each with SKILL.md; relative to the manifest's folder.",
-      .example = "\"./skills\"" },
-    { .name = "name",
-      .kind = FIELD_STRING,
-      .offset = SKILL(name),
-      .min = 1,
-      .max = SKILL_NAME_MAX,
-      .help = "Of a skill that is written here: small letters, digits and '-'.",
-      .example = "\"release\"" },
-    { .name = "description",
-      .kind = FIELD_STRING,
-      .offset = SKILL(description),
-      .min = 1,
-      .max = 4 * SKILL_DESCRIPTION_MAX,
-      .help = "What it is for, in a line." },
-    { .name = "text",
-      .kind = FIELD_STRING,
-      .offset = SKILL(text),
-      .max = SKILL_TEXT_MAX,
-      .help = "What load_skill gives to the model." },
-};
-
-static const struct table skill_table = {
-    TABLE(struct manifest_skill, "skill", skill_rows,
-          "How something is done: a folder with SKILL.md, or name, description and text."),
-    .check = rules_skill,
-};
-
-static const struct field agent_rows[] = {
-    { .name = "instructions",
-      .kind = FIELD_STRING,
-      .offset = AGENT(instructions),
-      .max = MIB,
-      .help = "Who the agent is and how it works.",
-      .example = "\"You are a careful analyst.\"" },
-    { .name = "instructions_file",
-      .kind = FIELD_STRING,
-      .offset = AGENT(instructions_file),
-      .min = 1,
-      .max = 4096,
-      .help = "The same from a file." },
-    { .name = "task",
-      .kind = FIELD_STRING,
-      .offset = AGENT(task),
-      .max = MIB,
-      .help = "What is to be done. Required, unless it comes from task_file or the command line.",
-      .example = "\"Read data/sales.csv and write out/report.md.\"" },
-    { .name = "task_file",
-      .kind = FIELD_STRING,
-      .offset = AGENT(task_file),
-      .min = 1,
-      .max = 4096,
-      .help = "The same from a file." },
-    { .name = "attachments",
-      .kind = FIELD_STRINGS,
-      .offset = AGENT(attachments),
-      .count_offset = AGENT(attachment_count),
-      .min = 0,
-      .max = 100,
-      .help = "Images and files that are sent with the task, each at most 20 MiB.",
-      .example = "[\"chart.png\"]" },
-    { .name = "tools",
-      .kind = FIELD_CUSTOM,
-      .offset = AGENT(tools),
-      .decode = tools_decode,
-      .schema = tools_schema,
-      .fallback = "[\"shell\", \"apply_patch\"]",
-      .help = "Least privilege: only what is listed exists. web_search, file_search, code_interpreter and "
-              "image_generation are run by the model's server, outside of the sandbox and of `network`." },
-    { .name = "agents_md",
-      .kind = FIELD_BOOL,
-      .offset = AGENT(agents_md),
-      .fallback = "true",
-      .help = "AGENTS.md of the workspace is given to the model, those of folders in it when a tool first "
-              "touches "
-              "them; 32 KiB in all." },
-    { .name = "file_tree",
-      .kind = FIELD_BOOL,
-      .offset = AGENT(file_tree),
-      .fallback = "true",
-      .help = "What `entries` puts into the workspace is listed for the model: three levels, at most 200 "
-              "lines." },
-    { .name = "output", .kind = FIELD_TABLE, .offset = AGENT(output), .sub = &manifest_answer_table },
-    { .name = "skills",
-      .kind = FIELD_TABLES,
-      .offset = AGENT(skills),
-      .count_offset = AGENT(skill_count),
-      .min = 0,
-      .max = SKILLS_MAX,
-      .sub = &skill_table,
-      .help = "Folders with SKILL.md: the model is told name and description, and reads the rest with "
-              "load_skill. "
-              "Their files are in .agentbox/skills/NAME of the workspace.",
-      .example = "[{\"from\": \"./skills\"}]" },
-    LATER("memory", "Durable notes kept between runs."),
-    LATER("compaction", "When the context is made smaller."),
-    { .name = "approve",
-      .kind = FIELD_CUSTOM,
-      .offset = AGENT(approve),
-      .decode = approve_decode,
-      .schema = approve_schema,
-      .help =
-          "Which calls run (`auto`, what is not named), which a terminal is asked about (`ask`), which never "
-          "run "
-          "(`deny`): a word for all, or by tool. For `shell` also a map: lists of patterns `auto`, `ask`, "
-          "`deny`, and `else`, see Approvals. `without_terminal`: `deny` (when not given), or `wait`: the "
-          "run "
-          "ends with status 12 and is answered by `agentbox resume --approve` or `--deny`.",
-      .example = "{\"shell\": {\"auto\": [\"ls *\", \"git log *\"], \"else\": \"ask\"}, \"apply_patch\": "
-                 "\"auto\"}" },
-};
-
-static const struct table agent_table = {
-    TABLE(struct manifest_agent, "agent", agent_rows, "Who does what with which tools."),
-    .check = rules_agent,
 };
 
 /* --- workspace --- */
@@ -714,8 +390,8 @@ static const struct field rows[] = {
       .count_offset = TOP(param_count),
       .sub = &manifest_param_table,
       .help = "Parameters of the run, by name." },
-    { .name = "model", .kind = FIELD_TABLE, .offset = TOP(model), .sub = &model_table },
-    { .name = "agent", .kind = FIELD_TABLE, .offset = TOP(agent), .sub = &agent_table },
+    { .name = "model", .kind = FIELD_TABLE, .offset = TOP(model), .sub = &manifest_model_table },
+    { .name = "agent", .kind = FIELD_TABLE, .offset = TOP(agent), .sub = &manifest_agent_table },
     { .name = "workspace", .kind = FIELD_TABLE, .offset = TOP(workspace), .sub = &workspace_table },
     { .name = "outputs",
       .kind = FIELD_TABLES,
