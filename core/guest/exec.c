@@ -2,13 +2,11 @@
 #include "core/guest/exec.h"
 
 #include "core/guest/cgroup.h"
+#include "core/guest/exec_impl.h"
 #include "core/guest/keeper.h"
-#include "core/guest/limits.h"
-#include "core/guest/out.h"
 #include "core/guest/procs.h"
 #include "core/guest/spawn.h"
 #include "core/guest/stray.h"
-#include "core/guest/tape.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -22,43 +20,12 @@ enum {
     GRACE_US = 100 * 1000, /* for background processes that hold the pipes of an ended call */
     LOOK_US = 2 * 1000,    /* between two looks at the processes while killing */
     HOLD_LOOKS = 16,       /* after that many, all processes of the sandbox are held while we look */
-    GATHER_US = 2 * 1000,  /* from its start a command's output waits for its end that long, ... */
-    GATHER_MAX = 4 * 1024, /* ... up to so much */
     WATCH_US = 500 * 1000, /* a command that lasts is looked at so often */
     WAIT_LOOKS = 1000,     /* for room, while what has it is being killed */
 };
 
-enum exec_state { EXEC_FREE, EXEC_WAITING, EXEC_RUNNING, EXEC_KILLING, EXEC_CLOSING, EXEC_ENDED };
-
-struct exec {
-    enum exec_state state;
-    uint64_t id;
-    bool is_attached; /* the present host wants to hear of it */
-    bool is_tty;
-    bool is_exit_sent, is_exit_known;
-    pid_t keeper; /* 0: reaped */
-    int ctl;
-    int in;
-    bool takes_input;
-    bool in_is_ending; /* end of input follows what is in the buffer */
-    uint32_t in_from, in_to;
-    uint32_t in_credit; /* not yet given back */
-    uint64_t in_number; /* of the last input that came with one */
-    int64_t started_us, deadline_us, grace_us, look_us, watch_us;
-    int looks, clean_looks;
-    bool must_sweep; /* its keeper died a violent death: it has not ended before the strays have */
-    bool has_waited, was_swept;
-    struct limits_mark mark;
-    uint64_t must_read[2]; /* positions up to which the output was written before the end */
-    struct frame_exit exit;
-    struct tape out[2];
-    uint8_t input[FRAME_WINDOW_STDIN];
-};
-
-static struct exec execs[FRAME_EXECS];
-static int64_t turn_us; /* when this turn began */
-static int turn;        /* whose turn it is to speak */
-static int stream_turn;
+struct exec exec_all[FRAME_EXECS];
+int64_t exec_turn_us;
 static struct exec *polled[FRAME_EXECS];
 
 /* The last request for a command, in case that it must be started a second time. */
@@ -72,39 +39,30 @@ void exec_init(int root_fd, char **env)
 {
     spawn_init(root_fd, env);
     for (int i = 0; i < FRAME_EXECS; i++)
-        execs[i].ctl = execs[i].in = execs[i].out[0].fd = execs[i].out[1].fd = -1;
+        exec_all[i].ctl = exec_all[i].in = exec_all[i].out[0].fd = exec_all[i].out[1].fd = -1;
 }
 
-static struct exec *find(uint64_t id)
+struct exec *exec_find(uint64_t id)
 {
     for (int i = 0; i < FRAME_EXECS; i++) {
-        if (execs[i].state != EXEC_FREE && execs[i].id == id)
-            return &execs[i];
+        if (exec_all[i].state != EXEC_FREE && exec_all[i].id == id)
+            return &exec_all[i];
     }
     return NULL;
 }
 
-static void close_fd(int *fd)
+void exec_close_fd(int *fd)
 {
     if (*fd >= 0)
         (void) close(*fd);
     *fd = -1;
 }
 
-static void input_close(struct exec *e)
-{
-    if (!e->is_tty) /* a terminal's descriptor is also its output */
-        close_fd(&e->in);
-    e->in = -1;
-    e->in_credit += e->in_to - e->in_from;
-    e->in_from = e->in_to = 0;
-}
-
 static void pipe_close(struct exec *e, int i)
 {
     if (e->is_tty)
-        input_close(e);
-    close_fd(&e->out[i].fd);
+        exec_input_close(e);
+    exec_close_fd(&e->out[i].fd);
 }
 
 static void slot_free(struct exec *e)
@@ -113,8 +71,8 @@ static void slot_free(struct exec *e)
         pipe_close(e, i);
         tape_done(&e->out[i]);
     }
-    input_close(e);
-    close_fd(&e->ctl);
+    exec_input_close(e);
+    exec_close_fd(&e->ctl);
     e->state = EXEC_FREE;
 }
 
@@ -122,8 +80,8 @@ static void slot_free(struct exec *e)
 static struct exec *slot_get(struct exec *instead)
 {
     for (int i = 0; i < FRAME_EXECS && !instead; i++) {
-        if (execs[i].state == EXEC_FREE)
-            return &execs[i];
+        if (exec_all[i].state == EXEC_FREE)
+            return &exec_all[i];
     }
     return instead;
 }
@@ -163,49 +121,6 @@ static void slot_run(struct exec *e, const struct spawn *sp)
     e->out[1].fd = sp->err;
 }
 
-/* ---- room for processes ---- */
-
-static bool is_used(pid_t keeper)
-{
-    for (int i = 0; i < FRAME_EXECS; i++) {
-        if (execs[i].keeper == keeper && execs[i].state != EXEC_FREE && execs[i].state != EXEC_ENDED)
-            return true;
-    }
-    return spawn_is_reserve(keeper);
-}
-
-static void swept_note(void)
-{
-    for (int i = 0; i < FRAME_EXECS; i++) {
-        if (execs[i].state != EXEC_FREE && execs[i].state != EXEC_ENDED)
-            execs[i].was_swept = true;
-    }
-}
-
-/* Kill what commands that ended left behind. False: nothing is there that would be worth it. `must`: whatever
- * there is, and what is being killed already will do. */
-static bool room_make(bool must)
-{
-    uint64_t max = cgroup_pids_max();
-
-    if (!must && (max == 0 || 2 * (uint64_t) stray_unused(is_used) < max))
-        return false;
-    if (!stray_condemn(is_used))
-        return must && stray_is_due();
-    swept_note();
-    return true;
-}
-
-/* True: leftovers are being killed. */
-static bool room_check(uint64_t refusals)
-{
-    static uint64_t seen;
-    bool is_news = refusals != seen;
-
-    seen = refusals;
-    return is_news && room_make(false);
-}
-
 static bool is_for_want_of_processes(uint8_t step, int32_t errnum)
 {
     return step == FRAME_STEP_FORK && errnum == EAGAIN;
@@ -216,18 +131,18 @@ static bool slot_start(struct exec *e, const struct frame_exec *x, struct frame_
 {
     struct spawn sp = { .ctl = -1, .in = -1, .out = -1, .err = -1 };
 
-    if (room_check(e->mark.pid_refusals))
+    if (exec_room_check(e->mark.pid_refusals))
         return true;
     if (spawn_start(x, &sp, &ret->step, &ret->errnum)) {
         slot_run(e, &sp);
         return true;
     }
-    return is_for_want_of_processes(ret->step, (int32_t) ret->errnum) && room_make(true);
+    return is_for_want_of_processes(ret->step, (int32_t) ret->errnum) && exec_room_make(true);
 }
 
 static void request_keep(uint64_t id, struct frame_in request)
 {
-    const struct exec *e = find(latest.id);
+    const struct exec *e = exec_find(latest.id);
 
     if (request.len > sizeof(latest.bytes) || (e && e->state == EXEC_WAITING))
         return;
@@ -244,13 +159,13 @@ bool exec_start(uint64_t id, struct frame_in request, struct frame_exit *ret, in
     struct exec *e, *instead;
 
     *ret = (struct frame_exit){ .end = FRAME_EXIT_FAILED, .step = FRAME_STEP_REQUEST, .errnum = EINVAL };
-    if (find(id))
+    if (exec_find(id))
         ret->errnum = EEXIST;
-    if (find(id) || !frame_exec_decode(request, &x))
+    if (exec_find(id) || !frame_exec_decode(request, &x))
         return false;
     ret->step = FRAME_STEP_TABLE;
     ret->errnum = EAGAIN;
-    instead = x.flags & FRAME_EXEC_INSTEAD ? find(x.instead) : NULL;
+    instead = x.flags & FRAME_EXEC_INSTEAD ? exec_find(x.instead) : NULL;
     if (instead && instead->state != EXEC_ENDED)
         instead = NULL;
     e = stray_has_room() ? slot_get(instead) : NULL;
@@ -266,80 +181,9 @@ bool exec_start(uint64_t id, struct frame_in request, struct frame_exit *ret, in
     return true;
 }
 
-/* ---- input ---- */
-
-static void input_write(struct exec *e)
-{
-    while (e->in >= 0 && e->in_from < e->in_to) {
-        ssize_t n = write(e->in, e->input + e->in_from, e->in_to - e->in_from);
-
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            return;
-        if (n < 0) { /* nobody reads it any more */
-            input_close(e);
-            return;
-        }
-        e->in_from += (uint32_t) n;
-        e->in_credit += (uint32_t) n;
-    }
-    if (e->in_from == e->in_to)
-        e->in_from = e->in_to = 0;
-    if (e->in < 0 || !e->in_is_ending || e->in_from < e->in_to)
-        return;
-    if (e->is_tty)
-        (void) write(e->in, "\004", 1); /* what ^D does */
-    input_close(e);
-}
-
-/* Also one that is yet to be started: it is kept for it. */
-static bool reads(const struct exec *e)
-{
-    return (e->in >= 0 || (e->state == EXEC_WAITING && e->takes_input)) && !e->in_is_ending;
-}
-
-/* The host may send what it has credit for; more than that has no room and is dropped. After the end of
- * input, or for a command that does not read, bytes are given back as if they had been read. */
-void exec_input(uint64_t id, const uint8_t *p, size_t len, bool is_end)
-{
-    struct exec *e = find(id);
-
-    if (!e)
-        return;
-    if (!reads(e)) {
-        e->in_credit += (uint32_t) len;
-        return;
-    }
-    if (e->in_from > 0) {
-        memmove(e->input, e->input + e->in_from, e->in_to - e->in_from);
-        e->in_to -= e->in_from;
-        e->in_from = 0;
-    }
-    if (len > sizeof(e->input) - e->in_to)
-        len = sizeof(e->input) - e->in_to;
-    memcpy(e->input + e->in_to, p, len);
-    e->in_to += (uint32_t) len;
-    e->in_is_ending = is_end;
-    input_write(e);
-}
-
-void exec_input_whole(uint64_t id, uint64_t number, const uint8_t *p, size_t len)
-{
-    static const char interrupt = KEEPER_INTERRUPT;
-    struct exec *e = find(id);
-
-    if (!e || len > sizeof(e->input) - (e->in_to - e->in_from))
-        return;
-    e->in_number = number;
-    if (e->takes_input || len != 1 || p[0] != KEEPER_INTERRUPT)
-        exec_input(id, p, len, false);
-    else if (e->state == EXEC_RUNNING && e->ctl >= 0)
-        (void) send(e->ctl, &interrupt, 1,
-                    MSG_NOSIGNAL | MSG_DONTWAIT); /* a full socket: it was told often enough */
-}
-
 void exec_resize(uint64_t id, uint16_t rows, uint16_t cols)
 {
-    struct exec *e = find(id);
+    struct exec *e = exec_find(id);
 
     if (e && e->is_tty && e->state == EXEC_RUNNING)
         spawn_resize(e->out[0].fd, rows, cols);
@@ -347,7 +191,7 @@ void exec_resize(uint64_t id, uint16_t rows, uint16_t cols)
 
 void exec_credit(uint64_t id, int fd, uint32_t bytes)
 {
-    struct exec *e = find(id);
+    struct exec *e = exec_find(id);
 
     if (e && (fd == 1 || fd == 2))
         tape_credit(&e->out[fd - 1], bytes);
@@ -371,12 +215,12 @@ static void kill_begin(struct exec *e, uint8_t why)
     e->looks = e->clean_looks = 0;
     e->look_us = 0;
     e->must_sweep = true;
-    input_close(e);
+    exec_input_close(e);
 }
 
 void exec_kill(uint64_t id)
 {
-    struct exec *e = find(id);
+    struct exec *e = exec_find(id);
 
     if (e)
         kill_begin(e, FRAME_EXIT_KILLED);
@@ -386,7 +230,7 @@ void exec_kill(uint64_t id)
  */
 void exec_release(uint64_t id)
 {
-    struct exec *e = find(id);
+    struct exec *e = exec_find(id);
 
     if (e && e->state == EXEC_ENDED)
         slot_free(e);
@@ -398,13 +242,13 @@ static void ended(struct exec *e)
         e->exit.written[i] = e->out[i].written;
         pipe_close(e, i);
     }
-    input_close(e);
+    exec_input_close(e);
     if (e->ctl >= 0)
         (void) send(e->ctl, "", 1, MSG_NOSIGNAL); /* the keeper may empty the pipes now */
-    close_fd(&e->ctl);
+    exec_close_fd(&e->ctl);
     e->state = EXEC_ENDED;
     limits_end(&e->mark, &e->exit);
-    if ((e->exit.hits & FRAME_HIT_PIDS) && room_make(false))
+    if ((e->exit.hits & FRAME_HIT_PIDS) && exec_room_make(false))
         e->was_swept = true;
     if (e->was_swept)
         e->exit.hits |= FRAME_HIT_SWEPT;
@@ -434,17 +278,17 @@ static void waiting_step(struct exec *e, int64_t now_us)
         (e->state == EXEC_WAITING && e->looks >= WAIT_LOOKS))
         failed(e, &why);
     else if (e->state == EXEC_RUNNING)
-        input_write(e);
+        exec_input_write(e);
 }
 
 /* True: it waits for another start. What was written to it is with the one that failed. */
 static bool wait_again(struct exec *e)
 {
-    if (e->has_waited || e->in >= 0 || latest.id != e->id || !room_make(true))
+    if (e->has_waited || e->in >= 0 || latest.id != e->id || !exec_room_make(true))
         return false;
     for (int i = 0; i < 2; i++)
         pipe_close(e, i);
-    close_fd(&e->ctl);
+    exec_close_fd(&e->ctl);
     e->state = EXEC_WAITING;
     return true;
 }
@@ -461,7 +305,7 @@ static void closing(struct exec *e, int64_t now_us)
             waiting = 0;
         e->must_read[i] = e->out[i].written + (uint64_t) waiting;
     }
-    input_close(e);
+    exec_input_close(e);
 }
 
 static void closing_step(struct exec *e, int64_t now_us)
@@ -496,7 +340,7 @@ static void news_read(struct exec *e, int64_t now_us)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n != (ssize_t) sizeof(m)) { /* the keeper is dead. Strays are dealt with when it is reaped */
-        close_fd(&e->ctl);
+        exec_close_fd(&e->ctl);
         e->must_sweep = true;
         if (e->state == EXEC_RUNNING)
             closing(e, now_us);
@@ -518,8 +362,8 @@ void exec_reap(void)
 
     while ((pid = stray_reap()) > 0) {
         for (int i = 0; i < FRAME_EXECS; i++) {
-            if (execs[i].keeper == pid)
-                execs[i].keeper = 0;
+            if (exec_all[i].keeper == pid)
+                exec_all[i].keeper = 0;
         }
         spawn_reaped(pid);
     }
@@ -555,9 +399,9 @@ void exec_tick(int64_t now_us)
 {
     static int64_t stray_us;
 
-    turn_us = now_us;
+    exec_turn_us = now_us;
     for (int i = 0; i < FRAME_EXECS; i++) {
-        struct exec *e = &execs[i];
+        struct exec *e = &exec_all[i];
 
         if ((e->state == EXEC_RUNNING || e->state == EXEC_WAITING) && now_us >= e->deadline_us)
             kill_begin(e, FRAME_EXIT_TIMEOUT);
@@ -566,7 +410,7 @@ void exec_tick(int64_t now_us)
         if (e->state == EXEC_RUNNING && now_us >= e->watch_us) {
             e->watch_us = now_us + WATCH_US;
             limits_watch(&e->mark);
-            (void) room_check(cgroup_pid_refusals());
+            (void) exec_room_check(cgroup_pid_refusals());
         }
         if (e->state == EXEC_KILLING)
             killing_step(e, now_us);
@@ -584,17 +428,9 @@ static int64_t min64(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static bool is_gathering(const struct exec *e, int64_t now_us)
-{
-    const uint64_t unsent = e->out[0].written - e->out[0].sent + e->out[1].written - e->out[1].sent;
-
-    return (e->state == EXEC_RUNNING || e->state == EXEC_CLOSING) && unsent > 0 && unsent < GATHER_MAX &&
-           now_us < e->started_us + GATHER_US;
-}
-
 static int64_t exec_wake(const struct exec *e, int64_t now_us)
 {
-    if (is_gathering(e, now_us))
+    if (exec_is_gathering(e, now_us))
         return e->started_us + GATHER_US;
     if (e->state == EXEC_RUNNING)
         return min64(e->deadline_us, e->watch_us);
@@ -612,7 +448,7 @@ int exec_poll(struct pollfd *fds, int64_t now_us, int64_t *wake_us)
     int n = 0;
 
     for (int i = 0; i < FRAME_EXECS; i++) {
-        struct exec *e = &execs[i];
+        struct exec *e = &exec_all[i];
 
         if (e->state == EXEC_FREE || e->state == EXEC_ENDED)
             continue;
@@ -640,125 +476,19 @@ void exec_ready(const struct pollfd *fds, int count, int64_t now_us)
                 pipe_close(e, s);
         }
         if (fds[1].revents && e->in == fds[1].fd)
-            input_write(e);
+            exec_input_write(e);
         if (fds[0].revents && e->ctl == fds[0].fd)
             news_read(e, now_us);
     }
 }
 
-/* ---- to the host ---- */
-
-static bool credit_produce(struct exec *e)
-{
-    if (e->is_exit_sent || /* nothing follows that */
-        (e->in_credit < FRAME_WINDOW_STDIN / 4 && (e->in_credit == 0 || e->in_to > e->in_from)))
-        return false;
-    struct frame_out out = { out_begin(), 0, OUT_PAYLOAD, false };
-
-    if (!out.p)
-        return false;
-    frame_put(&out, 0, 1);
-    frame_put(&out, e->in_credit, 4);
-    e->in_credit = 0;
-    out_commit(FRAME_CREDIT, 0, e->id, (uint32_t) out.len);
-    return true;
-}
-
-static bool output_produce(struct exec *e, int i)
-{
-    struct frame_out out = { out_begin(), 0, OUT_PAYLOAD, false };
-    uint8_t *p = out.p;
-    uint64_t at = 0;
-
-    if (!p)
-        return false;
-    size_t n = tape_take(&e->out[i], e->state == EXEC_ENDED, p + 9, OUT_PAYLOAD, &at);
-
-    if (n == 0)
-        return false;
-    frame_put(&out, (uint64_t) i + 1, 1);
-    frame_put(&out, at, 8);
-    out_commit(FRAME_OUTPUT, 0, e->id, (uint32_t) (9 + n));
-    return true;
-}
-
-static bool exit_produce(struct exec *e)
-{
-    struct frame_out out = { NULL, 0, OUT_PAYLOAD, false };
-
-    if (e->state != EXEC_ENDED || e->is_exit_sent || !tape_is_sent(&e->out[0]) || !tape_is_sent(&e->out[1]))
-        return false;
-    out.p = out_begin();
-    if (!out.p)
-        return false;
-    frame_exit_encode(&out, &e->exit);
-    out_commit(FRAME_EXIT, 0, e->id, (uint32_t) out.len);
-    e->is_exit_sent = true;
-    return true;
-}
-
 void exec_idle(void)
 {
     for (int i = 0; i < FRAME_EXECS; i++) {
-        if (execs[i].state != EXEC_FREE && execs[i].state != EXEC_ENDED)
+        if (exec_all[i].state != EXEC_FREE && exec_all[i].state != EXEC_ENDED)
             return; /* what runs comes first */
     }
     spawn_reserve();
-}
-
-bool exec_produce(void)
-{
-    for (int i = 0; i < FRAME_EXECS; i++) {
-        struct exec *e = &execs[turn = (turn + 1) % FRAME_EXECS];
-
-        if (e->state == EXEC_FREE || !e->is_attached)
-            continue;
-        stream_turn = !stream_turn;
-        if (credit_produce(e))
-            return true;
-        if (is_gathering(e, turn_us))
-            continue;
-        if (output_produce(e, stream_turn) || output_produce(e, !stream_turn) || exit_produce(e))
-            return true;
-    }
-    return false;
-}
-
-/* ---- hosts come and go ---- */
-
-bool exec_adopt(uint64_t id)
-{
-    struct exec *e = find(id);
-
-    if (!e)
-        return false;
-    e->is_attached = true;
-    e->is_exit_sent = false;
-    e->in_credit =
-        (uint32_t) sizeof(e->input) - (e->in_to - e->in_from); /* it starts with no window at all */
-    tape_rewind(&e->out[0]);
-    tape_rewind(&e->out[1]);
-    return true;
-}
-
-void exec_detach(void)
-{
-    for (int i = 0; i < FRAME_EXECS; i++)
-        execs[i].is_attached = false;
-}
-
-void exec_known(struct frame_hello *ret)
-{
-    ret->execs = 0;
-    for (int i = 0; i < FRAME_EXECS; i++) {
-        if (execs[i].state == EXEC_FREE)
-            continue;
-        ret->exec_id[ret->execs] = execs[i].id;
-        ret->exec_input[ret->execs] = execs[i].in_number;
-        ret->exec_state[ret->execs++] =
-            (uint8_t) ((execs[i].state == EXEC_ENDED ? FRAME_EXEC_ENDED : FRAME_EXEC_RUNNING) |
-                       (reads(&execs[i]) ? FRAME_EXEC_READS : 0));
-    }
 }
 
 void exec_kill_all(void)
