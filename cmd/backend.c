@@ -9,32 +9,32 @@
 #define SPARE_S  3600 /* a container may outlive its run's wall limit this long before it is swept */
 #define NO_END_S (7 * 24 * 3600) /* the same for a run without a wall limit */
 
-struct docker_identity backend_identity(const struct run_spec *spec, const char *run_id, int attempt)
+struct docker_identity backend_identity(const struct sandbox_order *order)
 {
-    int64_t life = spec->limits.wall_ms > 0 ? spec->limits.wall_ms / 1000 + SPARE_S : NO_END_S;
+    int64_t life = order->wall_ms > 0 ? order->wall_ms / 1000 + SPARE_S : NO_END_S;
 
     return (struct docker_identity){
-        .run_id = run_id,
-        .name = spec->name,
+        .run_id = order->run_id,
+        .part = order->part,
+        .name = order->name,
         .version = AGENTBOX_VERSION,
-        .attempt = attempt,
+        .attempt = order->attempt,
         .deadline_s = clock_wall_ms() / 1000 + life,
     };
 }
 
-static int make(void *data, int attempt, struct sandbox **ret, struct err *err)
+static int make(void *data, const struct sandbox_order *order, struct sandbox **ret, struct err *err)
 {
     const struct backend *b = data;
-    struct docker_identity id = backend_identity(b->spec, b->run_id, attempt);
+    struct docker_identity id = backend_identity(order);
 
     id.scans = b->scans;
-    return docker_sandbox_new(b->loop, b->http, &b->spec->sandbox, &id, NULL, ret, err);
+    return docker_sandbox_new(b->loop, b->http, order->spec, &id, NULL, ret, err);
 }
 
-void backend_init(struct backend *b, struct loop *loop, struct http *http, const struct run_spec *spec,
-                  const char *run_id)
+void backend_init(struct backend *b, struct loop *loop, struct http *http)
 {
-    *b = (struct backend){ loop, http, spec, run_id, backend_scans(), { make, b } };
+    *b = (struct backend){ loop, http, backend_scans(), { make, b } };
 }
 
 void backend_done(struct backend *b)

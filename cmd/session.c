@@ -286,7 +286,7 @@ static int set_up(struct app *app, struct session *session, struct err *err)
         run_past_free(past);
         return r;
     }
-    backend_init(&app->backend, app->loop, app->http, session->spec, session->folder->id);
+    backend_init(&app->backend, app->loop, app->http);
     r = run_new(app->loop, app->http, session->spec, session->folder, backend_maker(&app->backend), past,
                 &app->run, err);
     if (r == 0 && !app->opts->quiet)

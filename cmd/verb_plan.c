@@ -16,7 +16,11 @@
 
 static int sandbox_json(const struct run_spec *spec, struct buf *out, struct err *err)
 {
-    struct docker_identity id = backend_identity(spec, "plan", 1);
+    const struct sandbox_order order = { .run_id = "plan",
+                                         .name = spec->name,
+                                         .attempt = 1,
+                                         .wall_ms = spec->limits.wall_ms };
+    struct docker_identity id = backend_identity(&order);
     struct json_writer w;
     int r;
 

@@ -27,13 +27,13 @@ static int no_memory(struct err *err)
     return err_set(err, ERR_INTERNAL, "no memory to plan a sandbox");
 }
 
-static int check_run_id(const char *run_id, struct err *err)
+static int check_name(const char *what, const char *name, struct err *err)
 {
-    size_t len = strlen(run_id);
+    size_t len = strlen(name);
 
-    if (len == 0 || len > 64 || strspn(run_id, "abcdefghijklmnopqrstuvwxyz0123456789-") != len ||
-        run_id[0] == '-')
-        return err_set(err, ERR_INVALID, "run id '%.80s' cannot be part of a container's name", run_id);
+    if (len == 0 || len > 64 || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != len ||
+        name[0] == '-')
+        return err_set(err, ERR_INVALID, "%s '%.80s' cannot be part of a container's name", what, name);
     return 0;
 }
 
@@ -43,16 +43,19 @@ static int make_labels(struct blueprint *b, const struct docker_identity *id, st
     const char *run = arena_text(&b->arena, id->run_id);
     const char *name = arena_text(&b->arena, id->name ? id->name : "");
     const char *version = arena_text(&b->arena, id->version ? id->version : "");
+    const char *part = arena_text(&b->arena, id->part ? id->part : "");
 
-    b->container_name = arena_printf(&b->arena, "agentbox-%s-%d", id->run_id, id->attempt);
-    if (b->spec->storage == SANDBOX_STORAGE_VOLUME)
-        b->workspace_volume = arena_printf(&b->arena, "agentbox-%s-%d-workspace", id->run_id, id->attempt);
-    if (!run || !name || !version || !b->container_name ||
+    b->container_name = arena_printf(&b->arena, "agentbox-%s-%d%s%s", id->run_id, id->attempt,
+                                     id->part ? "-" : "", part ? part : "");
+    if (b->container_name && b->spec->storage == SANDBOX_STORAGE_VOLUME)
+        b->workspace_volume = arena_printf(&b->arena, "%s-workspace", b->container_name);
+    if (!run || !name || !version || !part || !b->container_name ||
         (b->spec->storage == SANDBOX_STORAGE_VOLUME && !b->workspace_volume))
         return no_memory(err);
     owner_self(&self);
     owner_text(&self, b->owner);
     b->attempt_number = id->attempt;
+    b->part = part;
     snprintf(b->attempt, sizeof(b->attempt), "%d", id->attempt);
     snprintf(b->deadline, sizeof(b->deadline), "%lld", (long long) id->deadline_s);
     add_label(b, "agentbox.run", run);
@@ -62,6 +65,7 @@ static int make_labels(struct blueprint *b, const struct docker_identity *id, st
     add_label(b, "agentbox.version", version);
     add_label(b, "agentbox.deadline", b->deadline); /* always: else one of the image would count */
     add_label(b, "agentbox.policy.sha256", b->policy);
+    add_label(b, "agentbox.part", part);
     return 0;
 }
 
@@ -136,7 +140,9 @@ int blueprint_init(struct blueprint *b, const struct sandbox_spec *spec, const s
         .guest_volume = b->guest_volume,
         .labels = b->labels,
     };
-    r = check_run_id(id->run_id, err);
+    r = check_name("run id", id->run_id, err);
+    if (r >= 0 && id->part)
+        r = check_name("part", id->part, err);
     if (r >= 0)
         r = make_labels(b, id, err);
     b->lockdown.workspace_volume = b->workspace_volume;
@@ -218,7 +224,8 @@ bool blueprint_is_ours(const struct blueprint *b, const struct tree *inspect)
     const struct tree *labels = tree_path(inspect, "Config", "Labels", NULL);
 
     return tree_is_string(tree_get(labels, "agentbox.run"), b->labels[0].value) &&
-           tree_is_string(tree_get(labels, "agentbox.attempt"), b->attempt);
+           tree_is_string(tree_get(labels, "agentbox.attempt"), b->attempt) &&
+           strcmp(tree_string(tree_get(labels, "agentbox.part"), ""), b->part) == 0;
 }
 
 static const struct tree *label_of(const struct tree *inspect, const char *name)

@@ -6,6 +6,7 @@
  *
  * Labels of every container and workspace volume:
  *   agentbox.run, agentbox.attempt, agentbox.name   which run
+ *   agentbox.part       which of its further sandboxes; "": the agent's own
  *   agentbox.owner      the process it belongs to (owner.h)
  *   agentbox.deadline   seconds since the epoch after which anybody may remove it; 0: never
  *   agentbox.policy.sha256, agentbox.version
@@ -25,6 +26,7 @@ struct docker_identity {
     const char *version; /* of this program */
     int attempt;         /* from 1 */
     int64_t deadline_s;  /* seconds since the epoch; 0 = none */
+    const char *part;    /* of the run, as run_id; NULL: the agent's sandbox itself */
     const char *scans;   /* folder of the answers of scanners (scan_verdict.h); NULL: none are kept */
 };
 
@@ -45,6 +47,7 @@ struct blueprint {
     struct lockdown lockdown;
     struct lockdown_label labels[BLUEPRINT_LABELS];
     size_t label_count;
+    const char *part; /* "": the agent's own */
     const char *container_name;
     const char *workspace_volume; /* NULL: memory */
     char guest_volume[GUEST_VOLUME_NAME];

@@ -201,6 +201,18 @@ static const struct sandbox_events sandbox_events = { on_step, on_intent, on_rea
 
 /* ---- start ---- */
 
+struct sandbox_order drive_sandbox_order(const struct run *run, const struct sandbox_spec *spec,
+                                         int64_t attempt)
+{
+    return (struct sandbox_order){
+        .spec = spec,
+        .run_id = run->folder->id,
+        .name = run->spec->name,
+        .attempt = (int) attempt,
+        .wall_ms = run->spec->limits.wall_ms,
+    };
+}
+
 int drive_sandbox_make(struct run *run, int64_t attempt, struct err *err)
 {
     if (run->sb && run->sb_attempt == attempt)
@@ -209,7 +221,8 @@ int drive_sandbox_make(struct run *run, int64_t attempt, struct err *err)
     checkpoint_view_done(&run->kept);
     checkpoint_view_init(&run->kept);
     run->sb_attempt = attempt;
-    return run->maker->make(run->maker->data, (int) attempt, &run->sb, err);
+    run->order = drive_sandbox_order(run, &run->spec->sandbox, attempt);
+    return run->maker->make(run->maker->data, &run->order, &run->sb, err);
 }
 
 void act_start_sandbox(struct run *run)

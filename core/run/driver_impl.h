@@ -92,6 +92,7 @@ struct run {
     const struct sandbox_maker *maker;
     struct sandbox *sb; /* NULL: none now */
     int64_t sb_attempt; /* that it was made for */
+    struct sandbox_order order;
     const struct run_events *events;
     void *data;
 
@@ -223,6 +224,9 @@ void drive_sandbox_give_up(struct run *run); /* wait no longer */
 void drive_sandbox_remove(struct run *run);  /* ends with EFFECT_REMOVED */
 /* The record that says how `part` failed; `why` NULL: it did not. */
 void drive_record_failure(struct run *run, enum record_type type, const struct err *why);
+/* The order of a sandbox of this run; its `part` is the caller's to set. */
+struct sandbox_order drive_sandbox_order(const struct run *run, const struct sandbox_spec *spec,
+                                         int64_t attempt);
 /* The sandbox object for this attempt, made if need be. */
 int drive_sandbox_make(struct run *run, int64_t attempt, struct err *err);
 

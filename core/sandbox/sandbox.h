@@ -128,10 +128,23 @@ static inline int sandbox_attach(struct sandbox *sb, const struct sandbox_known 
     return sb->ops->attach(sb, known, err);
 }
 
-/* Makes the sandbox of a run's attempt (from 1); not started. What the manifest asks for is checked as far as
- * it can be without an engine. */
+struct sandbox_spec;
+
+/* Which sandbox is wanted, and for whom. Borrowed by the sandbox that is made, until it is freed. */
+struct sandbox_order {
+    const struct sandbox_spec *spec;
+    const char *run_id; /* [a-z0-9][a-z0-9-]*, at most 64 */
+    const char *name;   /* of the manifest */
+    const char *part;   /* of the run: NULL: the agent's own; else as run_id, one of its kind in the run at a
+                           time */
+    int attempt;        /* from 1 */
+    int64_t wall_ms;    /* so long the run may last; 0 = no limit */
+};
+
+/* Makes a sandbox; not started. What the manifest asks for is checked as far as it can be without an engine.
+ */
 struct sandbox_maker {
-    int (*make)(void *data, int attempt, struct sandbox **ret, struct err *err);
+    int (*make)(void *data, const struct sandbox_order *order, struct sandbox **ret, struct err *err);
     void *data;
 };
 

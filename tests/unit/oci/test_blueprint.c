@@ -55,6 +55,7 @@ static void names_and_labels_say_whose_it_is(void **state)
     assert_int_equal(owner_state(&owner), OWNER_ALIVE);
     assert_string_equal(b.argv[0], "/.agentbox/guest");
     assert_string_equal(b.argv[4], "4500");
+    assert_string_equal(label(&b, "agentbox.part"), "");
     blueprint_done(&b);
     spec.storage = SANDBOX_STORAGE_VOLUME;
     assert_int_equal(blueprint_init(&b, &spec, &id, &guest, &err), 0);
@@ -131,10 +132,27 @@ static void a_workspace_archive_is_a_tar_with_one_folder(void **state)
     assert_int_equal(workspace_archive("workspace", 1 << 30, 8, tar), -ERR_INVALID);
 }
 
+static void a_further_sandbox_has_a_name_of_its_own(void **state)
+{
+    struct docker_identity beside = id;
+    struct blueprint b;
+
+    beside.part = "docs-1";
+    spec.storage = SANDBOX_STORAGE_VOLUME;
+    assert_int_equal(blueprint_init(&b, &spec, &beside, &guest, &err), 0);
+    assert_string_equal(b.container_name, "agentbox-20261122-abc-2-docs-1");
+    assert_string_equal(b.workspace_volume, "agentbox-20261122-abc-2-docs-1-workspace");
+    assert_string_equal(label(&b, "agentbox.part"), "docs-1");
+    blueprint_done(&b);
+    beside.part = "../docs";
+    assert_int_equal(blueprint_init(&b, &spec, &beside, &guest, &err), -ERR_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(names_and_labels_say_whose_it_is, setup),
+        cmocka_unit_test_setup(a_further_sandbox_has_a_name_of_its_own, setup),
         cmocka_unit_test_setup(a_run_id_must_fit_a_name, setup),
         cmocka_unit_test_setup(the_image_must_be_for_the_guests_machine, setup),
         cmocka_unit_test_setup(a_plan_is_one_json_object, setup),

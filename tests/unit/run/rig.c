@@ -370,11 +370,13 @@ static void fake_free(struct sandbox *sb)
 static const struct sandbox_ops fake_sandbox = { "fake",    fake_start,   fake_proceed, fake_attach,
                                                  fake_info, fake_channel, fake_remove,  fake_free };
 
-static int fake_make(void *data, int attempt, struct sandbox **ret, struct err *err)
+static int fake_make(void *data, const struct sandbox_order *order, struct sandbox **ret, struct err *err)
 {
     struct rig *rig = data;
 
-    rig->attempt = attempt;
+    rig->attempt = order->attempt;
+    assert_null(order->part);
+    assert_string_equal(order->run_id, rig->folder->id);
     *ret = &rig->sandbox;
     return 0;
 }
