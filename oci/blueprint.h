@@ -70,7 +70,7 @@ void blueprint_set_kind(struct blueprint *b, const struct engine_kind *kind);
 int blueprint_set_mountpoint(struct blueprint *b, const char *mountpoint, struct err *err);
 
 /* Volumes of the sandbox's own, to be removed with it; false past the end. */
-#define BLUEPRINT_VOLUME 160
+#define BLUEPRINT_VOLUME 192
 bool blueprint_volume_at(const struct blueprint *b, size_t index, char ret[BLUEPRINT_VOLUME]);
 
 /* `image` is borrowed; its os and architecture must be the guest's. */

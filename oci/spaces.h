@@ -11,7 +11,7 @@
 #include "oci/blueprint.h"
 #include "oci/engine.h"
 
-#define SPACE_NAME 128
+#define SPACE_NAME 192
 
 struct spaces;
 
