@@ -16,10 +16,9 @@
 
 static int sandbox_json(const struct run_spec *spec, struct buf *out, struct err *err)
 {
-    const struct sandbox_order order = { .run_id = "plan",
-                                         .name = spec->name,
-                                         .attempt = 1,
-                                         .wall_ms = spec->limits.wall_ms };
+    const struct sandbox_order order = {
+        .run_id = "plan", .name = spec->name, .attempt = 1, .wall_ms = spec->limits.wall_ms
+    };
     struct docker_identity id = backend_identity(&order);
     struct json_writer w;
     int r;
@@ -79,7 +78,8 @@ static int plan_json(const struct run_spec *spec, struct span sandbox, struct bu
     struct buf tools = BUF_INIT(PLAN_MAX);
     struct json_writer w;
     enum tool_style style = dialect_of(&spec->model);
-    const struct tool_list list = { spec->tools, spec->tool_count, spec->hosted, spec->hosted_count };
+    const struct tool_list list = { spec->tools,        spec->tool_count, spec->hosted,
+                                    spec->hosted_count, spec->own,        spec->own_count };
     int r = tools_describe(&list, style, &tools, err);
 
     report_begin(&w, out);
@@ -191,6 +191,8 @@ static void text_tools(struct buf *out, const struct run_spec *spec)
 
     for (size_t i = 0; i < spec->tool_count; i++)
         buf_printf(&text, "%s%s", i ? ", " : "", spec->tools[i]);
+    for (size_t i = 0; i < spec->own_count; i++)
+        buf_printf(&text, "%s%s", text.len ? ", " : "", spec->own[i].name);
     for (size_t i = 0; i < spec->hosted_count; i++)
         buf_printf(&text, "%s%s (by the server)", text.len ? ", " : "", spec->hosted[i].type);
     line(out, "tools", text.len ? buf_text(&text) : "none");

@@ -41,7 +41,8 @@ static const char *name_of(const struct tree *tool)
 
 static int see(struct tools_seen *s, const struct run_spec *spec, struct err *err)
 {
-    const struct tool_list list = { spec->tools, spec->tool_count, spec->hosted, spec->hosted_count };
+    const struct tool_list list = { spec->tools,        spec->tool_count, spec->hosted,
+                                    spec->hosted_count, spec->own,        spec->own_count };
     int r;
 
     s->spec = spec;

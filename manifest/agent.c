@@ -124,7 +124,8 @@ static const struct field agent_rows[] = {
           "Which calls run (`auto`, what is not named), which a terminal is asked about (`ask`), which never "
           "run "
           "(`deny`): a word for all, or by tool. For `shell` also a map: lists of patterns `auto`, `ask`, "
-          "`deny`, and `else`, see Approvals. `without_terminal`: `deny` (when not given), or `wait`: the "
+          "`deny`, and `else`, see Approvals. `else` beside the tools: a word for those that are not named. "
+          "`without_terminal`: `deny` (when not given), or `wait`: the "
           "run "
           "ends with status 12 and is answered by `agentbox resume --approve` or `--deny`.",
       .example = "{\"shell\": {\"auto\": [\"ls *\", \"git log *\"], \"else\": \"ask\"}, \"apply_patch\": "

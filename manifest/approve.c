@@ -10,8 +10,9 @@
 const char *const approve_words[] = { "auto", "ask", "deny", NULL };
 static const char *const tools[] = { "shell", "apply_patch", "view_image", "files" };
 static const char waits_key[] = "without_terminal";
+static const char else_key[] = "else";
 
-enum { TOOLS = 4 };
+enum { TOOLS = 4, OWN_NAME_MAX = 64 };
 
 static struct approve_spec *slot(void *out, const struct field *field)
 {
@@ -64,6 +65,14 @@ static bool take_patterns(struct table_ctx *ctx, const struct tree *value, struc
     return true;
 }
 
+static bool refuse_name(struct table_ctx *ctx, const struct tree *member)
+{
+    problem_at_key(ctx, member, table_nearest(member->key, tools, TOOLS),
+                   "not a tool that can be approved: shell, apply_patch, view_image, files, those that "
+                   "agent.tools describes, and 'else'");
+    return false;
+}
+
 static bool take_map(struct table_ctx *ctx, const struct tree *value, struct approve_rule *rule)
 {
     static const char *const keys[] = { "auto", "ask", "deny", "else" };
@@ -88,18 +97,23 @@ static bool take_map(struct table_ctx *ctx, const struct tree *value, struct app
     return is_good && has_else;
 }
 
+/* A tool that agent.tools describes, or a server of tools; whether there is such a one is known when all of
+ * the agent is (approve_check()). */
+static bool is_own_name(struct span name)
+{
+    return name.len > 0 && name.len <= OWN_NAME_MAX &&
+           strspn(name.ptr, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == name.len;
+}
+
 static bool take_tool(struct table_ctx *ctx, const struct tree *member, struct approve_rule *rule)
 {
     size_t i = 0;
 
     while (i < TOOLS && !span_is(member->key, tools[i]))
         i++;
-    if (i == TOOLS) {
-        problem_at_key(ctx, member, table_nearest(member->key, tools, TOOLS),
-                       "not a tool that can be approved: shell, apply_patch, view_image, files");
-        return false;
-    }
-    rule->tool = tools[i];
+    if (i == TOOLS && !is_own_name(member->key))
+        return refuse_name(ctx, member);
+    rule->tool = i < TOOLS ? tools[i] : member->key.ptr;
     if (member->kind != TREE_OBJECT)
         return take_word(ctx, member, &rule->otherwise);
     if (i > 0) {
@@ -107,6 +121,21 @@ static bool take_tool(struct table_ctx *ctx, const struct tree *member, struct a
         return false;
     }
     return take_map(ctx, member, rule);
+}
+
+void approve_check(struct table_ctx *ctx, const struct tree *value, const struct approve_spec *spec,
+                   const struct manifest_tools *listed)
+{
+    for (size_t i = 0; i < spec->count; i++) {
+        bool is_known = false;
+
+        for (size_t k = 0; k < TOOLS; k++)
+            is_known = is_known || spec->rules[i].tool == tools[k];
+        for (size_t k = 0; k < listed->own_count; k++)
+            is_known = is_known || strcmp(listed->own[k].name, spec->rules[i].tool) == 0;
+        if (!is_known)
+            (void) refuse_name(ctx, tree_get(value, spec->rules[i].tool));
+    }
 }
 
 static bool take_waits(struct table_ctx *ctx, const struct tree *value, struct approve_spec *spec)
@@ -119,12 +148,12 @@ static bool take_waits(struct table_ctx *ctx, const struct tree *value, struct a
     return true;
 }
 
-static struct approve_rule *new_rules(struct table_ctx *ctx, struct approve_spec *spec)
+static struct approve_rule *new_rules(struct arena *arena, size_t count, struct approve_spec *spec)
 {
-    struct approve_rule *rules = arena_alloc(ctx->arena, TOOLS * sizeof(*rules));
+    struct approve_rule *rules = arena_alloc(arena, (count + 1) * sizeof(*rules));
 
     if (rules)
-        memset(rules, 0, TOOLS * sizeof(*rules));
+        memset(rules, 0, (count + 1) * sizeof(*rules));
     spec->rules = rules;
     return rules;
 }
@@ -132,25 +161,19 @@ static struct approve_rule *new_rules(struct table_ctx *ctx, struct approve_spec
 bool approve_decode(struct table_ctx *ctx, const struct field *field, const struct tree *value, void *out)
 {
     struct approve_spec *spec = slot(out, field);
-    struct approve_rule *rules = new_rules(ctx, spec);
-    enum approve_word word;
+    struct approve_rule *rules = new_rules(ctx->arena, value->count, spec);
     bool is_good = true;
 
     if (!rules)
         return false;
-    if (value->kind != TREE_OBJECT) {
-        if (!take_word(ctx, value, &word))
-            return false;
-        for (spec->count = 0; spec->count < TOOLS; spec->count++)
-            rules[spec->count] = (struct approve_rule){ .tool = tools[spec->count], .otherwise = word };
-        return true;
-    }
+    if (value->kind != TREE_OBJECT)
+        return take_word(ctx, value, &spec->otherwise);
     tree_each (member, value) {
-        bool is_tool = !span_is(member->key, waits_key);
-
-        if (!is_tool)
+        if (span_is(member->key, waits_key))
             is_good = take_waits(ctx, member, spec) && is_good;
-        else if (spec->count == TOOLS || !take_tool(ctx, member, &rules[spec->count]))
+        else if (span_is(member->key, else_key))
+            is_good = take_word(ctx, member, &spec->otherwise) && is_good;
+        else if (!take_tool(ctx, member, &rules[spec->count]))
             is_good = false;
         else
             spec->count++;
@@ -192,12 +215,15 @@ static void write_rule(struct json_writer *w, const struct approve_rule *rule)
 bool approve_encode(struct json_writer *w, const struct field *field, const void *base)
 {
     const struct approve_spec *spec = (const void *) ((const char *) base + field->offset);
+    bool is_given = spec->count > 0 || spec->waits || spec->otherwise != APPROVE_AUTO;
 
-    if (!w || (spec->count == 0 && !spec->waits))
-        return spec->count > 0 || spec->waits;
+    if (!w || !is_given)
+        return is_given;
     json_object(w);
     for (size_t i = 0; i < spec->count; i++)
         write_rule(w, &spec->rules[i]);
+    if (spec->otherwise != APPROVE_AUTO)
+        json_put_string(w, else_key, approve_words[spec->otherwise]);
     if (spec->waits)
         json_put_string(w, waits_key, "wait");
     json_object_end(w);
@@ -206,23 +232,21 @@ bool approve_encode(struct json_writer *w, const struct field *field, const void
 
 bool approve_raise(struct approve_spec *spec, enum approve_word least, struct arena *arena)
 {
-    struct approve_rule *rules = arena_alloc(arena, TOOLS * sizeof(*rules));
+    const struct approve_rule *before = spec->rules;
+    struct approve_rule *rules = new_rules(arena, spec->count, spec);
 
     if (!rules)
         return false;
-    for (size_t i = 0; i < TOOLS; i++) {
+    for (size_t i = 0; i < spec->count; i++) {
         struct approve_rule *rule = &rules[i];
 
-        *rule = (struct approve_rule){ .tool = tools[i] };
-        for (size_t k = 0; k < spec->count; k++)
-            if (strcmp(spec->rules[k].tool, tools[i]) == 0)
-                *rule = spec->rules[k];
+        *rule = before[i];
         if (rule->otherwise < least)
             rule->otherwise = least;
         for (enum approve_word word = APPROVE_AUTO; word < least; word++)
             rule->commands[word].count = 0;
     }
-    spec->rules = rules;
-    spec->count = TOOLS;
+    if (spec->otherwise < least)
+        spec->otherwise = least;
     return true;
 }

@@ -19,6 +19,12 @@ kind_encode_fn approve_encode;
 
 extern const char *const approve_words[]; /* NULL-terminated, by enum approve_word */
 
+/* Of the agent as a whole: each name is that of a tool that is there. `value` is what `spec` was decoded
+ * from.
+ */
+void approve_check(struct table_ctx *ctx, const struct tree *value, const struct approve_spec *spec,
+                   const struct manifest_tools *listed);
+
 /* Nothing less strict than `least`, for no tool. False: no memory. */
 bool approve_raise(struct approve_spec *spec, enum approve_word least, struct arena *arena);
 

@@ -48,7 +48,17 @@ struct manifest_pairs {
     size_t count;
 };
 
+/* A tool that the list describes, by the type that it is of (tools.c). */
+struct manifest_own {
+    const struct manifest_own_ops *ops;
+    const char *name;
+    const struct tree *node;
+    const void *decoded; /* the type's own, in the arena */
+};
+
 struct manifest_tools {
+    struct manifest_own *own;
+    size_t own_count;
     const char **names; /* of those that agentbox runs */
     size_t count;
     struct tool_hosted *hosted;

@@ -11,6 +11,7 @@
 #include "manifest/resolve.h"
 #include "manifest/rules.h"
 #include "manifest/skills.h"
+#include "manifest/tools.h"
 #include "manifest/untrusted.h"
 #include "manifest/yaml.h"
 
@@ -23,7 +24,7 @@ extern char **environ;
 /* The first name of the folder of the skills. */
 #define SKILLS_TOP_LEN (strcspn(TOOL_SKILLS_DIR, "/"))
 
-static void report(struct loader *l, const struct tree *at, const char *path, struct host_problem problem)
+void load_report(struct loader *l, const struct tree *at, const char *path, struct host_problem problem)
 {
     if (problem.message)
         diags_add(l->diags, at ? at->pos : (struct tree_pos){ 0, 0 }, path, problem.hint, "%s",
@@ -32,11 +33,11 @@ static void report(struct loader *l, const struct tree *at, const char *path, st
 
 static void report_memory(struct loader *l)
 {
-    report(l, NULL, NULL, (struct host_problem){ "no memory", NULL });
+    load_report(l, NULL, NULL, (struct host_problem){ "no memory", NULL });
 }
 
 /* Make a host path of the manifest absolute. */
-static const char *absolute(struct loader *l, const char *path)
+const char *load_absolute(struct loader *l, const char *path)
 {
     const char *full = path_host(l->folder, path, l->arena);
 
@@ -80,8 +81,8 @@ static void read_text(struct loader *l, const char **text, const char **file, co
 
     if (!*file)
         return;
-    *file = absolute(l, *file);
-    report(l, at, key, host_read_text(*file, l->arena, &content));
+    *file = load_absolute(l, *file);
+    load_report(l, at, key, host_read_text(*file, l->arena, &content));
     *text = content;
     *file = NULL;
 }
@@ -94,13 +95,13 @@ static void load_answer(struct loader *l)
     const char *text = NULL;
 
     if (answer->file) {
-        answer->file = absolute(l, answer->file);
-        report(l, at, "agent.output.schema", host_read_text(answer->file, l->arena, &text));
+        answer->file = load_absolute(l, answer->file);
+        load_report(l, at, "agent.output.schema", host_read_text(answer->file, l->arena, &text));
         if (text)
             answer_read(answer, text, at, l->arena, l->diags);
     }
     if (format && at)
-        report(
+        load_report(
             l, format, "model.extra",
             (struct host_problem){ "'agent.output' says what format the answer has", "remove one of them" });
 }
@@ -117,7 +118,7 @@ static void load_texts(struct loader *l)
     }
     read_text(l, &agent->task, &agent->task_file, "task_file");
     if ((at || l->opt->task) && agent->task && agent->task[strspn(agent->task, " \t\r\n")] == '\0')
-        report(l, at, "agent.task", (struct host_problem){ "the task is empty", NULL });
+        load_report(l, at, "agent.task", (struct host_problem){ "the task is empty", NULL });
 }
 
 static void load_attachments(struct loader *l)
@@ -131,18 +132,18 @@ static void load_attachments(struct loader *l)
         return;
     }
     for (size_t i = 0; i < agent->attachment_count; i++) {
-        paths[i] = absolute(l, agent->attachments[i]);
+        paths[i] = load_absolute(l, agent->attachments[i]);
         if (!l->opt->has_begun)
-            report(l, tree_at(list, i), "agent.attachments",
-                   host_check_file(paths[i], HOST_ATTACHMENT_MAX, l->arena));
+            load_report(l, tree_at(list, i), "agent.attachments",
+                        host_check_file(paths[i], HOST_ATTACHMENT_MAX, l->arena));
     }
     agent->attachments = paths;
 }
 
-static void load_secret(struct loader *l, struct manifest_secret *secret)
+void load_secret(struct loader *l, struct manifest_secret *secret)
 {
     if (secret->from_file) /* whether it is there is seen when it is used */
-        secret->from_file = absolute(l, secret->from_file);
+        secret->from_file = load_absolute(l, secret->from_file);
 }
 
 static void load_model(struct loader *l)
@@ -155,13 +156,13 @@ static void load_model(struct loader *l)
     for (size_t i = 0; i < model->headers.count; i++)
         load_secret(l, &model->headers.items[i].secret);
     if (model->record)
-        model->record = absolute(l, model->record);
+        model->record = load_absolute(l, model->record);
     if (!model->replay)
         return;
-    model->replay = absolute(l, model->replay);
+    model->replay = load_absolute(l, model->replay);
     if (!l->opt->has_begun)
-        report(l, tree_path(l->dec.root, "model", "replay", NULL), "model.replay",
-               host_check_file(model->replay, 0, l->arena));
+        load_report(l, tree_path(l->dec.root, "model", "replay", NULL), "model.replay",
+                    host_check_file(model->replay, 0, l->arena));
 }
 
 static void load_seccomp(struct loader *l)
@@ -171,9 +172,9 @@ static void load_seccomp(struct loader *l)
     if (!sandbox->seccomp || strcmp(sandbox->seccomp, "strict") == 0 ||
         strcmp(sandbox->seccomp, "default") == 0)
         return;
-    sandbox->seccomp = absolute(l, sandbox->seccomp);
-    report(l, tree_path(l->dec.root, "sandbox", "seccomp", NULL), "sandbox.seccomp",
-           host_check_file(sandbox->seccomp, 4 * HOST_TEXT_MAX, l->arena));
+    sandbox->seccomp = load_absolute(l, sandbox->seccomp);
+    load_report(l, tree_path(l->dec.root, "sandbox", "seccomp", NULL), "sandbox.seccomp",
+                host_check_file(sandbox->seccomp, 4 * HOST_TEXT_MAX, l->arena));
 }
 
 static void load_scan(struct loader *l)
@@ -183,9 +184,9 @@ static void load_scan(struct loader *l)
     if (!scan->is_set)
         return;
     if (scan->dir) {
-        scan->dir = absolute(l, scan->dir);
-        report(l, tree_path(l->dec.root, "sandbox", "scan", "dir", NULL), "sandbox.scan",
-               host_check_dir(scan->dir, l->arena));
+        scan->dir = load_absolute(l, scan->dir);
+        load_report(l, tree_path(l->dec.root, "sandbox", "scan", "dir", NULL), "sandbox.scan",
+                    host_check_dir(scan->dir, l->arena));
     } else if (scan->command) {
         scan->dir = l->folder;
     }
@@ -228,7 +229,7 @@ static void check_source(struct loader *l, const struct manifest_entry *entry)
 
     if (!problem.message && entry->mount)
         problem = host_check_mount(entry->src, sandbox->uid, sandbox->gid, l->arena);
-    report(l, at, "workspace.entries", problem);
+    load_report(l, at, "workspace.entries", problem);
 }
 
 /* The entries become one flat list with full paths, in the manifest too, so that it is what gets resolved. */
@@ -247,7 +248,7 @@ static void load_entries(struct loader *l)
         flat[i].children.count = 0;
         if (!flat[i].src || (flat[i].type != ENTRY_LOCAL_FILE && flat[i].type != ENTRY_LOCAL_DIR))
             continue;
-        flat[i].src = absolute(l, flat[i].src);
+        flat[i].src = load_absolute(l, flat[i].src);
         check_source(l, &flat[i]);
     }
     workspace->entries = flat;
@@ -258,7 +259,7 @@ static const char *target_of(struct loader *l, const struct manifest_output *out
 {
     const char *to = path_target(output->to, output->path, l->arena);
 
-    return absolute(l, to ? to : output->path);
+    return load_absolute(l, to ? to : output->path);
 }
 
 /* A folder that is there is replaced as a whole, with all that is in it. */
@@ -356,6 +357,14 @@ static bool is_untrustworthy(struct loader *l)
     return untrusted_check(&check) > 0;
 }
 
+static void load_own(struct loader *l)
+{
+    const struct manifest_tools *tools = &l->m->agent.tools;
+
+    for (size_t i = 0; i < tools->own_count; i++)
+        tools->own[i].ops->load(l, &tools->own[i]);
+}
+
 static int load_all(struct loader *l, struct err *err)
 {
     int r;
@@ -371,6 +380,7 @@ static int load_all(struct loader *l, struct err *err)
     load_answer(l);
     load_attachments(l);
     load_skills(l);
+    load_own(l);
     load_model(l);
     load_seccomp(l);
     load_scan(l);

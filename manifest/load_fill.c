@@ -7,8 +7,9 @@
 #include "manifest/path.h"
 #include "manifest/scan.h"
 #include "manifest/secrets.h"
+#include "manifest/tools.h"
 
-static struct secret_ref secret_ref(const struct manifest_secret *s)
+struct secret_ref load_secret_ref(const struct manifest_secret *s)
 {
     return (struct secret_ref){
         .kind = s->from_env       ? SECRET_ENV
@@ -29,7 +30,7 @@ static bool fill_headers(struct loader *l)
     for (size_t i = 0; to && i < from->count; i++)
         to[i] = (struct model_header){ .name = from->items[i].name,
                                        .value = from->items[i].value,
-                                       .secret = secret_ref(&from->items[i].secret) };
+                                       .secret = load_secret_ref(&from->items[i].secret) };
     l->spec->model.headers = to;
     l->spec->model.header_count = from->count;
     return to;
@@ -42,7 +43,7 @@ static bool fill_model(struct loader *l)
     l->spec->model = (struct model_spec){
         .name = from->name,
         .base_url = from->base_url,
-        .api_key = secret_ref(&from->api_key),
+        .api_key = load_secret_ref(&from->api_key),
         .auth_header = (enum model_auth) from->auth_header,
         .state = (enum model_state_mode) from->state,
         .tool_style = (enum model_tool_style) from->tool_style,
@@ -130,29 +131,29 @@ static bool has_intercept(const struct manifest_network *n)
     return false;
 }
 
-static bool fill_environment(struct loader *l)
+bool load_fill_environment(struct loader *l, const struct manifest_pairs *from,
+                           const struct manifest_network *network, struct sandbox_spec *ret)
 {
-    const struct manifest_pairs *from = &l->m->workspace.environment;
     struct sandbox_env *env = arena_alloc(
-        l->arena, (from->count + PROXY_COUNT + TRUST_COUNT + l->m->network.rule_count + 1) * sizeof(*env));
+        l->arena, (from->count + PROXY_COUNT + TRUST_COUNT + network->rule_count + 1) * sizeof(*env));
     size_t count = 0;
 
     for (size_t i = 0; env && i < from->count; i++)
         env[count++] = (struct sandbox_env){ from->items[i].name, from->items[i].value };
-    for (size_t i = 0; env && l->m->network.rule_count > 0 && i < PROXY_COUNT; i++)
+    for (size_t i = 0; env && network->rule_count > 0 && i < PROXY_COUNT; i++)
         if (!is_given(from, proxy_env[i].name))
             env[count++] = proxy_env[i];
-    for (size_t i = 0; env && has_intercept(&l->m->network) && i < TRUST_COUNT; i++)
+    for (size_t i = 0; env && has_intercept(network) && i < TRUST_COUNT; i++)
         if (!is_given(from, trust_env[i].name))
             env[count++] = trust_env[i];
-    for (size_t i = 0; env && i < l->m->network.rule_count; i++) {
-        const char *name = l->m->network.rules[i].inject.variable;
+    for (size_t i = 0; env && i < network->rule_count; i++) {
+        const char *name = network->rules[i].inject.variable;
 
         if (name && !is_given(from, name) && !is_set(env, count, name))
             env[count++] = (struct sandbox_env){ name, EGRESS_PLACEHOLDER };
     }
-    l->spec->sandbox.env = env;
-    l->spec->sandbox.env_count = count;
+    ret->env = env;
+    ret->env_count = count;
     return env;
 }
 
@@ -199,7 +200,8 @@ static bool fill_sandbox(struct loader *l)
         .size_bytes = workspace->size_bytes,
         .orphan_ms = MANIFEST_ORPHAN_MS,
     };
-    return fill_environment(l) && fill_mounts(l) && fill_scan(l);
+    return load_fill_environment(l, &workspace->environment, &l->m->network, &l->spec->sandbox) &&
+           fill_mounts(l) && fill_scan(l);
 }
 
 static bool fill_entries(struct loader *l)
@@ -262,6 +264,26 @@ static bool fill_skills(struct loader *l)
     return true;
 }
 
+static bool fill_own(struct loader *l)
+{
+    const struct manifest_tools *from = &l->m->agent.tools;
+    struct tool_own *own = arena_alloc(l->arena, (from->own_count + 1) * sizeof(*own));
+    struct run_side *sides = arena_alloc(l->arena, (from->own_count + 1) * sizeof(*sides));
+    struct run_spec *spec = l->spec;
+
+    spec->own = own;
+    spec->sides = sides;
+    for (size_t i = 0; own && sides && i < from->own_count; i++) {
+        own[spec->own_count] = (struct tool_own){ 0 };
+        sides[spec->side_count] = (struct run_side){ 0 };
+        if (!from->own[i].ops->fill(l, &from->own[i], &own[spec->own_count], &sides[spec->side_count]))
+            return false;
+        spec->own_count += own[spec->own_count].name != NULL;
+        spec->side_count += sides[spec->side_count].name != NULL;
+    }
+    return own && sides;
+}
+
 static bool fill_checks(struct loader *l)
 {
     struct run_check *checks = arena_alloc(l->arena, (l->m->check_count + 1) * sizeof(*checks));
@@ -302,8 +324,8 @@ static bool fill_rest(struct loader *l)
 bool load_fill(struct loader *l)
 {
     if (!fill_model(l) || !fill_sandbox(l) || !fill_entries(l) || !fill_skills(l) || !fill_checks(l) ||
-        !fill_rest(l) || !network_fill(&l->m->network, secret_ref, l->arena, &l->spec->network))
+        !fill_rest(l) || !network_fill(&l->m->network, load_secret_ref, l->arena, &l->spec->network))
         return false;
     l->spec->network.run_ms = l->spec->limits.wall_ms;
-    return true;
+    return fill_own(l);
 }

@@ -4,6 +4,7 @@
 
 #include "core/base/units.h"
 #include "core/base/utf8.h"
+#include "manifest/approve.h"
 #include "manifest/entry.h"
 #include "manifest/path.h"
 #include "manifest/skill.h"
@@ -187,6 +188,7 @@ void rules_agent(struct table_ctx *ctx, const struct tree *value, void *out)
     exclude(ctx, value, "task", "task_file");
     if (agent->task && agent->task[strspn(agent->task, " \t\r\n")] == '\0')
         table_problem(ctx, task, NULL, "the task is empty");
+    approve_check(ctx, tree_get(value, "approve"), &agent->approve, &agent->tools);
 }
 
 /* With name, description and text it is written out (`from` is then only where its files are). */

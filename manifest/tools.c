@@ -130,6 +130,40 @@ static void hosted_schema(struct json_writer *w, const struct type *type)
     json_object_end(w);
 }
 
+/* --- tools of the manifest's own --- */
+
+/* What built-in tools are called by the model, or by the API. */
+static const char *const taken[] = { "shell",       "exec_command", "write_stdin", "apply_patch",
+                                     "view_image",  "read_file",    "list_dir",    "find_files",
+                                     "search_text", "load_skill",   "else",        "without_terminal" };
+
+static bool is_taken(const char *name, const struct manifest_tools *tools)
+{
+    for (size_t i = 0; i < COUNT_OF(taken); i++)
+        if (strcmp(name, taken[i]) == 0)
+            return true;
+    for (size_t i = 0; i < tools->own_count; i++)
+        if (strcmp(name, tools->own[i].name) == 0)
+            return true;
+    return false;
+}
+
+bool tools_add_own(struct table_ctx *ctx, const struct tree *item, const struct manifest_own *own,
+                   struct manifest_tools *tools)
+{
+    const struct tree *at = tree_get(item, "name") ? tree_get(item, "name") : item;
+    size_t len = strlen(own->name);
+
+    if (len == 0 || len > 64 ||
+        strspn(own->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != len)
+        return kind_refuse(ctx, at, "letters, digits, '_' and '-', at most 64",
+                           "this is not a name of a tool");
+    if (is_taken(own->name, tools))
+        return kind_refuse(ctx, at, NULL, "another tool has this name");
+    tools->own[tools->own_count++] = *own;
+    return true;
+}
+
 /* --- the types --- */
 
 static bool take_later(struct table_ctx *ctx, const struct type *type, const struct tree *item,
@@ -214,7 +248,8 @@ bool tools_decode(struct table_ctx *ctx, const struct field *field, const struct
     }
     tools->names = arena_alloc(ctx->arena, (value->count + 1) * sizeof(*tools->names));
     tools->hosted = arena_alloc(ctx->arena, (value->count + 1) * sizeof(*tools->hosted));
-    if (!tools->names || !tools->hosted)
+    tools->own = arena_alloc(ctx->arena, (value->count + 1) * sizeof(*tools->own));
+    if (!tools->names || !tools->hosted || !tools->own)
         return kind_refuse(ctx, value, NULL, "too large");
     tree_each (item, value)
         is_good = take(ctx, item, tools) && is_good;
@@ -255,6 +290,8 @@ bool tools_encode(struct json_writer *w, const struct field *field, const void *
     json_array(w);
     for (size_t i = 0; i < tools->count; i++)
         json_string(w, tools->names[i]);
+    for (size_t i = 0; i < tools->own_count; i++)
+        tools->own[i].ops->encode(w, &tools->own[i]);
     for (size_t i = 0; i < tools->hosted_count; i++)
         if (tools->hosted[i].settings)
             json_tree(w, tools->hosted[i].settings);

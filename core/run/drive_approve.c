@@ -9,10 +9,11 @@
 #define TEXT_MAX ((size_t) 256 * 1024 * 1024)
 #define TREE_MAX ((size_t) 64 * 1024 * 1024)
 
-void drive_approve_judge(const struct run *run, const char *tool, const struct tree *item, char *why,
-                         struct record_request_item *ret)
+void drive_approve_judge(const struct run *run, const struct tool_found *tool, const struct tree *item,
+                         char *why, struct record_request_item *ret)
 {
-    enum approve_word word = approve_judge(&run->spec->approve, tool, item, why);
+    const char *group = tool->own ? tool->own->group : NULL;
+    enum approve_word word = approve_judge(&run->spec->approve, tool->name, group, item, why);
 
     if (word == APPROVE_AUTO)
         return;

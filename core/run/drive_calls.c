@@ -500,21 +500,35 @@ void act_refuse_call(struct run *run, const struct run_action *action)
     buf_done(&words);
 }
 
+struct tool_list drive_tools(const struct run *run)
+{
+    const struct run_spec *spec = run->spec;
+
+    return (struct tool_list){
+        .names = spec->tools,
+        .count = spec->tool_count,
+        .hosted = spec->hosted,
+        .hosted_count = spec->hosted_count,
+        .own = spec->own,
+        .own_count = spec->own_count,
+    };
+}
+
 static int start(struct run *run, struct live_call *live, struct span raw, bool is_check, struct err *err)
 {
     static const char *const shell[] = { "shell" }; /* checks need it, whatever the model may use */
-    const struct run_spec *spec = run->spec;
+    const struct tool_list tools =
+        is_check ? (struct tool_list){ .names = shell, .count = 1 } : drive_tools(run);
     struct arena arena = ARENA_INIT(TREE_MAX);
-    struct tool_call call = { live->call_id, raw, NULL };
-    const struct tool_ops *tool = NULL;
+    struct tool_call call = { .call_id = live->call_id, .raw = raw };
+    struct tool_found tool = { 0 };
     int r = json_parse(raw, &arena, &call.item, err);
 
+    if (r == 0 && (!tool_find(&tools, call.item, &tool) || !tool.ops))
+        r = err_set(err, ERR_NOT_FOUND, "there is no such tool here");
+    call.own = tool.own;
     if (r == 0)
-        tool =
-            is_check ? tool_find(shell, 1, call.item) : tool_find(spec->tools, spec->tool_count, call.item);
-    if (r == 0)
-        r = tool ? tool->start(&run->host, &call, on_done, live, &live->tool_run, err)
-                 : err_set(err, ERR_NOT_FOUND, "there is no such tool here");
+        r = tool.ops->start(&run->host, &call, on_done, live, &live->tool_run, err);
     arena_done(&arena);
     return r;
 }

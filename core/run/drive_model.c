@@ -95,7 +95,7 @@ static int encode_items(struct run *run, struct request_input *in, struct err *e
 static int encode_body(struct run *run, struct record_request_begin *ret, struct err *err)
 {
     const struct run_spec *spec = run->spec;
-    const struct tool_list tools = { spec->tools, spec->tool_count, spec->hosted, spec->hosted_count };
+    const struct tool_list tools = drive_tools(run);
     enum tool_style style = style_of(run);
     struct request_input in = {
         .instructions = run->instructions.len > 0 ? buf_text(&run->instructions) : spec->instructions,
@@ -152,11 +152,14 @@ static const char *kind_word(enum item_kind kind)
     return names[kind];
 }
 
-static void describe_folders(const struct tool_ops *tool, const struct tree *item, struct touched *touched,
+static void describe_folders(const struct run *run, const struct tree *item, struct touched *touched,
                              struct record_text folders[TOUCHED_MAX], struct record_request_item *ret)
 {
-    if (tool->touch)
-        tool->touch(item, touched);
+    const struct tool_list tools = drive_tools(run);
+    struct tool_found tool;
+
+    if (tool_find(&tools, item, &tool) && tool.ops && tool.ops->touch)
+        tool.ops->touch(item, touched);
     for (size_t i = 0; i < touched->count; i++)
         folders[i].text = touched->folders[i];
     ret->folders = folders;
@@ -166,17 +169,17 @@ static void describe_folders(const struct tool_ops *tool, const struct tree *ite
 static void describe_call(struct run *run, const struct tree *item, struct record_request_item *ret,
                           char title[TITLE_MAX], char why[APPROVE_WHY_MAX])
 {
-    const struct run_spec *spec = run->spec;
-    const struct tool_ops *tool = tool_find(spec->tools, spec->tool_count, item);
+    const struct tool_list tools = drive_tools(run);
+    struct tool_found tool;
 
     ret->call = run->state.call_total + 1;
-    if (!tool)
+    if (!tool_find(&tools, item, &tool))
         return;
-    ret->tool = tool->name;
+    ret->tool = tool.name;
     title[0] = '\0';
-    tool->title(item, title, TITLE_MAX);
+    tool_title(&tool, item, title, TITLE_MAX);
     ret->title = title;
-    drive_approve_judge(run, tool->name, item, why, ret);
+    drive_approve_judge(run, &tool, item, why, ret);
 }
 
 /* What the server did itself, with a tool that need not have been offered to it: it is recorded either way.
@@ -213,8 +216,7 @@ static void record_item(struct run *run, int64_t output_index, struct span raw, 
         rec.request_item.call_id = view->call_id;
         describe_call(run, item, &rec.request_item, title, why);
         if (run->spec->agents_md && rec.request_item.tool)
-            describe_folders(tool_find(run->spec->tools, run->spec->tool_count, item), item, &touched,
-                             folders, &rec.request_item);
+            describe_folders(run, item, &touched, folders, &rec.request_item);
     } else
         describe_hosted(item, &rec.request_item, title);
     (void) run_record(run, &rec);

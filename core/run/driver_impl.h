@@ -181,6 +181,7 @@ void effect_send(struct run *run);
 void drive_model_cancel(struct run *run);
 
 /* drive_calls.c */
+struct tool_list drive_tools(const struct run *run); /* what the model is offered now, and may call */
 void drive_calls_init(struct run *run);
 void act_start_call(struct run *run, const struct run_action *action);
 void act_refuse_call(struct run *run, const struct run_action *action);
@@ -202,8 +203,8 @@ void drive_check_end(struct run *run, struct record_call_end *end, struct span a
 
 /* drive_approve.c */
 /* What the rules say of an item that is a call of `tool`, for its record; `why` is APPROVE_WHY_MAX bytes. */
-void drive_approve_judge(const struct run *run, const char *tool, const struct tree *item, char *why,
-                         struct record_request_item *ret);
+void drive_approve_judge(const struct run *run, const struct tool_found *tool, const struct tree *item,
+                         char *why, struct record_request_item *ret);
 void drive_approve_deny(struct run *run, const struct run_call *call, struct buf *words);
 void act_ask_approval(struct run *run, const struct run_action *action);
 void effect_ask(struct run *run, int64_t number);

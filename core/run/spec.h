@@ -62,6 +62,13 @@ struct run_param {
     const char *value;
 };
 
+/* A sandbox of the run beside the agent's, for a tool or a server of tools. */
+struct run_side {
+    const char *name; /* [a-z0-9-]{1,40}, one of its kind in the run */
+    struct sandbox_spec sandbox;
+    struct egress_spec network;
+};
+
 struct run_spec {
     struct arena arena; /* owns everything below */
     const char *source; /* absolute path of the manifest, for messages */
@@ -80,6 +87,8 @@ struct run_spec {
     size_t tool_count;
     const struct tool_hosted *hosted; /* run by the model's server */
     size_t hosted_count;
+    const struct tool_own *own; /* tools of the manifest's own; servers may add theirs */
+    size_t own_count;
     bool agents_md, file_tree;
     const struct tool_skill *skills; /* sorted by name */
     size_t skill_count;
@@ -87,6 +96,8 @@ struct run_spec {
 
     struct sandbox_spec sandbox;
     struct egress_spec network; /* no rule: nothing may leave */
+    const struct run_side *sides;
+    size_t side_count;
     const struct run_entry *entries;
     size_t entry_count;
     const struct run_output *outputs;

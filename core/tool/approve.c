@@ -147,24 +147,37 @@ bool approve_trusts_words(const struct approve_spec *spec)
     return false;
 }
 
-enum approve_word approve_judge(const struct approve_spec *spec, const char *tool, const struct tree *item,
-                                char why[APPROVE_WHY_MAX])
+static const struct approve_rule *rule_of(const struct approve_spec *spec, const char *tool,
+                                          const char *group)
 {
+    const struct approve_rule *found = NULL;
+
+    for (size_t i = 0; i < spec->count; i++) {
+        if (strcmp(spec->rules[i].tool, tool) == 0)
+            return &spec->rules[i];
+        if (group && strcmp(spec->rules[i].tool, group) == 0)
+            found = &spec->rules[i];
+    }
+    return found;
+}
+
+enum approve_word approve_judge(const struct approve_spec *spec, const char *tool, const char *group,
+                                const struct tree *item, char why[APPROVE_WHY_MAX])
+{
+    const struct approve_rule *rule = rule_of(spec, tool, group);
     struct arena arena = ARENA_INIT(ARENA_MAX);
-    enum approve_word word = APPROVE_AUTO;
+    enum approve_word word = spec->otherwise;
 
     why[0] = '\0';
-    for (size_t i = 0; i < spec->count; i++) {
-        const struct approve_rule *rule = &spec->rules[i];
-
-        if (strcmp(rule->tool, tool) != 0)
-            continue;
-        if (strcmp(tool, "shell") == 0) {
-            word = judge_shell(rule, item, &arena, why);
-        } else {
-            word = rule->otherwise;
-            (void) snprintf(why, APPROVE_WHY_MAX, "%s: %s", tool, approve_word_name(word));
-        }
+    if (rule && strcmp(tool, "shell") == 0) {
+        word = judge_shell(rule, item, &arena, why);
+    } else if (rule) {
+        word = rule->otherwise;
+        (void) snprintf(why, APPROVE_WHY_MAX, "%s: %s", rule->tool, approve_word_name(word));
+    } else if (strcmp(tool, TOOL_LOAD_SKILL) == 0) {
+        word = APPROVE_AUTO; /* what it tells is the manifest's */
+    } else if (word != APPROVE_AUTO) {
+        (void) snprintf(why, APPROVE_WHY_MAX, "else: %s", approve_word_name(word));
     }
     arena_done(&arena);
     return word;

@@ -36,8 +36,11 @@
  * them. */
 bool approve_trusts_words(const struct approve_spec *spec);
 
-enum approve_word approve_judge(const struct approve_spec *spec, const char *tool, const struct tree *item,
-                                char why[APPROVE_WHY_MAX]);
+/* `group`: what the tool belongs to, by whose name rules hold for it too, unless one names itself; NULL:
+ * none.
+ */
+enum approve_word approve_judge(const struct approve_spec *spec, const char *tool, const char *group,
+                                const struct tree *item, char why[APPROVE_WHY_MAX]);
 
 bool approve_matches(const char *pattern, struct span text, bool lets_run);
 

@@ -19,6 +19,20 @@ struct tool_hosted {
     const struct tree *settings; /* object, beside `type`; NULL: none */
 };
 
+/* A tool of the run's own: a function that the manifest describes, or that a server of the manifest's does.
+ */
+enum tool_kind { TOOL_CONTAINER, TOOL_MCP, TOOL_AGENT };
+
+struct tool_own {
+    enum tool_kind kind;
+    const char *name;  /* of the function, unlike those of all other tools: [a-zA-Z0-9_-]{1,64} */
+    const char *group; /* that it belongs to, for agent.approve: a server's name; NULL: none */
+    const char *description;
+    const char *parameters; /* a JSON Schema of an object, as JSON text */
+    bool is_strict;         /* the schema is one that the API's strict mode takes */
+    const void *spec;       /* what its kind needs to know */
+};
+
 /* Where the folders of skills are in the workspace, each under the skill's name. */
 #define TOOL_SKILLS_DIR ".agentbox/skills"
 
@@ -43,8 +57,9 @@ struct approve_rule {
 };
 
 struct approve_spec {
-    const struct approve_rule *rules; /* tools that are not named: auto */
+    const struct approve_rule *rules;
     size_t count;
+    enum approve_word otherwise; /* of tools that no rule names */
     bool waits; /* without a terminal `ask` ends the run, to be answered by a resume; else it is `deny` */
 };
 

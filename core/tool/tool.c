@@ -2,14 +2,17 @@
 /* The list of tools, and answers for calls that no tool takes. */
 #include "core/tool/tool.h"
 
+#include "core/base/utf8.h"
 #include "core/tool/apply_patch.h"
 #include "core/tool/files.h"
+#include "core/tool/function.h"
 #include "core/tool/hosted.h"
 #include "core/tool/shell.h"
 #include "core/tool/shell_impl.h"
 #include "core/tool/skill.h"
 #include "core/tool/view_image.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const struct tool_ops *const tools_all[] = { &shell_tool, &apply_patch_tool, &view_image_tool,
@@ -23,12 +26,48 @@ static bool is_listed(const struct tool_ops *tool, const char *const *names, siz
     return false;
 }
 
-const struct tool_ops *tool_find(const char *const *names, size_t count, const struct tree *item)
+/* How calls of the run's own tools are carried out, by kind. */
+static const struct tool_ops *const own_ops[] = {
+    [TOOL_CONTAINER] = NULL,
+    [TOOL_MCP] = NULL,
+    [TOOL_AGENT] = NULL,
+};
+
+bool tool_find(const struct tool_list *list, const struct tree *item, struct tool_found *ret)
 {
     for (size_t i = 0; tools_all[i]; i++)
-        if (is_listed(tools_all[i], names, count) && tools_all[i]->owns(item))
-            return tools_all[i];
-    return NULL;
+        if (is_listed(tools_all[i], list->names, list->count) && tools_all[i]->owns(item)) {
+            *ret = (struct tool_found){ tools_all[i]->name, tools_all[i], NULL };
+            return true;
+        }
+    for (size_t i = 0; i < list->own_count; i++)
+        if (function_is(item, list->own[i].name)) {
+            *ret = (struct tool_found){ list->own[i].name, own_ops[list->own[i].kind], &list->own[i] };
+            return true;
+        }
+    return false;
+}
+
+/* NAME and the arguments. */
+void tool_title(const struct tool_found *tool, const struct tree *item, char *out, size_t size)
+{
+    struct span args = function_input(item);
+
+    if (!tool->own)
+        tool->ops->title(item, out, size);
+    else
+        snprintf(out, size, "%s %.*s", tool->name, (int) utf8_cut(args, 400), args.ptr ? args.ptr : "");
+}
+
+static void describe_own(struct json_writer *w, const struct tool_own *own)
+{
+    json_object(w);
+    json_put_string(w, "type", "function");
+    json_put_string(w, "name", own->name);
+    json_put_string(w, "description", own->description);
+    json_put_bool(w, "strict", own->is_strict);
+    json_put_raw(w, "parameters", span_of(own->parameters));
+    json_object_end(w);
 }
 
 int tools_describe(const struct tool_list *list, enum tool_style style, struct buf *out, struct err *err)
@@ -40,6 +79,8 @@ int tools_describe(const struct tool_list *list, enum tool_style style, struct b
     for (size_t i = 0; tools_all[i]; i++)
         if (is_listed(tools_all[i], list->names, list->count))
             tools_all[i]->describe(&w, style);
+    for (size_t i = 0; i < list->own_count; i++)
+        describe_own(&w, &list->own[i]);
     for (size_t i = 0; i < list->hosted_count; i++)
         hosted_describe(&w, &list->hosted[i]);
     json_array_end(&w);

@@ -110,13 +110,15 @@ typedef void tool_done_fn(void *data, const struct tool_answer *answer);
 
 struct tool_call {
     const char *call_id;
-    struct span raw;         /* the item as it came */
-    const struct tree *item; /* the same, parsed; valid during start only */
+    const struct tool_own *own; /* the tool, where it is one of the run's own; lives as long as the run */
+    struct span raw;            /* the item as it came */
+    const struct tree *item;    /* the same, parsed; valid during start only */
 };
 
 struct tool_ops {
-    const char *name; /* word in the manifest: "shell" */
-    /* Append this tool's definitions (one or more JSON objects) to the array being written. */
+    const char *name; /* word in the manifest: "shell"; of the run's own tools: of their kind */
+    /* The four of them are NULL in tools of the run's own: those are functions, and described as such.
+     * Append this tool's definitions (one or more JSON objects) to the array being written. */
     void (*describe)(struct json_writer *w, enum tool_style style);
     bool (*owns)(const struct tree *item); /* is this output item a call of mine */
     /* One line for people of what the call does: "$ ls -la". */
@@ -153,12 +155,23 @@ struct tool_list {
     size_t count;
     const struct tool_hosted *hosted;
     size_t hosted_count;
+    const struct tool_own *own; /* the run's own, beside those of `names` */
+    size_t own_count;
 };
 
-/* Among `names` (the manifest's list) the tool that owns the item; NULL: none. */
-const struct tool_ops *tool_find(const char *const *names, size_t count, const struct tree *item);
+struct tool_found {
+    const char *name;           /* that records and rules know it by */
+    const struct tool_ops *ops; /* NULL: of a kind that this folder does not run (agents) */
+    const struct tool_own *own; /* NULL: built in */
+};
 
-/* The JSON array for a request's `tools`: ours, then those that the server runs. */
+/* In the list the tool that owns the item. False: none. */
+bool tool_find(const struct tool_list *list, const struct tree *item, struct tool_found *ret);
+
+/* The one line for people, for any tool. */
+void tool_title(const struct tool_found *tool, const struct tree *item, char *out, size_t size);
+
+/* The JSON array for a request's `tools`: built in, the run's own, then those that the server runs. */
 int tools_describe(const struct tool_list *list, enum tool_style style, struct buf *out, struct err *err);
 
 /* The item that answers `item` with a text, in the shape that its type has. Not for shell calls that ran. */

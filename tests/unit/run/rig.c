@@ -857,9 +857,15 @@ static const struct tool_ops fake_tool = { "do",       fake_describe,   fake_own
                                            fake_title, fake_tool_start, fake_touch };
 const struct tool_ops *const tools_all[] = { &fake_tool, NULL };
 
-const struct tool_ops *tool_find(const char *const *names, size_t count, const struct tree *item)
+bool tool_find(const struct tool_list *list, const struct tree *item, struct tool_found *ret)
 {
-    return count && fake_owns(item) ? &fake_tool : NULL;
+    *ret = (struct tool_found){ fake_tool.name, &fake_tool, NULL };
+    return list->count && fake_owns(item);
+}
+
+void tool_title(const struct tool_found *tool, const struct tree *item, char *out, size_t size)
+{
+    tool->ops->title(item, out, size);
 }
 
 int tools_describe(const struct tool_list *list, enum tool_style style, struct buf *out, struct err *err)

@@ -66,7 +66,7 @@ static const struct approve_rule rules[] = {
                     [APPROVE_DENY] = { denies, 2 } } },
     { .tool = "apply_patch", .otherwise = APPROVE_DENY },
 };
-static const struct approve_spec spec = { rules, 2, false };
+static const struct approve_spec spec = { .rules = rules, .count = 2 };
 
 static enum approve_word judge(const char *tool, const char *item, char why[APPROVE_WHY_MAX])
 {
@@ -75,7 +75,7 @@ static enum approve_word judge(const char *tool, const char *item, char why[APPR
     enum approve_word word;
 
     assert_int_equal(0, json_parse(span_of(item), &arena, &tree, NULL));
-    word = approve_judge(&spec, tool, tree, why);
+    word = approve_judge(&spec, tool, NULL, tree, why);
     arena_done(&arena);
     return word;
 }
@@ -84,6 +84,33 @@ static enum approve_word judge(const char *tool, const char *item, char why[APPR
 #define CALL(name, args)    "{\"type\":\"function_call\",\"name\":\"" name "\",\"arguments\":\"{" args "}\"}"
 
 #define CUSTOM(name, input) "{\"type\":\"custom_tool_call\",\"name\":\"" name "\",\"input\":\"" input "\"}"
+
+static void test_what_no_rule_names(void **state)
+{
+    static const struct approve_rule named[] = {
+        { .tool = "docs", .otherwise = APPROVE_DENY },
+        { .tool = "docs__read", .otherwise = APPROVE_AUTO },
+    };
+    static const struct approve_spec rest = { .rules = named, .count = 2, .otherwise = APPROVE_ASK };
+    static const struct {
+        const char *tool, *group;
+        enum approve_word word;
+        const char *why;
+    } rows[] = {
+        { "docs__read", "docs", APPROVE_AUTO, "docs__read: auto" }, /* its own before its server's */
+        { "docs__write", "docs", APPROVE_DENY, "docs: deny" },
+        { "docs__write", NULL, APPROVE_ASK, "else: ask" },
+        { "shell", NULL, APPROVE_ASK, "else: ask" },
+        { "load_skill", NULL, APPROVE_AUTO, "" },
+    };
+    struct tree call = { .kind = TREE_OBJECT };
+    char why[APPROVE_WHY_MAX];
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(approve_judge(&rest, rows[i].tool, rows[i].group, &call, why), rows[i].word);
+        assert_string_equal(why, rows[i].why);
+    }
+}
 
 static void test_the_strictest_of_a_call_counts(void **state)
 {
@@ -175,6 +202,7 @@ static void test_who_is_asked_sees_everything(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_what_no_rule_names),
     cmocka_unit_test(test_patterns_that_let_run_are_strict),
     cmocka_unit_test(test_the_strictest_of_a_call_counts),
     cmocka_unit_test(test_who_is_asked_sees_everything),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/unit.h"
 
+#include "core/tool/spec.h"
 #include "core/tool/tool.h"
 
 static const char *const shell_name[] = { "shell" };
@@ -64,11 +65,44 @@ static void test_owns_its_calls_only(void **state)
         { "{\"type\":\"message\"}", false },
         { "{}", false },
     };
+    static const struct tool_list nothing;
     struct arena arena = ARENA_INIT(1 << 20);
+    struct tool_found found;
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        assert_int_equal(tool_find(shell_name, 1, parse(&arena, rows[i].json)) != NULL, rows[i].is_ours);
-    assert_null(tool_find(NULL, 0, parse(&arena, rows[0].json)));
+        assert_int_equal(tool_find(&shell_only, parse(&arena, rows[i].json), &found), rows[i].is_ours);
+    assert_false(tool_find(&nothing, parse(&arena, rows[0].json), &found));
+    arena_done(&arena);
+}
+
+static void a_tool_of_the_runs_own_is_a_function(void **state)
+{
+    static const struct tool_own own[] = {
+        { TOOL_CONTAINER, "weigh", NULL, "Weighs it.", "{\"type\":\"object\"}", false, NULL },
+        { TOOL_MCP, "docs__read", "docs", "Reads \"it\".", "{\"type\":\"object\"}", true, NULL },
+    };
+    static const struct tool_list list = { .own = own, .own_count = 2 };
+    static const char call[] =
+        "{\"type\":\"function_call\",\"name\":\"docs__read\",\"arguments\":\"{\\\"a\\\":1}\"}";
+    struct arena arena = ARENA_INIT(1 << 20);
+    struct buf out = BUF_INIT(1 << 20);
+    struct tool_found found;
+    char title[100];
+
+    assert_int_equal(tools_describe(&list, TOOL_STYLE_NATIVE, &out, NULL), 0);
+    assert_string_equal(
+        buf_text(&out),
+        "[{\"type\":\"function\",\"name\":\"weigh\",\"description\":\"Weighs it.\","
+        "\"strict\":false,\"parameters\":{\"type\":\"object\"}},"
+        "{\"type\":\"function\",\"name\":\"docs__read\",\"description\":\"Reads \\\"it\\\".\","
+        "\"strict\":true,\"parameters\":{\"type\":\"object\"}}]");
+    assert_true(tool_find(&list, parse(&arena, call), &found));
+    assert_string_equal(found.name, "docs__read");
+    assert_ptr_equal(found.own, &own[1]);
+    tool_title(&found, parse(&arena, call), title, sizeof(title));
+    assert_string_equal(title, "docs__read {\"a\":1}");
+    assert_false(tool_find(&list, parse(&arena, "{\"type\":\"function_call\",\"name\":\"docs\"}"), &found));
+    buf_done(&out);
     arena_done(&arena);
 }
 
@@ -126,6 +160,7 @@ static void test_titles(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_tool_of_the_runs_own_is_a_function),
     cmocka_unit_test(test_native_definition),
     cmocka_unit_test(test_function_definitions),
     cmocka_unit_test(test_owns_its_calls_only),

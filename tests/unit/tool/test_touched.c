@@ -9,17 +9,17 @@ static void touches(const char *tool, const char *item, const char *expected)
     const char *names[] = { tool };
     struct arena arena = ARENA_INIT(65536);
     struct buf told = BUF_INIT(65536);
-    const struct tool_ops *ops;
+    const struct tool_list list = { .names = names, .count = 1 };
+    struct tool_found found;
     const struct tree *tree;
     struct touched touched;
     struct err err = { 0 };
 
     assert_int_equal(json_parse(span_of(item), &arena, &tree, &err), 0);
-    ops = tool_find(names, 1, tree);
-    assert_non_null(ops);
+    assert_true(tool_find(&list, tree, &found));
     touched_init(&touched, "/w");
-    if (ops->touch)
-        ops->touch(tree, &touched);
+    if (found.ops->touch)
+        found.ops->touch(tree, &touched);
     for (size_t i = 0; i < touched.count; i++)
         assert_int_equal(buf_printf(&told, "%s%s", i ? " " : "", touched.folders[i]), 0);
     assert_string_equal(buf_text(&told), expected);
