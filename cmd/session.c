@@ -17,6 +17,7 @@
 
 #define TEXT_MAX       (64 * 1024 * 1024)
 #define REMOVE_WAIT_MS 20000
+#define LEAVING_MAX    256 /* more are left to `gc` */
 
 struct app {
     struct session *session;
@@ -244,32 +245,50 @@ static int watch_signals(struct app *app, struct err *err)
     return r;
 }
 
+struct leaving {
+    struct sandbox *sandboxes[LEAVING_MAX];
+    size_t count, left;
+    bool is_done;
+};
+
 static void on_forced(void *data, int result, const struct err *err)
 {
+    struct leaving *leaving = data;
+
     (void) result;
     (void) err; /* the second signal wants out; `gc` finds what is left */
-    *(bool *) data = true;
+    leaving->is_done = leaving->is_done || --leaving->left == 0;
 }
 
 static void give_up(void *data)
 {
-    *(bool *) data = true;
+    ((struct leaving *) data)->is_done = true;
 }
 
-/* Second signal: the container goes, and so do we, whatever the rest is doing. */
+static void take_sandboxes(struct app *app, struct leaving *leaving)
+{
+    struct sandbox *sandbox;
+
+    while (leaving->count < LEAVING_MAX && (sandbox = run_take_sandbox(app->run)) != NULL)
+        leaving->sandboxes[leaving->count++] = sandbox;
+}
+
+/* Second signal: the containers go, and so do we, whatever the rest is doing. */
 static void stop_now(struct app *app)
 {
-    struct sandbox *sandbox = run_take_sandbox(app->run);
+    struct leaving leaving = { .left = 0 };
     struct loop_source *timer = NULL;
-    bool is_done = false;
 
+    take_sandboxes(app, &leaving);
     run_free(TAKE_PTR(app->run));
     app->exit_status = 128 + app->last_signal;
-    if (sandbox && !app->is_removed && sandbox_remove(sandbox, on_forced, &is_done, NULL) == 0 &&
-        loop_timer(app->loop, REMOVE_WAIT_MS, give_up, &is_done, &timer, NULL) == 0)
-        (void) loop_run(app->loop, &is_done, NULL); /* bounded by the timer */
+    for (size_t i = 0; !app->is_removed && i < leaving.count; i++)
+        leaving.left += sandbox_remove(leaving.sandboxes[i], on_forced, &leaving, NULL) == 0;
+    if (leaving.left > 0 && loop_timer(app->loop, REMOVE_WAIT_MS, give_up, &leaving, &timer, NULL) == 0)
+        (void) loop_run(app->loop, &leaving.is_done, NULL); /* bounded by the timer */
     loop_source_free(timer);
-    sandbox_free(sandbox);
+    for (size_t i = 0; i < leaving.count; i++)
+        sandbox_free(leaving.sandboxes[i]);
     term_say("agentbox: stopped");
 }
 

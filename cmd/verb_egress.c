@@ -4,6 +4,7 @@
 #include "cmd/term.h"
 #include "cmd/verbs.h"
 #include "core/base/units.h"
+#include "core/run/egress_sums.h"
 #include "core/run/journal.h"
 
 #include <stdlib.h>
@@ -34,7 +35,7 @@ struct egress {
     size_t count, cap;
     struct place *places; /* in the order of their first request */
     size_t place_count, place_cap;
-    struct record_egress_total total;
+    struct egress_sums sums;
     bool has_total;
     struct arena arena;
 };
@@ -63,6 +64,7 @@ static struct record_egress copy(struct egress *e, const struct record_egress *f
 {
     struct record_egress to = *from;
 
+    to.side = keep(e, from->side);
     to.method = keep(e, from->method);
     to.host = keep(e, from->host);
     to.rule = keep(e, from->rule);
@@ -105,6 +107,10 @@ static void end_request(struct egress *e, const struct record_egress *end)
 
 static int take(struct egress *e, const struct record *rec, struct err *err)
 {
+    int r = egress_sums_take(&e->sums, rec, err);
+
+    if (r < 0)
+        return r;
     switch ((int) rec->type) {
     case RECORD_EGRESS_ALLOW:
     case RECORD_EGRESS_DENY:
@@ -113,7 +119,6 @@ static int take(struct egress *e, const struct record *rec, struct err *err)
         end_request(e, &rec->egress);
         return 0;
     case RECORD_EGRESS_TOTAL:
-        e->total = rec->egress_total;
         e->has_total = true;
         return 0;
     default:
@@ -266,6 +271,7 @@ static void json_request(struct json_writer *w, const struct request *r)
 
     json_object(w);
     json_put_int(w, "number", r->begin.number);
+    json_put_string(w, "sandbox", r->begin.side);
     json_put_int(w, "call", r->begin.call);
     json_put_bool(w, "allowed", r->is_allowed);
     json_put_bool(w, "ended", r->has_ended || !r->is_allowed);
@@ -284,15 +290,17 @@ static void json_request(struct json_writer *w, const struct request *r)
 
 static void json_total(struct json_writer *w, const struct egress *e)
 {
+    const struct record_egress_total all = egress_sums_all(&e->sums);
+
     if (!e->has_total)
         return;
     json_key(w, "total");
     json_object(w);
-    json_put_int(w, "connections", e->total.connections);
-    json_put_int(w, "allowed", e->total.allowed);
-    json_put_int(w, "denied", e->total.denied);
-    json_put_int(w, "bytes_up", e->total.bytes_up);
-    json_put_int(w, "bytes_down", e->total.bytes_down);
+    json_put_int(w, "connections", all.connections);
+    json_put_int(w, "allowed", all.allowed);
+    json_put_int(w, "denied", all.denied);
+    json_put_int(w, "bytes_up", all.bytes_up);
+    json_put_int(w, "bytes_down", all.bytes_down);
     json_object_end(w);
 }
 
@@ -377,6 +385,7 @@ static void put_advice(struct buf *out, const struct egress *e)
 
 static void show_text(const struct egress *e, struct buf *out)
 {
+    const struct record_egress_total all = egress_sums_all(&e->sums);
     char up[32], down[32];
 
     if (e->place_count == 0) {
@@ -395,10 +404,9 @@ static void show_text(const struct egress *e, struct buf *out)
     }
     if (e->has_total)
         (void) buf_printf(out, "\n%lld connection%s, %lld allowed, %lld denied, %s up, %s down\n",
-                          (long long) e->total.connections, e->total.connections == 1 ? "" : "s",
-                          (long long) e->total.allowed, (long long) e->total.denied,
-                          units_format_size(up, e->total.bytes_up),
-                          units_format_size(down, e->total.bytes_down));
+                          (long long) all.connections, all.connections == 1 ? "" : "s",
+                          (long long) all.allowed, (long long) all.denied,
+                          units_format_size(up, all.bytes_up), units_format_size(down, all.bytes_down));
     put_advice(out, e);
 }
 
@@ -422,6 +430,7 @@ int verb_egress(const struct options *opts, struct err *err)
     run_folder_free(folder);
     free(e.requests);
     free(e.places);
+    egress_sums_done(&e.sums);
     arena_done(&e.arena);
     buf_done(&out);
     return r;

@@ -6,6 +6,7 @@
 #include "cmd/verbs.h"
 #include "core/base/clock.h"
 #include "core/base/units.h"
+#include "core/run/egress_sums.h"
 #include "core/run/journal.h"
 #include "core/run/snapshot.h"
 #include "core/run/view.h"
@@ -53,37 +54,8 @@ struct history {
     bool is_put;    /* a fork that has not been begun: what comes next is its beginning and no resume */
     uint64_t ready; /* record of the last sandbox that became ready */
     int64_t resumes, rollbacks, checkpoints, checkpoint_bytes, unkept;
-    struct record_egress_total left, told; /* counted here; as the run counted it, which may be more */
+    struct egress_sums egress;
 };
-
-static void take_egress(struct history *h, const struct record *rec)
-{
-    if (rec->type == RECORD_EGRESS_TOTAL)
-        h->told = rec->egress_total;
-    else if (rec->type == RECORD_EGRESS_ALLOW)
-        h->left.allowed++;
-    else if (rec->type == RECORD_EGRESS_DENY)
-        h->left.denied++;
-    else if (rec->type == RECORD_EGRESS_END) {
-        h->left.bytes_up += rec->egress.bytes_up;
-        h->left.bytes_down += rec->egress.bytes_down;
-    }
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static struct record_egress_total egress_of(const struct history *h)
-{
-    return (struct record_egress_total){
-        .allowed = larger(h->left.allowed, h->told.allowed),
-        .denied = larger(h->left.denied, h->told.denied),
-        .bytes_up = larger(h->left.bytes_up, h->told.bytes_up),
-        .bytes_down = larger(h->left.bytes_down, h->told.bytes_down),
-    };
-}
 
 static void take_history(void *data, const struct record *rec)
 {
@@ -115,7 +87,7 @@ static void take_history(void *data, const struct record *rec)
         h->unkept = rec->checkpoint.unkept;
         break;
     default:
-        take_egress(h, rec);
+        (void) egress_sums_take(&h->egress, rec, NULL); /* the rest can be shown without it */
         break;
     }
 }
@@ -124,7 +96,7 @@ static void take_history(void *data, const struct record *rec)
 
 static void json_history(struct json_writer *w, const struct history *h)
 {
-    struct record_egress_total left = egress_of(h);
+    struct record_egress_total left = egress_sums_all(&h->egress);
 
     json_put_string(w, "parent", h->parent[0] ? h->parent : NULL);
     json_put_int(w, "resumes", h->resumes);
@@ -414,7 +386,7 @@ static void text_call(void *data, const struct record *rec)
 
 static void text_egress(struct buf *out, const struct history *h)
 {
-    struct record_egress_total left = egress_of(h);
+    struct record_egress_total left = egress_sums_all(&h->egress);
     struct buf line = BUF_INIT(4096);
     char up[32], down[32];
 
@@ -511,6 +483,7 @@ int verb_show(const struct options *opts, struct err *err)
     if (r == 0)
         r = opts->json ? show_json(folder, &view, &history, &out, err)
                        : show_text(folder, &view, &history, &out, err);
+    egress_sums_done(&history.egress);
     if (r == 0)
         r = opts->json ? term_print_json(buf_span(&out), err) : term_print(buf_span(&out), err);
     run_folder_free(folder);

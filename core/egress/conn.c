@@ -147,7 +147,7 @@ static void tell_denied(struct door_conn *conn, const char *reason, const char *
     struct ticket *t = &conn->ticket;
     const char *method = egress_method_name(t->method);
 
-    t->number = ++door->numbers;
+    t->number = door_number(door);
     door->totals.denied++;
     if (door->ops && door->ops->on_decision)
         door->ops->on_decision(door->data, &(struct door_decision){

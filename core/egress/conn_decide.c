@@ -80,7 +80,7 @@ static void allow(struct door_conn *conn, const struct request_head *head, const
     }
     buf_drop(&conn->in, conn->head_len);
     t->is_open = true;
-    t->number = ++door->numbers;
+    t->number = door_number(door);
     t->since_ms = clock_mono_ms();
     door->totals.allowed++;
     conn_set_state(conn, CONN_LAUNCH, 0);

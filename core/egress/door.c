@@ -261,6 +261,7 @@ int door_new(struct loop *loop, const struct egress_spec *spec, const struct doo
     door->spec = spec;
     if (options)
         door->options = *options;
+    door->last_number = door->options.numbers ? door->options.numbers : &door->numbers;
     door->ops = ops;
     door->data = data;
     ring_init(&door->conns);

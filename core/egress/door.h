@@ -55,7 +55,7 @@ struct door_conn;
 
 /* Valid inside the callback only. */
 struct door_decision {
-    uint64_t number; /* 1, 2, ... in the life of this door */
+    uint64_t number; /* 1, 2, ... in the life of this door, or of those it shares them with */
     uint64_t tag;    /* of door_open() */
     bool is_allowed;
     const char *method;             /* "CONNECT", "GET" ...; "" when it did not come that far */
@@ -109,6 +109,7 @@ struct door_options {
     uint16_t (*real_port)(void *data, uint16_t port);
     const char *tls_ca; /* for tests: a file of authorities, instead of the system's */
     void *data;
+    uint64_t *numbers;  /* the last number given out, shared by several doors; NULL: this door's own */
     int64_t head_ms;    /* for a whole request head, and for a ClientHello; 0 = 10 s */
     int64_t connect_ms; /* for lookup and connecting; 0 = 15 s */
 };

@@ -132,7 +132,7 @@ struct door {
     struct loop_source *kick, *launch, *before_wait;
     struct door_totals totals;
     int64_t earlier_bytes;
-    uint64_t numbers;
+    uint64_t numbers, *last_number;  /* the latter may be shared */
     int64_t next_slot_us;            /* when the rate allows the next request */
     char *scratch;                   /* SCRATCH_BYTES, for one read at a time */
     struct buf frame;                /* a piece of an answer being put together */
@@ -188,6 +188,12 @@ void conn_end_ticket(struct door_conn *conn, const char *reason, bool is_denied)
 void conn_cut(struct door_conn *conn, const char *reason, bool is_denied);
 /* No request follows: let what is queued out, then close. */
 void conn_finish(struct door_conn *conn);
+
+/* Of the next tunnel or request. */
+static inline uint64_t door_number(struct door *door)
+{
+    return ++*door->last_number;
+}
 
 /* Bytes for the client: directly as far as its credit goes, the rest is kept. False: the connection is gone.
  */

@@ -201,7 +201,7 @@ static void put_rule(struct json_writer *w, const struct tree *rule)
  * beginning. */
 void attest_egress(struct attest *a)
 {
-    const struct run_egress *e = &a->state.egress;
+    const struct record_egress_total all = egress_sums_all(&a->state.egress.sums);
     struct json_writer *w = &a->w;
 
     json_key(w, "egress");
@@ -211,11 +211,11 @@ void attest_egress(struct attest *a)
     tree_each (rule, tree_path(a->manifest, "network", "allow", NULL))
         put_rule(w, rule);
     json_array_end(w);
-    json_put_int(w, "connections", run_state_egress_connections(&a->state));
-    json_put_int(w, "requestsAllowed", larger(e->allowed, e->told.allowed));
-    json_put_int(w, "requestsDenied", larger(e->denied, e->told.denied));
-    json_put_int(w, "bytesUp", larger(e->ended_up, e->told.bytes_up));
-    json_put_int(w, "bytesDown", larger(e->ended_down, e->told.bytes_down));
+    json_put_int(w, "connections", all.connections);
+    json_put_int(w, "requestsAllowed", all.allowed);
+    json_put_int(w, "requestsDenied", all.denied);
+    json_put_int(w, "bytesUp", all.bytes_up);
+    json_put_int(w, "bytesDown", all.bytes_down);
     json_object_end(w);
 }
 

@@ -112,7 +112,7 @@ static struct channel *host_channel(void *data)
 {
     struct run *run = data;
 
-    return run->sb ? sandbox_channel(run->sb) : NULL;
+    return box_channel(&run->box);
 }
 
 /* Numbers follow from the call alone, so that after a crash it is known whose command is whose. */
@@ -238,6 +238,9 @@ void drive_calls_init(struct run *run)
         .declared = declared,
         .number = can_read ? number_of : NULL,
         .read_output = can_read ? read_output : NULL,
+        .open_side = drive_side_open,
+        .side_channel = drive_side_channel,
+        .close_side = drive_side_close,
         .data = run,
         .root = run->spec->sandbox.root,
         .sandbox = &run->spec->sandbox,
@@ -588,7 +591,7 @@ static bool is_call_running(const struct run_state *s, int64_t number)
 
 void drive_calls_release(struct run *run)
 {
-    struct channel *channel = run->sb ? sandbox_channel(run->sb) : NULL;
+    struct channel *channel = box_channel(&run->box);
     uint64_t ids[CHANNEL_EXECS];
     size_t count = channel ? channel_exec_ended(channel, ids, CHANNEL_EXECS) : 0;
 

@@ -61,7 +61,7 @@ void effect_look(struct run *run)
     bool is_first = run->state.turn == 0;
     struct context_ask ask = {
         .loop = run->loop,
-        .channel = run->sb ? sandbox_channel(run->sb) : NULL,
+        .channel = box_channel(&run->box),
         .root = run->spec->sandbox.root,
         .folders = is_first ? root : (const char *const *) c->touched,
         .count = is_first ? 1 : c->touched_count,

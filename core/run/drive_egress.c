@@ -25,7 +25,7 @@
 
 struct egress_link {
     struct egress_link *prev, *next;
-    struct run *run;
+    struct box *box;
     int64_t call;
     struct channel_conn *conn; /* NULL: the process is done with it */
     struct door_conn *out;     /* NULL: the door is */
@@ -39,11 +39,11 @@ struct egress_link {
 
 static void link_free(struct egress_link *link)
 {
-    struct run *run = link->run;
+    struct egress_links *links = &link->box->links;
 
-    *(link->prev ? &link->prev->next : &run->links.first) = link->next;
-    *(link->next ? &link->next->prev : &run->links.last) = link->prev;
-    run->links.count--;
+    *(link->prev ? &link->prev->next : &links->first) = link->next;
+    *(link->next ? &link->next->prev : &links->last) = link->prev;
+    links->count--;
     buf_done(&link->rest);
     free(link);
 }
@@ -57,20 +57,20 @@ static int64_t call_of(const struct run *run, uint64_t command)
                                                                                           : 0;
 }
 
-static struct egress_link *link_new(struct run *run, struct channel_conn *conn, uint64_t command)
+static struct egress_link *link_new(struct box *box, struct channel_conn *conn, uint64_t command)
 {
     struct egress_link *link = calloc(1, sizeof(*link));
 
     if (!link)
         return NULL;
-    link->run = run;
+    link->box = box;
     link->conn = conn;
-    link->call = call_of(run, command);
+    link->call = call_of(box->run, command);
     buf_init(&link->rest, CHANNEL_CONN_WINDOW);
-    link->prev = run->links.last;
-    *(run->links.last ? &run->links.last->next : &run->links.first) = link;
-    run->links.last = link;
-    run->links.count++;
+    link->prev = box->links.last;
+    *(box->links.last ? &box->links.last->next : &box->links.first) = link;
+    box->links.last = link;
+    box->links.count++;
     return link;
 }
 
@@ -197,7 +197,8 @@ static void record_deny(struct run *run, const struct egress_link *link, const s
     if (run->state.egress.denied >= RECORD_EGRESS_DENIES_MAX || run->is_over)
         return;
     rec.egress = (struct record_egress){
-        .number = run->egress_before + (int64_t) d->number,
+        .side = link->box->out->side,
+        .number = (int64_t) d->number,
         .call = link->call,
         .method = or_null(d->method),
         .host = or_null(d->host),
@@ -214,7 +215,8 @@ static void record_allow(struct run *run, const struct egress_link *link, const 
     struct record rec = { .type = RECORD_EGRESS_ALLOW };
 
     rec.egress = (struct record_egress){
-        .number = run->egress_before + (int64_t) d->number,
+        .side = link->box->out->side,
+        .number = (int64_t) d->number,
         .call = link->call,
         .method = d->method,
         .host = d->host,
@@ -255,7 +257,8 @@ static void on_over(void *data, const struct door_end *e)
     if (link->is_refused || run->is_over)
         return;
     rec.egress = (struct record_egress){
-        .number = run->egress_before + (int64_t) e->number,
+        .side = link->box->out->side,
+        .number = (int64_t) e->number,
         .call = link->call,
         .method = or_null(e->method),
         .host = e->host,
@@ -274,10 +277,10 @@ static void on_over(void *data, const struct door_end *e)
 
 /* ---- sums ---- */
 
-static struct record_egress_total sums(const struct run *run)
+static struct record_egress_total sums(const struct way_out *out)
 {
-    struct door_totals now = door_totals(run->door);
-    struct record_egress_total sum = run->egress_earlier;
+    struct door_totals now = door_totals(out->door);
+    struct record_egress_total sum = out->earlier;
 
     sum.connections += now.connections;
     sum.allowed += now.allowed;
@@ -287,62 +290,87 @@ static struct record_egress_total sums(const struct run *run)
     return sum;
 }
 
-static void record_sums(struct run *run, const struct record_egress_total *sum)
+static void record_sums(const struct way_out *out, const struct record_egress_total *sum)
 {
     struct record rec = { .type = RECORD_EGRESS_TOTAL };
 
     rec.egress_total = *sum;
-    (void) run_record(run, &rec);
+    rec.egress_total.side = out->side;
+    (void) run_record(out->run, &rec);
+}
+
+static int64_t bytes_of(struct record_egress_total sum)
+{
+    return sum.bytes_up + sum.bytes_down;
+}
+
+static void sum_up(const struct way_out *out)
+{
+    int64_t step;
+    struct record_egress_total sum;
+
+    if (!out->door || out->run->is_over)
+        return;
+    sum = sums(out);
+    step = out->network->max_bytes / TOLD_STEPS;
+    if (step < TOLD_STEP_BYTES)
+        step = TOLD_STEP_BYTES;
+    if (bytes_of(sum) >= bytes_of(egress_sums_of(&out->run->state.egress.sums, out->side)) + step)
+        record_sums(out, &sum);
 }
 
 void drive_egress_sum(struct run *run)
 {
-    int64_t step = run->spec->network.max_bytes / TOLD_STEPS;
-    struct record_egress_total sum;
-
-    if (!run->door || run->is_over)
-        return;
-    sum = sums(run);
-    if (step < TOLD_STEP_BYTES)
-        step = TOLD_STEP_BYTES;
-    if (sum.bytes_up + sum.bytes_down >= run_state_egress_bytes(&run->state) + step)
-        record_sums(run, &sum);
+    sum_up(&run->out);
+    for (size_t i = 0; run->side_outs && i < run->spec->side_count; i++)
+        sum_up(&run->side_outs[i]);
 }
 
 /* ---- begin ---- */
 
-/* One for the run: limits hold across sandboxes, and across processes. */
-int drive_egress_init(struct run *run, struct err *err)
+static int init(struct way_out *out, struct err *err)
 {
     static const struct door_ops ops = { on_decision, on_over };
-    const struct run_egress *e = &run->state.egress;
-    struct door_options options = { 0 };
+    struct run *run = out->run;
+    struct door_options options = { .numbers = &run->egress_numbers };
     int r;
 
-    if (!run->spec->network.rule_count)
+    if (!out->network->rule_count)
         return 0;
     egress_test_options(&options);
-    r = door_new(run->loop, &run->spec->network, &options, &ops, run, &run->door, err);
+    r = door_new(run->loop, out->network, &options, &ops, run, &out->door, err);
     if (r < 0)
         return r;
-    run->egress_before = e->numbers;
-    run->egress_earlier = (struct record_egress_total){
-        .connections = run_state_egress_connections(&run->state),
-        .allowed = larger(e->allowed, e->told.allowed),
-        .denied = larger(e->denied, e->told.denied),
-        .bytes_up = larger(e->ended_up, e->told.bytes_up),
-        .bytes_down = larger(e->ended_down, e->told.bytes_down),
-    };
-    door_count(run->door, run_state_egress_bytes(&run->state), run->egress_earlier.connections);
+    out->earlier = egress_sums_of(&run->state.egress.sums, out->side);
+    door_count(out->door, bytes_of(out->earlier), out->earlier.connections);
     return 0;
 }
 
-/* Processes that never close their side would fill the places: the oldest has had its time. */
-static void make_place(struct run *run)
+int drive_egress_init(struct run *run, struct err *err)
 {
-    struct egress_link *link = run->links.first;
+    const struct run_spec *spec = run->spec;
+    int r;
 
-    while (link && run->links.count >= LINGERING_MAX) {
+    run->egress_numbers = (uint64_t) run->state.egress.numbers;
+    run->out = (struct way_out){ .run = run, .network = &spec->network };
+    run->side_outs = calloc(spec->side_count + 1, sizeof(*run->side_outs));
+    if (!run->side_outs)
+        return err_set(err, ERR_INTERNAL, "no memory for the ways out");
+    r = init(&run->out, err);
+    for (size_t i = 0; r == 0 && i < spec->side_count; i++) {
+        run->side_outs[i] =
+            (struct way_out){ .run = run, .side = spec->sides[i].name, .network = &spec->sides[i].network };
+        r = init(&run->side_outs[i], err);
+    }
+    return r;
+}
+
+/* Processes that never close their side would fill the places: the oldest has had its time. */
+static void make_place(struct box *box)
+{
+    struct egress_link *link = box->links.first;
+
+    while (link && box->links.count >= LINGERING_MAX) {
         struct egress_link *next = link->next;
 
         if (!link->out)
@@ -355,16 +383,16 @@ static void on_open(void *data, struct channel_conn *conn, uint64_t command)
 {
     static const struct conn_ops inner = { on_data, on_end, on_room, on_closed };
     static const struct door_conn_ops outer = { door_bytes, door_room, door_eof, door_closed };
-    struct run *run = data;
+    struct box *box = data;
     struct egress_link *link;
 
-    if (run->is_over || !run->door)
+    if (box->run->is_over || !box->out->door)
         return;
-    make_place(run);
-    link = link_new(run, conn, command);
+    make_place(box);
+    link = link_new(box, conn, command);
     if (!link)
         return; /* it is cut */
-    if (door_open(run->door, (uint64_t) (uintptr_t) link, &outer, link, &link->out, NULL) < 0) {
+    if (door_open(box->out->door, (uint64_t) (uintptr_t) link, &outer, link, &link->out, NULL) < 0) {
         link_free(link);
         return;
     }
@@ -374,53 +402,60 @@ static void on_open(void *data, struct channel_conn *conn, uint64_t command)
 
 static void on_listening(void *data, int result, const struct err *err)
 {
-    struct run *run = data;
+    struct box *box = data;
     struct err why;
 
     if (result >= 0 || err->code == ERR_ENGINE) /* a sandbox that is gone says so itself */
         return;
     why = *err;
     (void) err_wrap(&why, "opening the way out of the sandbox");
-    drive_sandbox_lose(run, &why);
+    box->ops->lose(box, &why);
 }
 
-void drive_egress_open(struct run *run)
+void drive_egress_open(struct box *box)
 {
     static const struct listen_ops ops = { on_listening, on_open };
-    struct channel *channel = sandbox_channel(run->sb);
+    struct channel *channel = box_channel(box);
     struct err err = { 0 };
 
-    if (!run->door || !channel || run->broken.code)
+    if (!box->out->door || !channel || box->run->broken.code)
         return;
-    if (channel_listen(channel, SANDBOX_PROXY_PORT, &ops, run, &err) < 0) {
+    if (channel_listen(channel, SANDBOX_PROXY_PORT, &ops, box, &err) < 0) {
         (void) err_wrap(&err, "opening the way out of the sandbox");
-        drive_sandbox_lose(run, &err);
+        box->ops->lose(box, &err);
     }
 }
 
 /* ---- end ---- */
 
-void drive_egress_cut(struct run *run)
+void drive_egress_cut(struct box *box)
 {
-    struct channel *channel = run->sb ? sandbox_channel(run->sb) : NULL;
+    struct channel *channel = box_channel(box);
 
-    for (struct egress_link *link = run->links.first; link; link = link->next)
+    for (struct egress_link *link = box->links.first; link; link = link->next)
         link->conn = NULL; /* the channel ends them itself, or did so with its own end */
     if (channel)
         channel_listen_stop(channel);
-    while (run->links.first)
-        link_cut(run->links.first);
+    while (box->links.first)
+        link_cut(box->links.first);
+}
+
+static void close_out(struct way_out *out)
+{
+    struct record_egress_total sum, told;
+
+    if (!out->door)
+        return;
+    sum = sums(out);
+    told = egress_sums_told(&out->run->state.egress.sums, out->side);
+    if (!out->run->is_over && memcmp(&sum, &told, sizeof(sum)) != 0)
+        record_sums(out, &sum);
+    door_free(TAKE_PTR(out->door));
 }
 
 void drive_egress_cancel(struct run *run)
 {
-    struct record_egress_total sum;
-
-    drive_egress_cut(run);
-    if (!run->door)
-        return;
-    sum = sums(run);
-    if (!run->is_over && memcmp(&sum, &run->state.egress.told, sizeof(sum)) != 0)
-        record_sums(run, &sum);
-    door_free(TAKE_PTR(run->door));
+    close_out(&run->out);
+    for (size_t i = 0; run->side_outs && i < run->spec->side_count; i++)
+        close_out(&run->side_outs[i]);
 }

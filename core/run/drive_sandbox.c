@@ -10,17 +10,23 @@
 
 /* ---- recording what the sandbox says ---- */
 
-void drive_record_failure(struct run *run, enum record_type type, const struct err *why)
+void drive_record_box_failure(struct box *box, enum record_type type, const struct err *why)
 {
     struct record rec = { .type = type };
 
-    rec.failure.attempt = run->state.attempt;
+    rec.failure.side = box->side;
+    rec.failure.attempt = box->run->state.attempt;
     if (why) {
         rec.failure.code = err_code_name(why->code);
         rec.failure.message = why->text;
         rec.failure.hint = why->hint[0] ? why->hint : NULL;
     }
-    (void) run_record(run, &rec);
+    (void) run_record(box->run, &rec);
+}
+
+void drive_record_failure(struct run *run, enum record_type type, const struct err *why)
+{
+    drive_record_box_failure(&run->box, type, why);
 }
 
 static const char *row_state(enum sandbox_row_state state)
@@ -55,16 +61,14 @@ static void on_step(void *data, const char *step, const char *text)
         run->events->on_step(run->data, step, text);
 }
 
-static void on_intent(void *data, const struct sandbox_info *info)
+int drive_record_intent(struct box *box, enum record_type type, const struct sandbox_info *info)
 {
-    struct run *run = data;
-    struct record rec = { .type = RECORD_SANDBOX_INTENT };
+    struct record rec = { .type = type };
     struct record_row rows[RECORD_LIST_MAX];
 
-    if (run->is_over)
-        return;
     rec.sandbox_intent = (struct record_sandbox_intent){
-        .attempt = run->state.attempt,
+        .side = box->side,
+        .attempt = box->run->state.attempt,
         .backend = info->backend,
         .engine = info->engine,
         .engine_version = info->engine_version,
@@ -76,23 +80,28 @@ static void on_intent(void *data, const struct sandbox_info *info)
         .rows = rows,
         .row_count = copy_rows(info, rows),
     };
-    if (run_record(run, &rec) == 0)
+    return run_record(box->run, &rec);
+}
+
+static void on_intent(void *data, const struct sandbox_info *info)
+{
+    struct run *run = data;
+
+    if (!run->is_over && drive_record_intent(&run->box, RECORD_SANDBOX_INTENT, info) == 0)
         run_queue(run, EFFECT_PROCEED, 0);
 }
 
-static void on_scan(void *data, const struct sandbox_scanned *scanned)
+void drive_record_scan(struct box *box, enum record_type type, const struct sandbox_scanned *scanned)
 {
-    struct run *run = data;
-    struct record rec = { .type = RECORD_SANDBOX_SCAN };
+    struct record rec = { .type = type };
     struct record_text command[RECORD_LIST_MAX];
     size_t count = 0;
 
-    if (run->is_over)
-        return;
     for (; scanned->command[count] && count < RECORD_LIST_MAX; count++)
         command[count].text = scanned->command[count];
     rec.sandbox_scan = (struct record_sandbox_scan){
-        .attempt = run->state.attempt,
+        .side = box->side,
+        .attempt = box->run->state.attempt,
         .image = scanned->image,
         .image_id = scanned->image_id,
         .image_digest = scanned->image_digest,
@@ -105,23 +114,32 @@ static void on_scan(void *data, const struct sandbox_scanned *scanned)
         .output = scanned->output,
         .message = scanned->why,
     };
-    (void) run_record(run, &rec);
+    (void) run_record(box->run, &rec);
 }
 
-static void record_ready(struct run *run)
+static void on_scan(void *data, const struct sandbox_scanned *scanned)
 {
-    struct channel *channel = sandbox_channel(run->sb);
+    struct run *run = data;
+
+    if (!run->is_over)
+        drive_record_scan(&run->box, RECORD_SANDBOX_SCAN, scanned);
+}
+
+void drive_record_ready(struct box *box, enum record_type type)
+{
+    struct channel *channel = box_channel(box);
     const struct channel_guest *guest = channel ? channel_guest(channel) : NULL;
-    struct record rec = { .type = RECORD_SANDBOX_READY };
+    struct record rec = { .type = type };
     struct record_row rows[RECORD_LIST_MAX];
     struct sandbox_info info = { 0 };
     char boot[17] = "";
 
-    sandbox_info(run->sb, &info);
+    sandbox_info(box->sb, &info);
     if (guest)
         snprintf(boot, sizeof(boot), "%016llx", (unsigned long long) guest->boot);
     rec.sandbox_ready = (struct record_sandbox_ready){
-        .attempt = run->state.attempt,
+        .side = box->side,
+        .attempt = box->run->state.attempt,
         .container_id = info.container_id,
         .container_name = info.container_name,
         .guest_boot = boot,
@@ -129,7 +147,7 @@ static void record_ready(struct run *run)
         .rows = rows,
         .row_count = copy_rows(&info, rows),
     };
-    (void) run_record(run, &rec);
+    (void) run_record(box->run, &rec);
 }
 
 /* The engine could not be asked: the container may be there the next time. */
@@ -138,8 +156,9 @@ static bool is_unreachable(const struct err *err)
     return err->code == ERR_ENGINE || err->code == ERR_TIMEOUT || err->code == ERR_CANCELED;
 }
 
-void drive_sandbox_trusted(struct run *run, int result, const struct err *err)
+static void trusted(struct box *box, int result, const struct err *err)
 {
+    struct run *run = box->run;
     bool is_attach = run->state.is_attaching;
 
     if (run->is_over)
@@ -149,8 +168,8 @@ void drive_sandbox_trusted(struct run *run, int result, const struct err *err)
             run, is_attach && !is_unreachable(err) ? RECORD_SANDBOX_LOST : RECORD_SANDBOX_FAILED, err);
         return;
     }
-    record_ready(run);
-    drive_egress_open(run);
+    drive_record_ready(box, RECORD_SANDBOX_READY);
+    drive_egress_open(box);
     if (is_attach)
         drive_calls_adopt(run);
 }
@@ -162,9 +181,9 @@ static void on_ready(void *data, int result, const struct err *err)
     if (run->is_over)
         return;
     if (result < 0)
-        drive_sandbox_trusted(run, result, err);
+        trusted(&run->box, result, err);
     else
-        drive_trust_start(run);
+        drive_trust_start(&run->box);
 }
 
 void drive_sandbox_lose(struct run *run, const struct err *err)
@@ -172,7 +191,7 @@ void drive_sandbox_lose(struct run *run, const struct err *err)
     if (run->is_over || run->state.sandbox != RUN_PART_READY)
         return;
     run->lost_at_ms = 0;
-    drive_egress_cut(run);
+    drive_egress_cut(&run->box);
     drive_calls_lost(run);
     drive_record_failure(run, RECORD_SANDBOX_LOST, err);
 }
@@ -197,6 +216,13 @@ void drive_sandbox_give_up(struct run *run)
     run->lost_at_ms = 0;
 }
 
+static void lose(struct box *box, const struct err *err)
+{
+    drive_sandbox_lose(box->run, err);
+}
+
+const struct box_ops drive_sandbox_box = { trusted, lose };
+
 static const struct sandbox_events sandbox_events = { on_step, on_intent, on_ready, on_lost, on_scan };
 
 /* ---- start ---- */
@@ -215,14 +241,14 @@ struct sandbox_order drive_sandbox_order(const struct run *run, const struct san
 
 int drive_sandbox_make(struct run *run, int64_t attempt, struct err *err)
 {
-    if (run->sb && run->sb_attempt == attempt)
+    if (run->box.sb && run->sb_attempt == attempt)
         return 0;
-    sandbox_free(TAKE_PTR(run->sb));
+    sandbox_free(TAKE_PTR(run->box.sb));
     checkpoint_view_done(&run->kept);
     checkpoint_view_init(&run->kept);
     run->sb_attempt = attempt;
-    run->order = drive_sandbox_order(run, &run->spec->sandbox, attempt);
-    return run->maker->make(run->maker->data, &run->order, &run->sb, err);
+    run->box.order = drive_sandbox_order(run, &run->spec->sandbox, attempt);
+    return run->maker->make(run->maker->data, &run->box.order, &run->box.sb, err);
 }
 
 void act_start_sandbox(struct run *run)
@@ -243,7 +269,7 @@ void effect_start_sandbox(struct run *run)
 
     run->has_started_sandbox = r == 0;
     if (r == 0)
-        r = sandbox_start(run->sb, &sandbox_events, run, &err);
+        r = sandbox_start(run->box.sb, &sandbox_events, run, &err);
     if (r < 0)
         drive_record_failure(run, RECORD_SANDBOX_FAILED, &err);
 }
@@ -272,7 +298,7 @@ void effect_attach(struct run *run)
 
     run->has_started_sandbox = r == 0;
     if (r == 0)
-        r = sandbox_attach(run->sb, &known, &sandbox_events, run, &err);
+        r = sandbox_attach(run->box.sb, &known, &sandbox_events, run, &err);
     if (r < 0)
         on_ready(run, r, &err);
 }
@@ -281,7 +307,7 @@ void effect_proceed(struct run *run)
 {
     struct err err = { 0 };
 
-    if (sandbox_proceed(run->sb, &err) < 0)
+    if (sandbox_proceed(run->box.sb, &err) < 0)
         drive_record_failure(run, RECORD_SANDBOX_FAILED, &err);
 }
 
@@ -298,6 +324,12 @@ bool drive_sandbox_keeps(const struct run *run, enum run_end_state end)
     return has_one && (keep == SANDBOX_KEEP_ALWAYS || (keep == SANDBOX_KEEP_ON_FAILURE && end != RUN_DONE));
 }
 
+void drive_sandbox_gone(struct run *run)
+{
+    if (!run->is_removing && !run->sides)
+        run_queue(run, EFFECT_REMOVED, 0);
+}
+
 static void on_removed(void *data, int result, const struct err *err)
 {
     struct run *run = data;
@@ -306,7 +338,8 @@ static void on_removed(void *data, int result, const struct err *err)
     if (result < 0)
         run->remove_err = *err;
     drive_record_failure(run, RECORD_SANDBOX_REMOVED, result < 0 ? err : NULL);
-    run_queue(run, EFFECT_REMOVED, 0);
+    run->is_removing = false;
+    drive_sandbox_gone(run);
 }
 
 void drive_sandbox_remove(struct run *run)
@@ -314,11 +347,14 @@ void drive_sandbox_remove(struct run *run)
     struct err err = { 0 };
     int r;
 
-    if (!run->sb || !run->has_started_sandbox || (run->state.is_kept && !run->broken.code)) {
-        run_queue(run, EFFECT_REMOVED, 0);
+    run->is_removing = true;
+    drive_sides_remove(run);
+    if (!run->box.sb || !run->has_started_sandbox || (run->state.is_kept && !run->broken.code)) {
+        run->is_removing = false;
+        drive_sandbox_gone(run);
         return;
     }
-    r = sandbox_remove(run->sb, on_removed, run, &err);
+    r = sandbox_remove(run->box.sb, on_removed, run, &err);
     if (r < 0)
         on_removed(run, r, &err);
 }

@@ -19,20 +19,20 @@ static const struct trust_file files[] = {
 
 #define FILES (sizeof(files) / sizeof(files[0]))
 
-static void next(struct run *run);
+static void next(struct box *box);
 
-static void finish(struct run *run, int result, struct err *err)
+static void finish(struct box *box, int result, struct err *err)
 {
-    buf_done(&run->trust.text);
+    buf_done(&box->trust.text);
     if (result < 0)
         (void) err_wrap(err, "telling the sandbox of this run's authority (network: intercept)");
-    drive_sandbox_trusted(run, result, err);
+    box->ops->trusted(box, result, err);
 }
 
 /* The end of a failed one comes by on_done(). */
-static void feed(struct run *run)
+static void feed(struct box *box)
 {
-    struct live_trust *t = &run->trust;
+    struct live_trust *t = &box->trust;
     struct span rest = span_make(t->text.data + t->sent, t->text.len - t->sent);
     ssize_t n = 1;
 
@@ -50,56 +50,56 @@ static void on_room(void *data)
 
 static void on_done(void *data, int result, const struct err *err)
 {
-    struct run *run = data;
+    struct box *box = data;
     struct err why = { 0 };
 
-    run->trust.call = NULL;
+    box->trust.call = NULL;
     if (result < 0) {
         why = *err;
-        finish(run, result, &why);
+        finish(box, result, &why);
         return;
     }
-    run->trust.index++;
-    next(run);
+    box->trust.index++;
+    next(box);
 }
 
-static void next(struct run *run)
+static void next(struct box *box)
 {
     static const struct file_write_ops ops = { on_room, on_done };
-    struct live_trust *t = &run->trust;
-    struct channel *channel = sandbox_channel(run->sb);
+    struct live_trust *t = &box->trust;
+    struct channel *channel = box_channel(box);
     struct err err = { 0 };
     int r;
 
     if (t->index == FILES) {
-        finish(run, 0, NULL);
+        finish(box, 0, NULL);
         return;
     }
     buf_clear(&t->text);
     t->sent = 0;
-    r = files[t->index].make(run->door, &t->text, &err);
+    r = files[t->index].make(box->out->door, &t->text, &err);
     if (r == 0)
-        r = channel ? channel_write_trust(channel, files[t->index].name, &ops, run, &t->call, &err)
+        r = channel ? channel_write_trust(channel, files[t->index].name, &ops, box, &t->call, &err)
                     : err_set(&err, ERR_ENGINE, "the sandbox is gone");
     if (r < 0)
-        finish(run, r, &err);
+        finish(box, r, &err);
     else
-        feed(run);
+        feed(box);
 }
 
-void drive_trust_start(struct run *run)
+void drive_trust_start(struct box *box)
 {
-    if (!run->door || !door_intercepts(run->door)) {
-        drive_sandbox_trusted(run, 0, NULL);
+    if (!box->out->door || !door_intercepts(box->out->door)) {
+        box->ops->trusted(box, 0, NULL);
         return;
     }
-    buf_init(&run->trust.text, TRUST_MAX);
-    run->trust.index = 0;
-    next(run);
+    buf_init(&box->trust.text, TRUST_MAX);
+    box->trust.index = 0;
+    next(box);
 }
 
-void drive_trust_cancel(struct run *run)
+void drive_trust_cancel(struct box *box)
 {
-    channel_cancel(TAKE_PTR(run->trust.call));
-    buf_done(&run->trust.text);
+    channel_cancel(TAKE_PTR(box->trust.call));
+    buf_done(&box->trust.text);
 }

@@ -95,7 +95,7 @@ static int fill(struct run *run, struct channel *channel, struct err *err)
 
 void effect_fill(struct run *run)
 {
-    struct channel *channel = run->sb ? sandbox_channel(run->sb) : NULL;
+    struct channel *channel = box_channel(&run->box);
     struct err err = { 0 };
     int r = channel ? fill(run, channel, &err) : err_set(&err, ERR_ENGINE, "the sandbox is gone");
 
@@ -181,7 +181,7 @@ int64_t drive_workspace_by(const struct run *run)
 
 void drive_workspace_give_up(struct run *run)
 {
-    struct channel *channel = run->sb ? sandbox_channel(run->sb) : NULL;
+    struct channel *channel = box_channel(&run->box);
     struct err err = { 0 };
 
     run->take_by_ms = run->collect_by_ms = 0;
@@ -194,8 +194,7 @@ void drive_workspace_give_up(struct run *run)
 
 void effect_checkpoint(struct run *run)
 {
-    const struct checkpoint_site site = { run->loop, run->sb ? sandbox_channel(run->sb) : NULL, run->store,
-                                          &run->kept };
+    const struct checkpoint_site site = { run->loop, box_channel(&run->box), run->store, &run->kept };
     struct err err = { 0 };
     int r;
 
@@ -305,7 +304,7 @@ static bool is_unbounded(const struct sandbox_spec *spec)
 
 void effect_collect(struct run *run)
 {
-    struct channel *channel = run->sb ? sandbox_channel(run->sb) : NULL;
+    struct channel *channel = box_channel(&run->box);
     const struct run_spec *spec = run->spec;
     struct err err = { 0 };
     int r;

@@ -73,10 +73,12 @@ void run_queue(struct run *run, enum effect_kind kind, int64_t number)
 
 void drive_cancel(struct run *run)
 {
-    drive_egress_cancel(run);
+    drive_egress_cut(&run->box);
     drive_model_cancel(run);
     drive_calls_cancel(run);
-    drive_trust_cancel(run);
+    drive_trust_cancel(&run->box);
+    drive_sides_cancel(run);
+    drive_egress_cancel(run);
     drive_workspace_cancel(run);
     drive_context_cancel(run);
     run->effect_count = 0; /* intents of this moment that will not be carried out */
@@ -354,6 +356,12 @@ static void carry_out(struct run *run, const struct effect *e)
         break;
     case EFFECT_PROCEED:
         effect_proceed(run);
+        break;
+    case EFFECT_SIDE_START:
+        effect_side_start(run, e->number);
+        break;
+    case EFFECT_SIDE_PROCEED:
+        effect_side_proceed(run, e->number);
         break;
     case EFFECT_FILL:
         effect_fill(run);

@@ -101,8 +101,8 @@ int run_approve_resumed(struct run *run, bool is_approved, const char *reason, s
  * caller handles a second signal. Nothing happens when the run has ended. */
 void run_interrupt(struct run *run, int signum);
 
-/* Hand over the sandbox of now (NULL: none), which is no longer the run's: after a second signal, to remove
- * it. Only run_free() may follow, without running the loop in between. */
+/* Hand over a sandbox of now, which is no longer the run's: after a second signal, to remove it. Asked again,
+ * the next one; NULL: there is none. Only run_free() may follow, without running the loop in between. */
 struct sandbox *run_take_sandbox(struct run *run);
 
 /* Also in the middle: cancels everything, removes nothing. NULL is fine. */

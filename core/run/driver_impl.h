@@ -63,10 +63,44 @@ struct live_trust {
     struct channel_call *call; /* NULL: none is */
 };
 
+/* The way out of the agent's sandbox, or of all sandboxes of one kind beside it: limits hold over those that
+ * follow each other, and over processes. */
+struct way_out {
+    struct run *run;
+    const char *side; /* NULL: the agent's own; else as in the run's spec */
+    const struct egress_spec *network;
+    struct door *door;                  /* NULL: closed */
+    struct record_egress_total earlier; /* what earlier processes let through */
+};
+
+/* A sandbox of the run: the agent's own, or one beside it. */
+struct box {
+    struct run *run;
+    const char *side;   /* NULL: the agent's own; else by which records know it */
+    struct sandbox *sb; /* NULL: none now */
+    struct sandbox_order order;
+    struct way_out *out;
+    struct egress_links links;
+    struct live_trust trust;
+    const struct box_ops *ops;
+};
+
+struct box_ops {
+    void (*trusted)(struct box *box, int result, const struct err *err); /* see drive_trust_start() */
+    void (*lose)(struct box *box, const struct err *err);                /* its way out could not be opened */
+};
+
+static inline struct channel *box_channel(const struct box *box)
+{
+    return box->sb ? sandbox_channel(box->sb) : NULL;
+}
+
 enum effect_kind {
     EFFECT_START_SANDBOX,
     EFFECT_ATTACH,
     EFFECT_PROCEED,
+    EFFECT_SIDE_START,   /* number of the side */
+    EFFECT_SIDE_PROCEED, /* the same */
     EFFECT_FILL,
     EFFECT_SEND,
     EFFECT_CALL,     /* number */
@@ -90,9 +124,12 @@ struct run {
     const struct run_spec *spec;
     struct run_folder *folder;
     const struct sandbox_maker *maker;
-    struct sandbox *sb; /* NULL: none now */
-    int64_t sb_attempt; /* that it was made for */
-    struct sandbox_order order;
+    struct box box; /* of the agent */
+    struct way_out out;
+    struct way_out *side_outs; /* as spec->sides */
+    int64_t sb_attempt;        /* that its sandbox was made for */
+    struct tool_side *sides;   /* sandboxes beside it */
+    int64_t side_total;        /* so many were opened */
     const struct run_events *events;
     void *data;
 
@@ -134,15 +171,10 @@ struct run {
     bool is_approved;
     char *approval_reason;
 
-    /* the way out */
-    struct door *door; /* NULL: closed */
-    struct egress_links links;
-    int64_t egress_before;                     /* numbers that earlier processes gave out */
-    struct record_egress_total egress_earlier; /* what they let through */
-    bool wants_sync;                           /* something waits for its record to be durable */
+    uint64_t egress_numbers; /* given out, over all sandboxes and processes */
+    bool wants_sync;         /* something waits for its record to be durable */
 
-    /* sandbox */
-    struct live_trust trust;
+    /* workspace */
     struct workspace_fill *fill;
     struct checkpoint_view kept; /* what the last checkpoint has of the workspace, for this channel */
     struct checkpoint_take *take;
@@ -157,6 +189,7 @@ struct run {
     struct output_report *reports;
     size_t report_count;
     bool has_started_sandbox;
+    bool is_removing; /* the agent's own sandbox */
     int remove_result;
     struct err remove_err;
 };
@@ -222,7 +255,14 @@ void drive_sandbox_lose(struct run *run, const struct err *err);         /* it i
 /* Something ended with the sandbox: it has LOST_WAIT_MS to say why. */
 void drive_sandbox_suspect(struct run *run);
 void drive_sandbox_give_up(struct run *run); /* wait no longer */
-void drive_sandbox_remove(struct run *run);  /* ends with EFFECT_REMOVED */
+void drive_sandbox_remove(struct run *run);  /* ends with EFFECT_REMOVED, when the sides are gone too */
+extern const struct box_ops drive_sandbox_box;
+void drive_sandbox_gone(struct run *run); /* a removal has ended: was it the last one? */
+/* What is said of any of the run's sandboxes. */
+int drive_record_intent(struct box *box, enum record_type type, const struct sandbox_info *info);
+void drive_record_scan(struct box *box, enum record_type type, const struct sandbox_scanned *scanned);
+void drive_record_ready(struct box *box, enum record_type type);
+void drive_record_box_failure(struct box *box, enum record_type type, const struct err *why);
 /* The record that says how `part` failed; `why` NULL: it did not. */
 void drive_record_failure(struct run *run, enum record_type type, const struct err *why);
 /* The order of a sandbox of this run; its `part` is the caller's to set. */
@@ -239,17 +279,28 @@ void drive_context_cancel(struct run *run);
 /* drive_egress.c */
 /* Before anything starts: the secrets of rules are read, which may fail. Nothing without rules. */
 int drive_egress_init(struct run *run, struct err *err);
-void drive_egress_open(struct run *run);   /* the sandbox is ready: let out what may */
+void drive_egress_open(struct box *box);   /* the sandbox is ready: let out what may */
 void drive_egress_sum(struct run *run);    /* before waiting: record how much left, when it is much */
-void drive_egress_cut(struct run *run);    /* the sandbox is gone, and with it all connections */
-void drive_egress_cancel(struct run *run); /* the end */
+void drive_egress_cut(struct box *box);    /* the sandbox is gone, and with it all connections */
+void drive_egress_cancel(struct run *run); /* the end; after all boxes were cut */
 
 /* drive_trust.c */
-/* What commands must trust goes into the sandbox, anew with each harness; drive_sandbox_trusted() comes once,
- * perhaps at once. */
-void drive_trust_start(struct run *run);
-void drive_trust_cancel(struct run *run);
-void drive_sandbox_trusted(struct run *run, int result, const struct err *err); /* drive_sandbox.c */
+/* What commands must trust goes into the sandbox, anew with each harness; ops->trusted comes once, perhaps at
+ * once. */
+void drive_trust_start(struct box *box);
+void drive_trust_cancel(struct box *box);
+
+/* drive_side.c: sandboxes beside the agent's; for tools by way of tool_host */
+int drive_side_open(void *data, const char *name, const struct tool_side_ops *ops, void *ops_data,
+                    struct tool_side **ret, struct err *err);
+struct channel *drive_side_channel(struct tool_side *side);
+void drive_side_close(struct tool_side *side);
+void effect_side_start(struct run *run, int64_t number);
+void effect_side_proceed(struct run *run, int64_t number);
+void drive_sides_cancel(struct run *run); /* nobody is told anything any more */
+void drive_sides_remove(struct run *run); /* each ends with drive_sandbox_gone() */
+void drive_sides_free(struct run *run);
+struct sandbox *drive_sides_take(struct run *run); /* one after the other; NULL: there is none */
 
 /* drive_workspace.c */
 void act_fill_workspace(struct run *run);

@@ -64,6 +64,7 @@ static struct run *new_run(struct loop *loop, const struct run_spec *spec, struc
     run->spec = spec;
     run->folder = folder;
     run->maker = maker;
+    run->box = (struct box){ .run = run, .out = &run->out, .ops = &drive_sandbox_box };
     run->events = &no_events;
     run->is_over = true; /* until it starts */
     buf_init(&run->told, TOLD_MAX);
@@ -220,11 +221,9 @@ void run_interrupt(struct run *run, int signum)
 
 struct sandbox *run_take_sandbox(struct run *run)
 {
-    if (!run->sb)
-        return NULL;
     drive_cancel(run); /* what uses it */
     run->is_over = true;
-    return TAKE_PTR(run->sb);
+    return run->box.sb ? TAKE_PTR(run->box.sb) : drive_sides_take(run);
 }
 
 void run_free(struct run *run)
@@ -237,7 +236,8 @@ void run_free(struct run *run)
     loop_source_free(run->soon);
     model_client_free(run->model);
     journal_free(run->journal);
-    sandbox_free(run->sb);
+    drive_sides_free(run);
+    sandbox_free(run->box.sb);
     checkpoint_view_done(&run->kept);
     checkpoint_store_free(run->store);
     run_past_free(run->past);
@@ -248,6 +248,7 @@ void run_free(struct run *run)
     buf_done(&run->instructions);
     buf_done(&run->body);
     buf_done(&run->tools);
+    free(run->side_outs);
     free(run->approval_reason);
     free(run->effects);
     free(run->reports);

@@ -86,6 +86,13 @@ enum record_type {
     RECORD_CHECK_END,
     RECORD_APPROVAL_ASK,    /* intent: somebody is asked whether this call may run */
     RECORD_APPROVAL_ANSWER, /* and what was answered */
+    RECORD_SIDE_START,      /* intent: a sandbox beside the agent's, for a tool or a server of tools */
+    RECORD_SIDE_SCAN,       /* these as those of the agent's own */
+    RECORD_SIDE_INTENT,
+    RECORD_SIDE_READY,
+    RECORD_SIDE_FAILED,
+    RECORD_SIDE_LOST,
+    RECORD_SIDE_REMOVED,
     RECORD_TYPES
 };
 
@@ -152,7 +159,9 @@ struct record_input_item {
     struct record_blob item;
 };
 
+/* `side`, in these: which of those beside the agent's, "docs-1"; NULL: the agent's own. */
 struct record_sandbox_start {
+    const char *side;
     int64_t attempt;
     const char *image, *engine; /* as the manifest has them */
 };
@@ -162,6 +171,7 @@ struct record_row {
 };
 
 struct record_sandbox_intent {
+    const char *side;
     int64_t attempt;
     const char *backend, *engine, *engine_version, *api_version;
     const char *image, *image_id, *image_digest, *container_name;
@@ -170,6 +180,7 @@ struct record_sandbox_intent {
 };
 
 struct record_sandbox_scan {
+    const char *side;
     int64_t attempt;
     const char *image, *image_id, *image_digest;
     const struct record_text *command; /* as the manifest has it */
@@ -183,6 +194,7 @@ struct record_sandbox_scan {
 };
 
 struct record_sandbox_ready {
+    const char *side;
     int64_t attempt;
     const char *container_id, *container_name;
     const char *guest_boot; /* hex; another one is another sandbox */
@@ -191,8 +203,9 @@ struct record_sandbox_ready {
     size_t row_count;
 };
 
-/* For *.failed, *.lost and sandbox.removed. */
+/* For *.failed, *.lost and *.removed. */
 struct record_failure {
+    const char *side;
     int64_t attempt;
     const char *code; /* err_code_name(); NULL: all went well */
     const char *message, *hint;
@@ -374,6 +387,7 @@ struct record_output {
 
 /* egress.allow, egress.deny, egress.end. */
 struct record_egress {
+    const char *side;   /* the sandbox beside the agent's that it is of; NULL: the agent's own */
     int64_t number;     /* from 1, of a request that wanted out; the end has that of its begin */
     int64_t call;       /* of the tool call whose process it is, as far as the sandbox shows; 0 = unknown */
     const char *method; /* CONNECT: a tunnel */
@@ -388,8 +402,9 @@ struct record_egress {
     bool is_denied; /* end: refused after all, before anything was sent that the sandbox wanted to say */
 };
 
-/* Sums over the run, of all its processes. */
+/* Sums over the run, of all its processes, for one of its sandboxes. */
 struct record_egress_total {
+    const char *side;                     /* as above */
     int64_t connections, allowed, denied; /* denied: those without a record too */
     int64_t bytes_up, bytes_down;
 };

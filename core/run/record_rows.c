@@ -150,44 +150,48 @@ static const struct row context_row[] = {
 static const struct row input_item_row[] = { REC_BLOB(input_item, item) };
 
 static const struct row sandbox_start_row[] = {
+    REC_TEXT(sandbox_start, side),
     REC_INT(sandbox_start, attempt),
     REC_TEXT(sandbox_start, image),
     REC_TEXT(sandbox_start, engine),
 };
 
 static const struct row sandbox_intent_row[] = {
-    REC_INT(sandbox_intent, attempt),         REC_TEXT(sandbox_intent, backend),
-    REC_TEXT(sandbox_intent, engine),         REC_TEXT(sandbox_intent, engine_version),
-    REC_TEXT(sandbox_intent, api_version),    REC_TEXT(sandbox_intent, image),
-    REC_TEXT(sandbox_intent, image_id),       REC_TEXT(sandbox_intent, image_digest),
-    REC_NEED(sandbox_intent, container_name), REC_LIST(sandbox_intent, rows, row_count, &lock_down),
+    REC_TEXT(sandbox_intent, side),
+    REC_INT(sandbox_intent, attempt),
+    REC_TEXT(sandbox_intent, backend),
+    REC_TEXT(sandbox_intent, engine),
+    REC_TEXT(sandbox_intent, engine_version),
+    REC_TEXT(sandbox_intent, api_version),
+    REC_TEXT(sandbox_intent, image),
+    REC_TEXT(sandbox_intent, image_id),
+    REC_TEXT(sandbox_intent, image_digest),
+    REC_NEED(sandbox_intent, container_name),
+    REC_LIST(sandbox_intent, rows, row_count, &lock_down),
 };
 
 static const struct row sandbox_scan_row[] = {
-    REC_INT(sandbox_scan, attempt),
-    REC_TEXT(sandbox_scan, image),
-    REC_TEXT(sandbox_scan, image_id),
-    REC_TEXT(sandbox_scan, image_digest),
-    REC_LIST(sandbox_scan, command, command_count, &one_text),
-    REC_NEED(sandbox_scan, answer),
-    { "exit", INT, AT(sandbox_scan, exit_status), 0, NEEDED },
-    REC_SPARSE(sandbox_scan, age_ms),
-    REC_INT(sandbox_scan, duration_ms),
-    REC_TEXT(sandbox_scan, output),
-    REC_TEXT(sandbox_scan, message),
+    REC_TEXT(sandbox_scan, side),         REC_INT(sandbox_scan, attempt),
+    REC_TEXT(sandbox_scan, image),        REC_TEXT(sandbox_scan, image_id),
+    REC_TEXT(sandbox_scan, image_digest), REC_LIST(sandbox_scan, command, command_count, &one_text),
+    REC_NEED(sandbox_scan, answer),       { "exit", INT, AT(sandbox_scan, exit_status), 0, NEEDED },
+    REC_SPARSE(sandbox_scan, age_ms),     REC_INT(sandbox_scan, duration_ms),
+    REC_TEXT(sandbox_scan, output),       REC_TEXT(sandbox_scan, message),
 };
 
 static const struct row sandbox_ready_row[] = {
-    REC_INT(sandbox_ready, attempt),         REC_TEXT(sandbox_ready, container_id),
-    REC_TEXT(sandbox_ready, container_name), REC_TEXT(sandbox_ready, guest_boot),
-    REC_TEXT(sandbox_ready, guest_build),    REC_LIST(sandbox_ready, rows, row_count, &lock_down),
+    REC_TEXT(sandbox_ready, side),
+    REC_INT(sandbox_ready, attempt),
+    REC_TEXT(sandbox_ready, container_id),
+    REC_TEXT(sandbox_ready, container_name),
+    REC_TEXT(sandbox_ready, guest_boot),
+    REC_TEXT(sandbox_ready, guest_build),
+    REC_LIST(sandbox_ready, rows, row_count, &lock_down),
 };
 
 static const struct row failure_row[] = {
-    REC_INT(failure, attempt),
-    REC_TEXT(failure, code),
-    REC_TEXT(failure, message),
-    REC_TEXT(failure, hint),
+    REC_TEXT(failure, side),    REC_INT(failure, attempt), REC_TEXT(failure, code),
+    REC_TEXT(failure, message), REC_TEXT(failure, hint),
 };
 
 static const struct row workspace_row[] = {
@@ -316,6 +320,7 @@ static const struct row output_row[] = {
 
 static const struct row egress_allow_row[] = {
     { "number", INT, AT(egress, number), 0, NEEDED },
+    REC_TEXT(egress, side),
     REC_SPARSE(egress, call),
     REC_NEED(egress, method),
     REC_NEED(egress, host),
@@ -325,6 +330,7 @@ static const struct row egress_allow_row[] = {
 
 static const struct row egress_deny_row[] = {
     { "number", INT, AT(egress, number), 0, NEEDED },
+    REC_TEXT(egress, side),
     REC_SPARSE(egress, call),
     REC_TEXT(egress, method),
     REC_TEXT(egress, host),
@@ -336,6 +342,7 @@ static const struct row egress_deny_row[] = {
 
 static const struct row egress_end_row[] = {
     { "number", INT, AT(egress, number), 0, NEEDED },
+    REC_TEXT(egress, side),
     REC_SPARSE(egress, call),
     REC_TEXT(egress, method),
     REC_NEED(egress, host),
@@ -351,8 +358,8 @@ static const struct row egress_end_row[] = {
 };
 
 static const struct row egress_total_row[] = {
-    REC_INT(egress_total, connections), REC_INT(egress_total, allowed),    REC_INT(egress_total, denied),
-    REC_INT(egress_total, bytes_up),    REC_INT(egress_total, bytes_down),
+    REC_TEXT(egress_total, side),  REC_INT(egress_total, connections), REC_INT(egress_total, allowed),
+    REC_INT(egress_total, denied), REC_INT(egress_total, bytes_up),    REC_INT(egress_total, bytes_down),
 };
 
 static const struct row answer_check_row[] = {
@@ -461,5 +468,12 @@ const struct record_table record_tables[RECORD_TYPES] = {
     [RECORD_CHECK_BEGIN] = { "check.begin", ROWS(call_begin, check_begin_row) },
     [RECORD_CHECK_END] = { "check.end", ROWS(call_end, check_end_row) },
     [RECORD_APPROVAL_ASK] = { "approval.ask", ROWS(approval, approval_ask_row) },
+    [RECORD_SIDE_START] = { "side.start", ROWS(sandbox_start, sandbox_start_row) },
+    [RECORD_SIDE_SCAN] = { "side.scan", ROWS(sandbox_scan, sandbox_scan_row) },
+    [RECORD_SIDE_INTENT] = { "side.intent", ROWS(sandbox_intent, sandbox_intent_row) },
+    [RECORD_SIDE_READY] = { "side.ready", ROWS(sandbox_ready, sandbox_ready_row) },
+    [RECORD_SIDE_FAILED] = { "side.failed", ROWS(failure, failure_row) },
+    [RECORD_SIDE_LOST] = { "side.lost", ROWS(failure, failure_row) },
+    [RECORD_SIDE_REMOVED] = { "side.removed", ROWS(failure, failure_row) },
     [RECORD_APPROVAL_ANSWER] = { "approval.answer", ROWS(approval, approval_answer_row) },
 };

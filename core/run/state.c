@@ -85,6 +85,7 @@ void run_state_done(struct run_state *s)
     state_failure_done(&s->end_failure);
     state_failure_done(&s->checkpoint_failure);
     free(s->egress.open);
+    egress_sums_done(&s->egress.sums);
     free(s->sets);
     free(s->sessions);
     free(s->guest_boot);
@@ -298,12 +299,19 @@ static state_apply_fn *const appliers[RECORD_TYPES] = {
     [RECORD_CHECK_END] = apply_check_end,
     [RECORD_APPROVAL_ASK] = apply_approval_ask,
     [RECORD_APPROVAL_ANSWER] = apply_approval_answer,
+    [RECORD_SIDE_START] = apply_unknown, /* no decision of the run depends on them */
+    [RECORD_SIDE_SCAN] = apply_unknown,
+    [RECORD_SIDE_INTENT] = apply_unknown,
+    [RECORD_SIDE_READY] = apply_unknown,
+    [RECORD_SIDE_FAILED] = apply_unknown,
+    [RECORD_SIDE_LOST] = apply_unknown,
+    [RECORD_SIDE_REMOVED] = apply_unknown,
 };
 
 int run_apply(struct run_state *s, const struct record *rec, struct err *err)
 {
-    bool may_follow_end =
-        rec->type == RECORD_SANDBOX_REMOVED || rec->type == RECORD_RUN_RESUME || rec->type == RECORD_UNKNOWN;
+    bool may_follow_end = rec->type == RECORD_SANDBOX_REMOVED || rec->type == RECORD_SIDE_REMOVED ||
+                          rec->type == RECORD_RUN_RESUME || rec->type == RECORD_UNKNOWN;
     int r;
 
     if (s->end != RUN_ACTIVE && !may_follow_end)

@@ -32,6 +32,7 @@
 #include "core/base/buf.h"
 #include "core/base/digest.h"
 #include "core/base/err.h"
+#include "core/run/egress_sums.h"
 #include "core/run/record.h"
 
 #include <stdbool.h>
@@ -148,11 +149,10 @@ struct run_session { /* a command that outlived its call */
 /* What went out of the sandbox. Of requests that are known to be GET or HEAD it is taken that they change
  * nothing where they go; of everything else, what is inside of a tunnel included, that they do. */
 struct run_egress {
-    int64_t numbers;                 /* given out */
-    int64_t allowed, denied;         /* with a record */
-    int64_t ended_up, ended_down;    /* bytes of those that have ended */
-    struct record_egress_total told; /* the last sums that were recorded */
-    int64_t *open;                   /* numbers of those that may change something and have not ended */
+    int64_t numbers;         /* given out */
+    int64_t allowed, denied; /* with a record */
+    struct egress_sums sums;
+    int64_t *open; /* numbers of those that may change something and have not ended */
     size_t open_count, open_cap;
     bool has_left; /* something may have, since the first call that is in no checkpoint began */
 };
@@ -274,9 +274,6 @@ int run_apply(struct run_state *s, const struct record *rec, struct err *err);
 bool run_state_is_uncovered(const struct run_state *s, const struct run_call *call);
 /* Is there a container to be attached to, were the run resumed now? */
 bool run_state_can_attach(const struct run_state *s);
-/* Bytes and connections that count against the limits of egress, when another process goes on. */
-int64_t run_state_egress_bytes(const struct run_state *s);
-int64_t run_state_egress_connections(const struct run_state *s);
 /* The turn that a rollback leads to; 0 = the beginning. */
 int64_t run_state_rollback_turn(const struct run_state *s);
 /* Does a rollback change the conversation? If not, a request that is under way may stay. */

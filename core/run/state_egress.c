@@ -2,8 +2,6 @@
 /* The fold of what left the sandbox. */
 #include "core/run/state_impl.h"
 
-#include "core/base/number.h"
-
 #include <string.h>
 
 static bool is_harmless(const char *method)
@@ -39,7 +37,7 @@ int apply_egress_allow(struct run_state *s, const struct record *rec, struct err
     }
     e->numbers = rec->egress.number;
     e->allowed = state_add(e->allowed, 1);
-    return 0;
+    return egress_sums_take(&e->sums, rec, err);
 }
 
 int apply_egress_deny(struct run_state *s, const struct record *rec, struct err *err)
@@ -50,7 +48,7 @@ int apply_egress_deny(struct run_state *s, const struct record *rec, struct err 
         return state_misplaced(rec, err);
     e->numbers = rec->egress.number;
     e->denied = state_add(e->denied, 1);
-    return 0;
+    return egress_sums_take(&e->sums, rec, err);
 }
 
 int apply_egress_end(struct run_state *s, const struct record *rec, struct err *err)
@@ -62,15 +60,12 @@ int apply_egress_end(struct run_state *s, const struct record *rec, struct err *
     for (size_t i = 0; i < e->open_count; i++)
         if (e->open[i] == rec->egress.number)
             e->open[i--] = e->open[--e->open_count];
-    e->ended_up = state_add(e->ended_up, rec->egress.bytes_up);
-    e->ended_down = state_add(e->ended_down, rec->egress.bytes_down);
-    return 0;
+    return egress_sums_take(&e->sums, rec, err);
 }
 
 int apply_egress_total(struct run_state *s, const struct record *rec, struct err *err)
 {
-    s->egress.told = rec->egress_total;
-    return 0;
+    return egress_sums_take(&s->egress.sums, rec, err);
 }
 
 void state_egress_cut(struct run_state *s)
@@ -81,16 +76,4 @@ void state_egress_cut(struct run_state *s)
 bool state_egress_is_open(const struct run_state *s)
 {
     return s->egress.open_count > 0;
-}
-
-int64_t run_state_egress_bytes(const struct run_state *s)
-{
-    const struct run_egress *e = &s->egress;
-
-    return larger(state_add(e->ended_up, e->ended_down), state_add(e->told.bytes_up, e->told.bytes_down));
-}
-
-int64_t run_state_egress_connections(const struct run_state *s)
-{
-    return larger(s->egress.allowed, s->egress.told.connections);
 }

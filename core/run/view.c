@@ -159,7 +159,8 @@ static int glance_end(struct span tail, struct run_view *v)
             if (rec.type == RECORD_RUN_END)
                 fill_end(v, &rec);
             has_ended = rec.type != RECORD_RUN_RESUME && (has_ended || rec.type == RECORD_RUN_END);
-            is_removed = rec.type == RECORD_SANDBOX_REMOVED && !rec.failure.code;
+            is_removed = (rec.type == RECORD_SANDBOX_REMOVED && !rec.failure.code) ||
+                         (rec.type == RECORD_SIDE_REMOVED && is_removed);
             v->records = rec.seq;
             v->ended_ms = rec.time_ms;
             v->elapsed_ms = rec.ms;

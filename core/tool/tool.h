@@ -46,6 +46,14 @@ static inline const char *tool_style_name(enum tool_style style)
     return style == TOOL_STYLE_NATIVE ? "native" : style == TOOL_STYLE_CUSTOM ? "custom" : "function";
 }
 
+struct tool_side; /* a sandbox beside the agent's, while a tool has it */
+
+/* From the loop. */
+struct tool_side_ops {
+    void (*on_ready)(void *data, int result, const struct err *err); /* once; the wall was verified */
+    void (*on_lost)(void *data, const struct err *err); /* after a good on_ready: it is gone, close it */
+};
+
 /* What a tool may use of the world: handed in by the run, so that tools know neither run nor engine. */
 struct tool_host {
     struct loop *loop;
@@ -72,6 +80,13 @@ struct tool_host {
      */
     int64_t (*number)(void *data, const char *call_id);
     int (*read_output)(void *data, int64_t number, const char *stream, struct buf *out, struct err *err);
+    /* Another sandbox of the kind that the manifest has under `name` (core/run/spec.h: sides). As many as one
+     * likes; each is started anew, and none is there any more after a resume. */
+    int (*open_side)(void *data, const char *name, const struct tool_side_ops *ops, void *ops_data,
+                     struct tool_side **ret, struct err *err);
+    struct channel *(*side_channel)(struct tool_side *side); /* NULL: not ready yet, or lost */
+    /* In any state; no callback follows. It is removed meanwhile. NULL is fine. */
+    void (*close_side)(struct tool_side *side);
     const char *root;                   /* workspace root in the sandbox */
     const struct sandbox_spec *sandbox; /* its limits, for words about them */
     int64_t command_ms;                 /* limits.command */

@@ -293,6 +293,33 @@ static void numbers_grow(void **state)
     run_state_done(&f.s);
 }
 
+static int64_t bytes_of(const struct feed *f, const char *side)
+{
+    struct record_egress_total sum = egress_sums_of(&f->s.egress.sums, side);
+
+    return sum.bytes_up + sum.bytes_down;
+}
+
+/* Each has limits of its own, while what a call may have changed outside is everybody's matter. */
+static void sandboxes_are_counted_apart(void **state)
+{
+    struct record beside = egress(RECORD_EGRESS_ALLOW, 2, "POST"), end = egress(RECORD_EGRESS_END, 2, "POST");
+    struct feed f;
+
+    start(&f, false);
+    beside.egress.side = end.egress.side = "docs-1";
+    end.egress.bytes_down = 5;
+    assert_int_equal(put(&f, egress(RECORD_EGRESS_ALLOW, 1, "GET")), 0);
+    assert_int_equal(put(&f, beside), 0);
+    assert_int_equal(f.s.egress.open_count, 1);
+    assert_int_equal(put(&f, end), 0);
+    assert_int_equal(bytes_of(&f, NULL), 0);
+    assert_int_equal(bytes_of(&f, "docs-1"), 5);
+    assert_int_equal(bytes_of(&f, "docs-2"), 0);
+    assert_int_equal(egress_sums_all(&f.s.egress.sums).connections, 2);
+    run_state_done(&f.s);
+}
+
 static void limits_count_what_is_known_best(void **state)
 {
     struct record end = egress(RECORD_EGRESS_END, 1, "GET"), total = of(RECORD_EGRESS_TOTAL);
@@ -300,23 +327,24 @@ static void limits_count_what_is_known_best(void **state)
 
     start(&f, false);
     assert_int_equal(put(&f, egress(RECORD_EGRESS_ALLOW, 1, "GET")), 0);
-    assert_int_equal(run_state_egress_connections(&f.s), 1);
+    assert_int_equal(egress_sums_of(&f.s.egress.sums, NULL).connections, 1);
     end.egress.bytes_up = 10;
     end.egress.bytes_down = 100;
     assert_int_equal(put(&f, end), 0);
-    assert_int_equal(run_state_egress_bytes(&f.s), 110);
+    assert_int_equal(bytes_of(&f, NULL), 110);
     total.egress_total = (struct record_egress_total){ .connections = 7, .bytes_up = 50, .bytes_down = 500 };
     assert_int_equal(put(&f, total), 0);
-    assert_int_equal(run_state_egress_bytes(&f.s), 550);
-    assert_int_equal(run_state_egress_connections(&f.s), 7);
+    assert_int_equal(bytes_of(&f, NULL), 550);
+    assert_int_equal(egress_sums_of(&f.s.egress.sums, NULL).connections, 7);
     end.egress.bytes_down = INT64_MAX;
     assert_int_equal(put(&f, end), 0);
-    assert_true(run_state_egress_bytes(&f.s) == INT64_MAX);
+    assert_true(egress_sums_of(&f.s.egress.sums, NULL).bytes_down == INT64_MAX);
     run_state_done(&f.s);
 }
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_tunnel_marks_what_runs),
+    cmocka_unit_test(sandboxes_are_counted_apart),
     cmocka_unit_test(only_get_and_head_are_harmless),
     cmocka_unit_test(what_is_denied_leaves_nothing),
     cmocka_unit_test(a_tunnel_that_is_open_already_may_serve_it),
