@@ -370,13 +370,80 @@ static void fake_free(struct sandbox *sb)
 static const struct sandbox_ops fake_sandbox = { "fake",    fake_start,   fake_proceed, fake_attach,
                                                  fake_info, fake_channel, fake_remove,  fake_free };
 
+/* ---- a sandbox beside it: every other step of its life at once, as one that is quick ---- */
+
+static void side_say_intent(void *data)
+{
+    struct sandbox *sb = data;
+    struct sandbox_info info;
+
+    sandbox_info(sb, &info);
+    sb->events->on_intent(sb->events_data, &info);
+}
+
+static void side_say_ready(void *data)
+{
+    struct sandbox *sb = data;
+
+    sb->events->on_ready(sb->events_data, 0, NULL);
+}
+
+static int side_start(struct sandbox *sb, struct err *err)
+{
+    note(the_rig, "(side-start)");
+    check_durable("side.start", 1);
+    if (the_rig->fault == RIG_SIDE_REFUSED)
+        return err_set(err, ERR_ENGINE, "no image");
+    later(NULL, side_say_intent, sb);
+    return 0;
+}
+
+static int side_proceed(struct sandbox *sb, struct err *err)
+{
+    note(the_rig, "(side-create)");
+    check_durable("side.intent", 1);
+    later(NULL, side_say_ready, sb);
+    return 0;
+}
+
+static int side_remove(struct sandbox *sb, sandbox_removed_fn *fn, void *data, struct err *err)
+{
+    struct later *l = calloc(1, sizeof(*l));
+
+    note(the_rig, "(side-remove)");
+    l->fn = (void (*)(void *))(uintptr_t) fn;
+    l->data = data;
+    later(NULL, fake_removed, l);
+    return 0;
+}
+
+static void side_free(struct sandbox *sb)
+{
+    free(sb);
+}
+
+static const struct sandbox_ops fake_side = { "fake",    side_start,   side_proceed, fake_attach,
+                                              fake_info, fake_channel, side_remove,  side_free };
+
+static int make_side(const struct sandbox_order *order, struct sandbox **ret)
+{
+    struct sandbox *sb = calloc(1, sizeof(*sb));
+
+    assert_ptr_equal(order->spec, &the_rig->spec.sides[0].sandbox);
+    assert_true(strncmp(order->part, "docs-", 5) == 0);
+    sb->ops = &fake_side;
+    *ret = sb;
+    return 0;
+}
+
 static int fake_make(void *data, const struct sandbox_order *order, struct sandbox **ret, struct err *err)
 {
     struct rig *rig = data;
 
-    rig->attempt = order->attempt;
-    assert_null(order->part);
     assert_string_equal(order->run_id, rig->folder->id);
+    if (order->part)
+        return make_side(order, ret);
+    rig->attempt = order->attempt;
     *ret = &rig->sandbox;
     return 0;
 }
@@ -760,6 +827,7 @@ struct fake_call {
     tool_done_fn *fn;
     void *data;
     struct later *later;
+    struct tool_side *side;
 };
 
 static void fake_cancel(struct tool_run *run)
@@ -805,6 +873,42 @@ static void fake_answer(void *data)
     free(c);
 }
 
+static void on_side_ready(void *data, int result, const struct err *err)
+{
+    struct fake_call *c = data;
+
+    note(the_rig, result < 0 ? "(no-side)" : "(side)");
+    assert_int_equal(c->host->side_channel(c->side) != NULL, result == 0);
+    if (strcmp(c->word, "beside-lost") == 0) {
+        struct sandbox *sb = (struct sandbox *) c->host->side_channel(c->side);
+        struct err why = { .code = ERR_ENGINE };
+
+        sb->events->on_lost(sb->events_data, &why);
+        return;
+    }
+    if (strcmp(c->word, "beside-kept") != 0)
+        c->host->close_side(c->side);
+    later(&c->later, fake_answer, c);
+}
+
+static void on_side_lost(void *data, const struct err *err)
+{
+    struct fake_call *c = data;
+
+    note(the_rig, "(side-lost)");
+    assert_null(c->host->side_channel(c->side));
+    c->host->close_side(c->side);
+    later(&c->later, fake_answer, c);
+}
+
+static int open_beside(struct fake_call *c, struct err *err)
+{
+    static const struct tool_side_ops ops = { on_side_ready, on_side_lost };
+
+    assert_int_equal(c->host->open_side(c->host->data, "nothing", &ops, c, &c->side, err), -ERR_INTERNAL);
+    return c->host->open_side(c->host->data, "docs", &ops, c, &c->side, err);
+}
+
 static int fake_tool_start(struct tool_host *host, const struct tool_call *call, tool_done_fn *fn, void *data,
                            struct tool_run **ret, struct err *err)
 {
@@ -825,8 +929,10 @@ static int fake_tool_start(struct tool_host *host, const struct tool_call *call,
     snprintf(c->call_id, sizeof(c->call_id), "%s", call->call_id);
     snprintf(c->word, sizeof(c->word), "%s", tree_string(tree_get(call->item, "arguments"), "?"));
     assert_true(host->next_exec_id(host->data, call->call_id) >= 4096);
-    later(&c->later, fake_answer, c);
     *ret = &c->run;
+    if (strncmp(c->word, "beside", 6) == 0)
+        return open_beside(c, err);
+    later(&c->later, fake_answer, c);
     return 0;
 }
 
@@ -966,6 +1072,7 @@ static const struct run_events rig_events = { .on_record = on_record,
 void rig_init(struct rig *rig, const struct rig_script *script, size_t count)
 {
     static const char *const tools[] = { "do" };
+    static const struct run_side docs = { .name = "docs", .sandbox = { .image = "docs" } };
 
     memset(rig, 0, sizeof(*rig));
     the_rig = rig;
@@ -980,6 +1087,8 @@ void rig_init(struct rig *rig, const struct rig_script *script, size_t count)
     rig->spec.task = "do it";
     rig->spec.tools = tools;
     rig->spec.tool_count = 1;
+    rig->spec.sides = &docs;
+    rig->spec.side_count = 1;
     rig->spec.resolved = "{\"version\":1}";
     rig->spec.sandbox.image = "busybox";
     rig->spec.sandbox.root = "/workspace";

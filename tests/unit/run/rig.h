@@ -40,6 +40,7 @@ enum rig_fault {
     RIG_CHECKPOINT_FAILS,
     RIG_CHECKPOINT_TOO_LARGE,
     RIG_CHECKPOINT_LOST, /* the sandbox goes while it is taken */
+    RIG_SIDE_REFUSED,    /* one beside the agent's does not start */
     RIG_NOTHING_CHANGES, /* checkpoints find what is known */
 };
 

@@ -65,6 +65,49 @@ static void test_one_call_and_an_answer(void **state)
     rig_done(&rig);
 }
 
+static void beside(const struct rig_script script[4], enum rig_fault fault, const char *want)
+{
+    struct rig rig;
+    const char *at;
+
+    rig_init(&rig, script, 4);
+    rig.fault = fault;
+    rig_run(&rig);
+    assert_int_equal(rig.end_state, RUN_DONE);
+    at = strstr(rig.log, "workspace.ready");
+    assert_non_null(at);
+    assert_string_equal(at, want);
+    rig_done(&rig);
+}
+
+/* As the agent's own: nothing happens to it that is not on disk before. */
+static void test_a_sandbox_beside_the_agents(void **state)
+{
+    static const struct rig_script closed[] = { CALL("c1", "beside"), COMPLETED, MESSAGE("Done."),
+                                                COMPLETED };
+    static const struct rig_script kept[] = { CALL("c1", "beside-kept"), COMPLETED, MESSAGE("Done."),
+                                              COMPLETED };
+    static const struct rig_script lost[] = { CALL("c1", "beside-lost"), COMPLETED, MESSAGE("Done."),
+                                              COMPLETED };
+
+    beside(closed, RIG_NO_FAULT,
+           "workspace.ready call.begin side.start (side-start) (side-create) side.intent (side) "
+           "(side-remove) (send) side.ready side.removed call.end request.begin (remove) (end) request.item "
+           "request.end run.end sandbox.removed (removed)");
+    beside(kept, RIG_NO_FAULT,
+           "workspace.ready call.begin side.start (side-start) (side-create) side.intent (side) (send) "
+           "side.ready call.end request.begin (side-remove) (remove) (end) request.item request.end run.end "
+           "side.removed sandbox.removed (removed)");
+    beside(lost, RIG_NO_FAULT,
+           "workspace.ready call.begin side.start (side-start) (side-create) side.intent (side) (side-lost) "
+           "(side-remove) (send) side.ready side.lost side.removed call.end request.begin (remove) (end) "
+           "request.item request.end run.end sandbox.removed (removed)");
+    beside(closed, RIG_SIDE_REFUSED,
+           "workspace.ready call.begin side.start (side-start) side.failed (no-side) (side-remove) (send) "
+           "side.removed call.end request.begin (remove) (end) request.item request.end run.end "
+           "sandbox.removed (removed)");
+}
+
 /* Whoever is quicker, model or sandbox, the end is the same. */
 static void test_the_workspace_is_told_of_before_each_request(void **state)
 {
@@ -723,6 +766,7 @@ static void test_the_view_of_a_run(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_one_call_and_an_answer),
+    cmocka_unit_test(test_a_sandbox_beside_the_agents),
     cmocka_unit_test(test_the_workspace_is_told_of_before_each_request),
     cmocka_unit_test(test_an_answer_does_not_hide_a_sandbox_that_fails),
     cmocka_unit_test(test_calls_start_before_the_answer_ends_and_run_at_once),
