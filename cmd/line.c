@@ -94,6 +94,15 @@ static void line_workspace(struct buf *out, const struct record *rec, const stru
                units_format_size(size, r->bytes));
 }
 
+/* Which sandbox it is, when it is not the agent's own. */
+static void put_side(struct buf *out, const char *lead, const char *side, const struct term *term)
+{
+    if (!side)
+        return;
+    buf_add_text(out, lead);
+    tone_foreign(out, term, side, 64);
+}
+
 static void line_ready(struct buf *out, const struct record *rec, const struct term *term)
 {
     const struct record_sandbox_ready *r = &rec->sandbox_ready;
@@ -105,8 +114,10 @@ static void line_ready(struct buf *out, const struct record *rec, const struct t
         lowered += r->rows[i].state && strcmp(r->rows[i].state, "lowered") == 0;
     }
     tone_set(out, term, TONE_DIM);
-    buf_printf(out, "sandbox ready at %s, %zu rows of the lock-down verified",
-               units_format_duration(time, rec->ms), verified);
+    buf_add_text(out, "sandbox");
+    put_side(out, " ", r->side, term);
+    buf_printf(out, " ready at %s, %zu rows of the lock-down verified", units_format_duration(time, rec->ms),
+               verified);
     tone_set(out, term, TONE_PLAIN);
     if (lowered > 0) {
         tone_set(out, term, TONE_BAD);
@@ -272,7 +283,9 @@ static void line_deny(struct buf *out, const struct record *rec, const struct te
     const struct record_egress *r = &rec->egress;
 
     tone_set(out, term, TONE_BAD);
-    buf_add_text(out, "        denied: ");
+    buf_add_text(out, "        denied");
+    put_side(out, " to ", r->side, term);
+    buf_add_text(out, ": ");
     put_place(out, r, term);
     tone_set(out, term, TONE_PLAIN);
     buf_add_text(out, ": ");
@@ -292,7 +305,9 @@ static void line_left(struct buf *out, const struct record *rec, const struct te
         return;
     }
     tone_set(out, term, TONE_DIM);
-    buf_add_text(out, "        out: ");
+    buf_add_text(out, "        out");
+    put_side(out, " of ", r->side, term);
+    buf_add_text(out, ": ");
     put_place(out, r, term);
     buf_printf(out, ", %s up, %s down, %s", units_format_size(up, r->bytes_up),
                units_format_size(down, r->bytes_down), units_format_duration(time, r->duration_ms));
@@ -401,6 +416,25 @@ static void line_sandbox_lost(struct buf *out, const struct record *rec, const s
     line_failure(out, "sandbox lost", &rec->failure, term);
 }
 
+static void side_failure(struct buf *out, const struct record *rec, const char *what, const struct term *term)
+{
+    struct buf part = BUF_INIT(200);
+
+    (void) buf_printf(&part, "sandbox %.64s %s", rec->failure.side ? rec->failure.side : "", what);
+    line_failure(out, buf_text(&part), &rec->failure, term);
+    buf_done(&part);
+}
+
+static void line_side_failed(struct buf *out, const struct record *rec, const struct term *term)
+{
+    side_failure(out, rec, "failed", term);
+}
+
+static void line_side_lost(struct buf *out, const struct record *rec, const struct term *term)
+{
+    side_failure(out, rec, "lost", term);
+}
+
 static void line_workspace_failed(struct buf *out, const struct record *rec, const struct term *term)
 {
     line_failure(out, "workspace", &rec->failure, term);
@@ -453,6 +487,10 @@ static line_fn *const lines[RECORD_TYPES] = {
     [RECORD_CHECK_END] = line_call_end,
     [RECORD_SANDBOX_FAILED] = line_sandbox_failed,
     [RECORD_SANDBOX_LOST] = line_sandbox_lost,
+    [RECORD_SIDE_SCAN] = line_scan,
+    [RECORD_SIDE_READY] = line_ready,
+    [RECORD_SIDE_FAILED] = line_side_failed,
+    [RECORD_SIDE_LOST] = line_side_lost,
     [RECORD_WORKSPACE_FAILED] = line_workspace_failed,
     [RECORD_LIMIT_HIT] = line_limit,
     [RECORD_OUTPUT_DONE] = line_output,
