@@ -7,6 +7,12 @@
 #include "core/run/journal.h"
 #include "core/run/state.h"
 
+/* Of sandboxes of the same name the last one counts; `what.side` NULL: the agent's own. */
+struct attest_asked {
+    struct record_sandbox_intent what;
+    struct attest_asked *next;
+};
+
 /* What one look at the journal finds. Where something happened more than once, the last one counts. */
 struct attest {
     struct run_folder *folder;
@@ -25,8 +31,8 @@ struct attest {
     struct record_workspace restored; /* the first workspace that came from a checkpoint */
     char head[DIGEST_HEX];
     int64_t records;
-    char body[DIGEST_HEX]; /* of the request under way */
-    struct record_sandbox_intent asked;
+    char body[DIGEST_HEX];      /* of the request under way */
+    struct attest_asked *asked; /* what sandboxes were asked to be, in the arena */
     struct err *err;
     int failed; /* of a callback */
 };

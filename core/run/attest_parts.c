@@ -136,37 +136,72 @@ static void put_rows(struct json_writer *w, const struct record_sandbox_ready *r
     json_array_end(w);
 }
 
+static bool is_side(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : !a && !b;
+}
+
+/* The one that was asked for under this name; NULL: none was, or there is no memory. */
+static struct attest_asked *asked_of(struct attest *a, const char *side, bool is_new)
+{
+    struct attest_asked *asked = a->asked;
+
+    while (asked && !is_side(asked->what.side, side))
+        asked = asked->next;
+    if (asked || !is_new)
+        return asked;
+    asked = arena_alloc(&a->arena, sizeof(*asked));
+    if (!asked) {
+        a->failed = err_set(a->err, ERR_TOO_LARGE, "there are too many sandboxes for a statement");
+        return NULL;
+    }
+    *asked = (struct attest_asked){ .what = { .side = attest_keep(a, side) }, .next = a->asked };
+    a->asked = asked;
+    return asked;
+}
+
 static void take_intent(struct attest *a, const struct record_sandbox_intent *s)
 {
-    a->asked = (struct record_sandbox_intent){
-        .backend = attest_keep(a, s->backend),
-        .engine_version = attest_keep(a, s->engine_version),
-        .api_version = attest_keep(a, s->api_version),
-        .image = attest_keep(a, s->image),
-        .image_id = attest_keep(a, s->image_id),
-        .image_digest = attest_keep(a, s->image_digest),
-    };
+    struct attest_asked *asked = asked_of(a, s->side, true);
+
+    if (asked)
+        asked->what = (struct record_sandbox_intent){
+            .side = asked->what.side,
+            .backend = attest_keep(a, s->backend),
+            .engine_version = attest_keep(a, s->engine_version),
+            .api_version = attest_keep(a, s->api_version),
+            .image = attest_keep(a, s->image),
+            .image_id = attest_keep(a, s->image_id),
+            .image_digest = attest_keep(a, s->image_digest),
+        };
 }
 
 /* Each time that one was found as it was asked for: a resume finds the same one again. */
 void attest_sandbox(struct attest *a, const struct record *rec)
 {
+    static const struct record_sandbox_intent nothing;
     const struct record_sandbox_ready *ready = &rec->sandbox_ready;
+    const struct record_sandbox_intent *asked;
+    const struct attest_asked *found;
     struct json_writer *w = &a->w;
 
-    if (rec->type == RECORD_SANDBOX_INTENT)
+    if (rec->type == RECORD_SANDBOX_INTENT || rec->type == RECORD_SIDE_INTENT)
         take_intent(a, &rec->sandbox_intent);
-    if (rec->type != RECORD_SANDBOX_READY)
+    if (rec->type != RECORD_SANDBOX_READY && rec->type != RECORD_SIDE_READY)
         return;
+    found = asked_of(a, ready->side, false);
+    asked = found ? &found->what : &nothing;
     json_object(w);
+    if (ready->side)
+        json_put_string(w, "beside", ready->side);
     json_put_int(w, "attempt", ready->attempt);
     json_put_string(w, "container", ready->container_id);
     json_put_string(w, "guest", ready->guest_build);
-    json_put_string(w, "engine", a->asked.backend);
-    json_put_string(w, "engineVersion", a->asked.engine_version);
-    json_put_string(w, "apiVersion", a->asked.api_version);
-    json_put_string(w, "image", a->asked.image);
-    json_put_string(w, "imageId", a->asked.image_id);
+    json_put_string(w, "engine", asked->backend);
+    json_put_string(w, "engineVersion", asked->engine_version);
+    json_put_string(w, "apiVersion", asked->api_version);
+    json_put_string(w, "image", asked->image);
+    json_put_string(w, "imageId", asked->image_id);
     put_rows(w, ready);
     json_object_end(w);
 }
