@@ -14,7 +14,7 @@
 
 struct docker_guest docker_guest_carried(void)
 {
-    return (struct docker_guest){ guest_image(), guest_image_digest(), guest_image_arch() };
+    return (struct docker_guest){ guest_image, guest_image_digest(), guest_image_arch() };
 }
 
 static void add_label(struct blueprint *b, const char *name, const char *value)

@@ -17,15 +17,20 @@ static int pack_guest(const struct blueprint *b, struct buf *out, struct err *er
 {
     const bool has_profile = b->lockdown.kind->seccomp_is_path && b->lockdown.seccomp;
     struct archive_writer *w = NULL;
-    int r = archive_writer_new(&w, out, err);
+    struct buf program = BUF_INIT(PROGRAM_MAX);
+    int r = b->guest.read(&program, err);
+
+    if (r >= 0)
+        r = archive_writer_new(&w, out, err);
 
     if (r >= 0 && has_profile)
         r = archive_writer_add_file(w, b->seccomp_file, span_of(b->lockdown.seccomp), 0444, err);
     if (r >= 0)
-        r = archive_writer_add_file(w, "guest", b->guest.program, 0555, err);
+        r = archive_writer_add_file(w, "guest", buf_span(&program), 0555, err);
     if (r >= 0)
         r = archive_writer_finish(w, err);
     archive_writer_free(w);
+    buf_done(&program);
     return r;
 }
 

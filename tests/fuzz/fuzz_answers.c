@@ -29,7 +29,7 @@ static void judge_container(const struct tree *tree)
                                               .root = "/workspace",
                                               .size_bytes = 1 << 20 };
     const struct docker_identity id = { "r1", "n", "0", 1, 0 };
-    const struct docker_guest guest = { { "ELF", 3 }, "d1", "amd64" };
+    const struct docker_guest guest = { NULL, "d1", "amd64" };
     struct lockdown_evidence evidence = { .inspect = tree };
     struct sandbox_row rows[LOCKDOWN_ROWS];
     struct blueprint b;

@@ -204,9 +204,14 @@ static void on_removed(void *data, int result, const struct err *why)
 
 static const struct sandbox_events events = { NULL, on_intent, on_ready, NULL, NULL };
 
+static int a_guest(struct buf *out, struct err *why)
+{
+    return buf_add_text(out, "ELF");
+}
+
 static void make(const struct line *lines, int attempt)
 {
-    static const struct docker_guest guest = { { "ELF", 3 }, "d1", "amd64" };
+    static const struct docker_guest guest = { a_guest, "d1", "amd64" };
     const struct docker_identity id = { "r1", "n", "0", attempt, 0 };
 
     serve(lines);
@@ -384,7 +389,7 @@ static void nothing_is_made_before_the_intent_is_recorded(void **state)
 
 static void an_unreachable_engine_fails_ready_not_start(void **state)
 {
-    static const struct docker_guest guest = { { "ELF", 3 }, "d1", "amd64" };
+    static const struct docker_guest guest = { a_guest, "d1", "amd64" };
     const struct docker_identity id = { "r1", "n", "0", 1, 0 };
     char text[256];
 
