@@ -33,8 +33,8 @@ struct docker_identity {
 /* The guest's program, embedded into ours. */
 struct docker_guest {
     int (*read)(struct buf *out, struct err *err); /* add the program's bytes, as guest_image() does */
-    const char *digest; /* 64 hex digits */
-    const char *arch;   /* "amd64", "arm64" */
+    const char *digest;                            /* 64 hex digits */
+    const char *arch;                              /* "amd64", "arm64" */
 };
 
 /* The one this program carries (core/sandbox/guest_image.h). */

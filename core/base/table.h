@@ -51,9 +51,9 @@ struct table_ctx;
 
 struct field {
     const char *name;
-    enum field_kind kind;
-    size_t offset, count_offset;
-    unsigned flags;
+    enum field_kind kind : 8; /* there are hundreds of rows, so they are packed */
+    unsigned flags : 24;
+    uint16_t offset, count_offset;
     int64_t min, max;         /* both 0: no range */
     const char *const *names; /* FIELD_ENUM: NULL-terminated */
     const struct table *sub;

@@ -2,7 +2,8 @@
 /*
  * The guest program that this build carries: a static Linux executable, made from
  * core/guest, or the file of the build option `guest` where it cannot be built (macOS).
- * It is carried compressed, since an engine that has it already, which is the usual case, is not sent it again.
+ * It is carried compressed, since an engine that has it already, which is the usual case, is not sent it
+ * again.
  */
 #ifndef SANDBOX_GUEST_IMAGE_H
 #define SANDBOX_GUEST_IMAGE_H
