@@ -245,7 +245,7 @@ static void take_stat(struct patch_job *job, struct patch_file *f, const struct 
     f->mtime_ns = st->mtime_ns;
     if (st->kind == GUEST_LINK)
         f->why = arena_printf(&job->plan.arena, "it is a symbolic link to '%.*s', and links are not followed",
-                              (int) (link.len < 300 ? link.len : 300), link.ptr);
+                              (int) (link.len < 300 ? link.len : 300), link.ptr ? link.ptr : "");
     if (f->was == PATCH_LINK && !f->why)
         f->why = "it is no regular file";
 }

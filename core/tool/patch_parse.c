@@ -36,10 +36,13 @@ static struct span trim(struct span s)
     return s;
 }
 
+/* The next line, without its end. False, and an empty one: there is no more. */
 static bool peek(const struct parser *p, struct span *ret, bool *ret_cr)
 {
     const char *eol;
 
+    *ret = span_make(p->at, 0);
+    *ret_cr = false;
     if (p->at >= p->end)
         return false;
     eol = memchr(p->at, '\n', (size_t) (p->end - p->at));

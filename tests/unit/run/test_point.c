@@ -108,7 +108,7 @@ static void expect_error(const char *suffix, int code, const char *why, const ch
 
     snprintf(text, sizeof(text), "%s%s", id, suffix);
     assert_int_equal(run_point_open(text, &p, &err), -code);
-    snprintf(want, sizeof(want), "run '%s' %s", id, why);
+    snprintf(want, sizeof(want), "run '%s' %s", id, why ? why : "");
     if (why)
         assert_non_null(strstr(err.text, want));
     if (hint)
