@@ -49,6 +49,7 @@ struct model_end {
     bool can_retry;            /* by the reference's table */
     int64_t retry_after_ms;    /* the server's wish; -1: none */
     bool wants_function_tools; /* the server refused native tools: use functions (tool_style auto) */
+    bool wants_no_schema;      /* the server refused text.format: tell the schema in the instructions */
     bool lost_previous;        /* previous_response_not_found: send everything */
     bool bad_reasoning;        /* invalid_encrypted_content: strip reasoning and try once more */
     struct err err;            /* FAILED and BROKEN: for people, with a hint; ERR_MODEL */

@@ -306,6 +306,29 @@ static bool is_tool_refusal(const struct report *rep)
     return contains_any(rep->details, what) && contains_any(rep->details, why);
 }
 
+/* A schema for the answer refused, by servers that do not know the parameter. One that objects to what this
+ * schema says is another matter. */
+static bool is_schema_refusal(const struct error_context *ctx, const struct report *rep)
+{
+    static const char *const what[] = { "text.format",     "json_schema", "json schema",
+                                        "response_format", "'format'",    "structured output",
+                                        "'text'",          "\"text\"",    NULL };
+    static const char *const why[] = {
+        "unsupported",   "not supported",    "unknown",        "invalid",     "must be",
+        "should be",     "unrecognized",     "unexpected",     "not allowed", "not permitted",
+        "not available", "does not support", "not recognized", NULL
+    };
+
+    if (!ctx || !ctx->spec->schema || (rep->status != 400 && rep->status != 422 && rep->status != 500))
+        return false;
+    if (span_is(rep->code, "invalid_json_schema") || contains(rep->details, "invalid schema"))
+        return false;
+    if (rep->param.len > 0 && !span_is(rep->param, "text") && !span_starts(rep->param, "text.format") &&
+        !span_starts(rep->param, "response_format"))
+        return false;
+    return (rep->param.len > 0 || contains_any(rep->details, what)) && contains_any(rep->details, why);
+}
+
 static bool is_previous_lost(const struct report *rep)
 {
     return span_is(rep->code, "previous_response_not_found") ||
@@ -347,7 +370,9 @@ static void judge(struct model_end *end, const struct error_context *ctx, const 
     end->lost_previous = is_previous_lost(rep);
     end->bad_reasoning = is_reasoning_bad(rep);
     end->wants_function_tools = !end->lost_previous && !end->bad_reasoning && is_tool_refusal(rep);
-    end->can_retry = !end->wants_function_tools && can_retry(rep, rule);
+    end->wants_no_schema = !end->lost_previous && !end->bad_reasoning && !end->wants_function_tools &&
+                           is_schema_refusal(ctx, rep);
+    end->can_retry = !end->wants_function_tools && !end->wants_no_schema && can_retry(rep, rule);
     if (end->wants_function_tools)
         (void) err_hint(&end->err,
                         "this model or server takes plain functions only: use 'model.tool_style: function'");

@@ -144,7 +144,7 @@ static void put_settings(struct encoder *e)
     put_object(e, "reasoning", (const char *const[]){ "effort", "summary" },
                (const char *const[]){ spec->reasoning_effort, spec->reasoning_summary }, NULL);
     put_object(e, "text", (const char *const[]){ "verbosity", "" },
-               (const char *const[]){ spec->text_verbosity, NULL }, spec->schema);
+               (const char *const[]){ spec->text_verbosity, NULL }, e->in->omit_schema ? NULL : spec->schema);
     put_int(e, "max_output_tokens", spec->max_output_tokens);
     put_text(e, "service_tier", tier);
     put_cache_key(e);

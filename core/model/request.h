@@ -30,6 +30,7 @@ struct request_input {
     size_t item_count;
     const char *previous_response_id; /* state: server; then `items` are only the new ones. NULL: none */
     bool strip_reasoning;             /* leave reasoning items out (repair of invalid_encrypted_content) */
+    bool omit_schema;                 /* leave text.format out, although the spec has a schema */
     const char *cache_key; /* prompt_cache_key, sent only to api.openai.com and Azure; NULL: none */
 };
 

@@ -31,52 +31,66 @@ static char *path_of(const char *base_url)
     return path;
 }
 
-/* -1: it is not what we wrote. */
-static int64_t learnt_at(struct span text)
+/* Nothing, when it is not what we wrote. */
+static unsigned read_text(struct span text, int64_t *ret_at)
 {
     struct arena arena = ARENA_INIT(64 * 1024);
     const struct tree *tree = NULL;
-    int64_t at = -1;
+    unsigned known = 0;
 
-    if (json_parse(text, &arena, &tree, NULL) < 0 ||
-        !tree_is_string(tree_get(tree, "tool_style"), "function") ||
-        clock_parse(tree_string(tree_get(tree, "learnt"), ""), &at) < 0)
-        at = -1;
+    if (json_parse(text, &arena, &tree, NULL) == 0 &&
+        clock_parse(tree_string(tree_get(tree, "learnt"), ""), ret_at) == 0)
+        known = (tree_is_string(tree_get(tree, "tool_style"), "function") ? DIALECT_FUNCTIONS : 0) |
+                (tree_is_string(tree_get(tree, "schema"), "none") ? DIALECT_NO_SCHEMA : 0);
     arena_done(&arena);
-    return at;
+    return known;
 }
 
-bool dialect_is_functions(const char *base_url, int64_t now_ms)
+static unsigned look_up(const char *base_url, int64_t now_ms, int64_t *ret_at)
 {
     char *path = path_of(base_url);
     struct buf text = BUF_INIT(FILE_MAX);
-    int64_t at = path && file_read(path, &text, NULL) == 0 ? learnt_at(buf_span(&text)) : -1;
+    int64_t at = -1;
+    unsigned known = path && file_read(path, &text, NULL) == 0 ? read_text(buf_span(&text), &at) : 0;
 
     buf_done(&text);
     free(path);
-    return at >= 0 && at <= now_ms && now_ms - at < DIALECT_DAYS * DAY_MS;
+    *ret_at = at;
+    return at >= 0 && at <= now_ms && now_ms - at < DIALECT_DAYS * DAY_MS ? known : 0;
 }
 
-static int write_text(const char *base_url, int64_t now_ms, struct buf *out)
+unsigned dialect_known(const char *base_url, int64_t now_ms)
+{
+    int64_t at;
+
+    return look_up(base_url, now_ms, &at);
+}
+
+static int write_text(const char *base_url, int64_t at_ms, unsigned known, struct buf *out)
 {
     char day[CLOCK_TEXT];
     struct json_writer w;
 
-    clock_text(now_ms, day);
+    clock_text(at_ms, day);
     json_begin(&w, out);
     json_object(&w);
     json_put_span(&w, "host", endpoint_host(span_of(base_url))); /* the rest of it may be secret */
-    json_put_string(&w, "tool_style", "function");
+    if (known & DIALECT_FUNCTIONS)
+        json_put_string(&w, "tool_style", "function");
+    if (known & DIALECT_NO_SCHEMA)
+        json_put_string(&w, "schema", "none");
     json_put_string(&w, "learnt", day);
     json_object_end(&w);
     return json_end(&w, NULL);
 }
 
-void dialect_learn(const char *base_url, int64_t now_ms)
+void dialect_learn(const char *base_url, int64_t now_ms, unsigned what)
 {
+    int64_t at;
+    unsigned known = look_up(base_url, now_ms, &at);
     char *path = path_of(base_url), *slash = path ? strrchr(path, '/') : NULL;
     struct buf text = BUF_INIT(FILE_MAX);
-    int r = slash ? write_text(base_url, now_ms, &text) : -1;
+    int r = slash ? write_text(base_url, known ? at : now_ms, known | what, &text) : -1;
 
     if (r == 0) {
         *slash = '\0';
@@ -91,7 +105,12 @@ void dialect_learn(const char *base_url, int64_t now_ms)
 
 bool dialect_is_kept(const struct model_spec *model)
 {
-    return model->tool_style == MODEL_TOOLS_AUTO && !model->record && !model->replay;
+    return !model->record && !model->replay;
+}
+
+static bool is_known(const struct model_spec *model, unsigned what)
+{
+    return dialect_is_kept(model) && (dialect_known(model->base_url, clock_wall_ms()) & what);
 }
 
 enum tool_style dialect_of(const struct model_spec *model)
@@ -100,7 +119,11 @@ enum tool_style dialect_of(const struct model_spec *model)
         return TOOL_STYLE_FUNCTION;
     if (model->tool_style == MODEL_TOOLS_CUSTOM)
         return TOOL_STYLE_CUSTOM;
-    return dialect_is_kept(model) && dialect_is_functions(model->base_url, clock_wall_ms())
-               ? TOOL_STYLE_FUNCTION
-               : TOOL_STYLE_NATIVE;
+    return model->tool_style == MODEL_TOOLS_AUTO && is_known(model, DIALECT_FUNCTIONS) ? TOOL_STYLE_FUNCTION
+                                                                                       : TOOL_STYLE_NATIVE;
+}
+
+bool dialect_takes_schema(const struct model_spec *model)
+{
+    return !is_known(model, DIALECT_NO_SCHEMA);
 }

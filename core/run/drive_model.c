@@ -35,7 +35,8 @@ int drive_model_init(struct run *run, struct http *http, bool with_task, struct 
     buf_init(&run->task, BODY_MAX);
     buf_init(&run->body, BODY_MAX);
     buf_init(&run->tools, BODY_MAX);
-    run->knows_dialect = dialect_of(&spec->model) == TOOL_STYLE_FUNCTION;
+    run->dialect = (dialect_of(&spec->model) == TOOL_STYLE_FUNCTION ? DIALECT_FUNCTIONS : 0) |
+                   (spec->model.schema && !dialect_takes_schema(&spec->model) ? DIALECT_NO_SCHEMA : 0);
     buf_init(&run->instructions, BODY_MAX);
     r = skill_instructions(&run->instructions, spec->instructions, spec->skills, spec->skill_count,
                            spec->sandbox.root, err);
@@ -48,16 +49,25 @@ int drive_model_init(struct run *run, struct http *http, bool with_task, struct 
 
 static bool uses_functions(const struct run *run)
 {
-    return run->state.use_function_tools || run->knows_dialect;
+    return run->state.use_function_tools || (run->dialect & DIALECT_FUNCTIONS);
 }
 
-/* Only now is it sure that it was the tools that the server refused. */
+/* Is the schema of the answer part of the instructions, since the server does not take it? */
+static bool tells_schema(const struct run *run)
+{
+    return run->spec->model.schema && (run->state.tell_schema || (run->dialect & DIALECT_NO_SCHEMA));
+}
+
+/* Only now is it sure that it was this that the server refused. */
 static void remember_dialect(struct run *run)
 {
-    if (run->knows_dialect || !run->state.use_function_tools || !dialect_is_kept(&run->spec->model))
+    unsigned found = (run->state.use_function_tools ? DIALECT_FUNCTIONS : 0) |
+                     (run->state.tell_schema ? DIALECT_NO_SCHEMA : 0);
+
+    if (!(found & ~run->dialect) || !dialect_is_kept(&run->spec->model))
         return;
-    dialect_learn(run->spec->model.base_url, clock_wall_ms());
-    run->knows_dialect = true;
+    dialect_learn(run->spec->model.base_url, clock_wall_ms(), found);
+    run->dialect |= found;
 }
 
 static enum tool_style style_of(const struct run *run)
@@ -92,25 +102,52 @@ static int encode_items(struct run *run, struct request_input *in, struct err *e
     return r;
 }
 
-static int encode_body(struct run *run, struct record_request_begin *ret, struct err *err)
+static const char *instructions_of(const struct run *run)
 {
-    const struct run_spec *spec = run->spec;
-    const struct tool_list tools = drive_tools(run);
-    enum tool_style style = style_of(run);
-    struct request_input in = {
-        .instructions = run->instructions.len > 0 ? buf_text(&run->instructions) : spec->instructions,
-        .previous_response_id = previous_of(run),
-        .strip_reasoning = run->state.drop_reasoning,
-        .cache_key = run->folder->id,
-    };
+    return run->instructions.len > 0 ? buf_text(&run->instructions) : run->spec->instructions;
+}
+
+/* As text.format would have had it. */
+static int put_schema(const struct run *run, struct buf *out, struct err *err)
+{
+    const char *text = instructions_of(run);
+    struct json_writer w;
     int r;
 
+    r = buf_printf(out,
+                   "%s%sYour final message must be one JSON document that matches the JSON schema below, and "
+                   "nothing else: no text around it, no code fence.\n\n",
+                   text ? text : "", text ? "\n\n" : "");
+    json_begin(&w, out);
+    json_tree(&w, run->spec->model.schema);
+    return r < 0 ? err_set(err, ERR_TOO_LARGE, "the instructions are too large") : json_end(&w, err);
+}
+
+static int encode_body(struct run *run, struct record_request_begin *ret, struct err *err)
+{
+    const struct tool_list tools = drive_tools(run);
+    enum tool_style style = style_of(run);
+    struct buf with_schema = BUF_INIT(BODY_MAX);
+    struct request_input in = {
+        .instructions = instructions_of(run),
+        .previous_response_id = previous_of(run),
+        .strip_reasoning = run->state.drop_reasoning,
+        .omit_schema = tells_schema(run),
+        .cache_key = run->folder->id,
+    };
+    int r = in.omit_schema ? put_schema(run, &with_schema, err) : 0;
+
+    if (in.omit_schema)
+        in.instructions = buf_text(&with_schema);
     buf_clear(&run->tools);
-    r = tools_describe(&tools, style, &run->tools, err);
+    if (r == 0)
+        r = tools_describe(&tools, style, &run->tools, err);
+    in.tools = buf_span(&run->tools);
+    if (r == 0)
+        r = encode_items(run, &in, err);
+    buf_done(&with_schema);
     if (r < 0)
         return r;
-    in.tools = buf_span(&run->tools);
-    r = encode_items(run, &in, err);
     ret->tool_style = tool_style_name(style);
     ret->previous = in.previous_response_id;
     ret->items = (int64_t) run->state.item_count;
@@ -316,6 +353,8 @@ static const char *repair_for(const struct run *run, const struct model_end *end
 {
     if (end->wants_function_tools && run->spec->model.tool_style == MODEL_TOOLS_AUTO && !uses_functions(run))
         return "function_tools";
+    if (end->wants_no_schema && !tells_schema(run))
+        return "told_schema";
     if (end->lost_previous && previous_of(run))
         return "full_input";
     if (end->bad_reasoning && !run->state.drop_reasoning)

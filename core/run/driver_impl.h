@@ -161,7 +161,7 @@ struct run {
     struct buf body;
     struct buf tools;
     int64_t body_bytes, answer_bytes;
-    bool knows_dialect; /* the server takes functions only: an earlier run found out */
+    unsigned dialect; /* what the server is known not to take, from earlier runs (dialect.h) */
 
     /* calls */
     struct tool_host host;

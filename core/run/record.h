@@ -290,7 +290,7 @@ struct record_request_failed {
     int64_t http_status;
     bool will_retry;
     int64_t retry_ms;
-    const char *repair; /* function_tools | full_input | no_reasoning: sent again, changed */
+    const char *repair; /* function_tools | full_input | no_reasoning | told_schema: sent again, changed */
     const char *request_id;
     struct record_usage usage;
     int64_t cost_micros;

@@ -184,6 +184,7 @@ static void put_turn(struct json_writer *w, const struct run_state *s)
     put_failure(w, "request_failure", &s->request_failure);
     json_put_bool(w, "function_tools", s->use_function_tools);
     json_put_bool(w, "no_reasoning", s->drop_reasoning);
+    json_put_bool(w, "told_schema", s->tell_schema);
 }
 
 static void put_usage(struct json_writer *w, const char *name, const struct record_usage *u)

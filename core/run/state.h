@@ -212,7 +212,7 @@ struct run_state {
     int64_t checks_failed[RUN_CHECKS_MAX]; /* how often each did, since the run was resumed */
     int64_t check_wrong;                   /* the one that ends the run; 0 */
     struct run_failure request_failure;
-    bool use_function_tools, drop_reasoning; /* repairs made */
+    bool use_function_tools, drop_reasoning, tell_schema; /* repairs made */
     struct run_held held;
     struct run_context context;
 

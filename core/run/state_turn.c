@@ -363,6 +363,8 @@ static void note_repair(struct run_state *s, const char *repair)
         state_forget_previous(s);
     else if (strcmp(repair, "no_reasoning") == 0)
         s->drop_reasoning = true;
+    else if (strcmp(repair, "told_schema") == 0)
+        s->tell_schema = true;
 }
 
 int apply_request_failed(struct run_state *s, const struct record *rec, struct err *err)

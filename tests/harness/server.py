@@ -4,7 +4,8 @@
 A script is an object:
 
     {"turns": [TURN, ...], "auth": "bearer" | "api-key", "schema": false (for items that no schema knows),
-     "functions_only": true (as llama.cpp and Ollama: other tools and items are refused, which takes no turn)}
+     "functions_only": true (as llama.cpp and Ollama: other tools and items are refused, which takes no turn),
+     "no_schema": true (so is text.format)}
 
 Each request is answered by the next turn:
 
@@ -94,8 +95,12 @@ def dump(value, turn):
     return events.odd(value) if turn.get("odd") else events.compact(value)
 
 
-def refusal_of(body):
-    """What a server says that translates to chat completions; None when it has nothing to object to."""
+def refusal_of(body, functions_only, no_schema):
+    """What a server says that does not know all of the API; None when it has nothing to object to."""
+    if no_schema and "format" in body.get("text", {}):
+        return {"code": None, "message": "Unknown parameter: 'text.format'.", "type": "invalid_request_error", "param": "text.format"}
+    if not functions_only:
+        return None
     for tool in body.get("tools", []):
         if tool.get("type") != "function":
             return {"code": 400, "message": "'type' of tool must be 'function'", "type": "invalid_request_error"}
@@ -163,7 +168,8 @@ class ModelServer:
         self.turns = self._unroll(script["turns"])
         self.auth, self.key = script.get("auth", "bearer"), key
         self.schema = schema if script.get("schema", True) else None
-        self.on_request, self.functions_only = on_request, script.get("functions_only", False)
+        self.on_request = on_request
+        self.functions_only, self.no_schema = script.get("functions_only", False), script.get("no_schema", False)
         self.violations, self.requests, self.sent_events, self.noted = [], [], [], []
         self.talk = check.Conversation()
         self.lock, self.stopping = threading.Lock(), threading.Event()
@@ -279,7 +285,7 @@ class ModelServer:
             self.violation("request %d: no stream asked for" % n)
         for text in self.talk.check(members, parsed):
             self.violation("request %d: %s" % (n, text))
-        refusal = self.functions_only and refusal_of(parsed)
+        refusal = refusal_of(parsed, self.functions_only, self.no_schema)
         if refusal:
             return {"http": {"status": 400, "json": {"error": refusal}}, "repair": True}, n, members, parsed
         if self.next >= len(self.turns):

@@ -17,6 +17,8 @@ static struct model_spec spec_with_key(enum secret_kind kind, const char *value)
                                 .api_key = { .kind = kind, .value = value } };
 }
 
+static const struct tree *schema_sent; /* NULL: none */
+
 static struct model_end refused(int status, const char *body)
 {
     static struct model_spec spec;
@@ -24,6 +26,7 @@ static struct model_end refused(int status, const char *body)
     struct model_end end;
 
     spec = spec_with_key(SECRET_ENV, "OPENAI_API_KEY");
+    spec.schema = schema_sent;
     stream_end_init(&end);
     errors_from_body(&end, &ctx, status, span_of(body));
     assert_int_equal(end.kind, MODEL_FAILED);
@@ -181,6 +184,50 @@ static void test_other_refusals_are_not_about_native_tools(void **state)
     check_tools(401, "{\"error\":{\"message\":\"invalid tool type\"}}", false);
 }
 
+static void check_schema(int status, const char *body, bool expected)
+{
+    static const struct tree schema = { .kind = TREE_OBJECT };
+    struct model_end end = refused(status, body);
+
+    assert_false(end.wants_no_schema); /* there was none to refuse */
+    schema_sent = &schema;
+    end = refused(status, body);
+    schema_sent = NULL;
+    assert_int_equal(end.wants_no_schema, expected);
+    if (expected)
+        assert_false(end.can_retry);
+}
+
+static void test_schema_refused(void **state)
+{
+    check_schema(400,
+                 "{\"error\":{\"message\":\"Unknown parameter: 'text.format'.\",\"param\":\"text.format\"}}",
+                 true);
+    check_schema(400, "{\"error\":{\"message\":\"Unsupported parameter: text\",\"param\":\"text\"}}", true);
+    check_schema(
+        400,
+        "{\"error\":{\"message\":\"Invalid parameter: 'text.format' of type 'json_schema' is not supported "
+        "with this model.\",\"param\":null}}",
+        true);
+    check_schema(500, "{\"error\":{\"code\":500,\"message\":\"structured output is not supported\"}}", true);
+    check_schema(
+        422, "{\"detail\":[{\"loc\":[\"body\",\"text\"],\"msg\":\"Extra inputs are not permitted\"}]}", true);
+    check_schema(400, "{\"error\":\"unknown field \\\"text\\\"\"}", true);
+
+    /* of what it says */
+    check_schema(
+        400,
+        "{\"error\":{\"message\":\"Invalid schema for response_format 'answer': x is not permitted.\","
+        "\"param\":\"text.format.schema\",\"code\":\"invalid_json_schema\"}}",
+        false);
+    /* of something else */
+    check_schema(400, "{\"error\":{\"message\":\"Invalid value: 'text'.\",\"param\":\"input[0].content\"}}",
+                 false);
+    check_schema(400, "{\"error\":{\"message\":\"Unsupported value\",\"param\":\"text.verbosity\"}}", false);
+    check_schema(400, "{\"error\":{\"message\":\"unsupported tool type: shell\"}}", false);
+    check_schema(429, "{\"error\":{\"message\":\"text.format is not supported\"}}", false);
+}
+
 static void test_repairs(void **state)
 {
     struct model_end end =
@@ -297,6 +344,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_rate_limit_in_words),
     cmocka_unit_test(test_native_tools_refused),
     cmocka_unit_test(test_other_refusals_are_not_about_native_tools),
+    cmocka_unit_test(test_schema_refused),
     cmocka_unit_test(test_repairs),
     cmocka_unit_test(test_pages_and_odd_bodies),
     cmocka_unit_test(test_texts_are_harmless),

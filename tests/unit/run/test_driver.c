@@ -278,6 +278,46 @@ static void test_falls_back_to_function_tools_once(void **state)
     rig_done(&rig);
 }
 
+/* A server that takes no text.format is told the schema in the instructions; the answer is checked as ever.
+ */
+static void test_schema_is_told_once(void **state)
+{
+    static const struct rig_script script[] = { REFUSED(.wants_no_schema = true), CALL("c1", "ok"), COMPLETED,
+                                                MESSAGE("{\\\"n\\\":1}"), COMPLETED };
+    static const struct rig_script twice[] = { REFUSED(.wants_no_schema = true),
+                                               REFUSED(.wants_no_schema = true) };
+    struct arena arena = ARENA_INIT(1 << 16);
+    const struct tree *schema = NULL;
+    struct rig rig;
+    char text[4096];
+
+    assert_int_equal(json_parse(span_of("{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\"}},"
+                                        "\"required\":[\"n\"],\"additionalProperties\":false}"),
+                                &arena, &schema, NULL),
+                     0);
+    RIG(rig, script);
+    rig.spec.model.schema = schema;
+    rig_run(&rig);
+    assert_int_equal(rig.end_status, 0);
+    assert_non_null(strstr(body(&rig, 0, text, sizeof(text)), "\"format\":{\"type\":\"json_schema\""));
+    assert_null(strstr(text, "JSON schema below"));
+    for (size_t i = 1; i < 3; i++) {
+        assert_null(strstr(body(&rig, i, text, sizeof(text)), "json_schema"));
+        assert_non_null(strstr(text, "JSON schema below"));
+        assert_non_null(strstr(text, "{\\\"type\\\":\\\"object\\\",\\\"properties\\\""));
+    }
+    assert_non_null(strstr(buf_text(&rig.lines), "\"repair\":\"told_schema\""));
+    assert_non_null(strstr(buf_text(&rig.lines), "\"fits\":true"));
+    rig_done(&rig);
+
+    RIG(rig, twice);
+    rig.spec.model.schema = schema;
+    rig_run(&rig);
+    assert_int_equal(rig.end_status, 5);
+    rig_done(&rig);
+    arena_done(&arena);
+}
+
 static void test_native_means_native(void **state)
 {
     static const struct rig_script script[] = { REFUSED(.wants_function_tools = true) };
@@ -776,6 +816,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_retries_end),
     cmocka_unit_test(test_what_cannot_be_retried_ends_at_once),
     cmocka_unit_test(test_falls_back_to_function_tools_once),
+    cmocka_unit_test(test_schema_is_told_once),
     cmocka_unit_test(test_native_means_native),
     cmocka_unit_test(test_reasoning_is_dropped_once),
     cmocka_unit_test(test_server_state_sends_only_what_is_new),
