@@ -6,12 +6,12 @@
 #include "core/base/clock.h"
 #include "core/run/folder.h"
 
-#define SPARE_S  3600 /* a container may outlive its run's wall limit this long before it is swept */
-#define NO_END_S (7 * 24 * 3600) /* the same for a run without a wall limit */
+#define SPARE_S  3600 /* a container may be needed this long after its run's wall limit before it is swept */
+#define NO_END_S (7 * 24 * 3600) /* so long at most when nobody knows */
 
 struct docker_identity backend_identity(const struct sandbox_order *order)
 {
-    int64_t life = order->wall_ms > 0 ? order->wall_ms / 1000 + SPARE_S : NO_END_S;
+    int64_t life = order->life_ms > 0 ? order->life_ms / 1000 + SPARE_S : NO_END_S;
 
     return (struct docker_identity){
         .run_id = order->run_id,

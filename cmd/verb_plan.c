@@ -17,7 +17,7 @@
 static int sandbox_json(const struct run_spec *spec, struct buf *out, struct err *err)
 {
     const struct sandbox_order order = {
-        .run_id = "plan", .name = spec->name, .attempt = 1, .wall_ms = spec->limits.wall_ms
+        .run_id = "plan", .name = spec->name, .attempt = 1, .life_ms = spec->life_ms
     };
     struct docker_identity id = backend_identity(&order);
     struct json_writer w;

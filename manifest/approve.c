@@ -250,3 +250,11 @@ bool approve_raise(struct approve_spec *spec, enum approve_word least, struct ar
         spec->otherwise = least;
     return true;
 }
+
+bool approve_may_ask(const struct approve_spec *spec)
+{
+    for (size_t i = 0; i < spec->count; i++)
+        if (spec->rules[i].otherwise == APPROVE_ASK || spec->rules[i].commands[APPROVE_ASK].count > 0)
+            return true;
+    return spec->otherwise == APPROVE_ASK;
+}

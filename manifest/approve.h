@@ -28,4 +28,7 @@ void approve_check(struct table_ctx *ctx, const struct tree *value, const struct
 /* Nothing less strict than `least`, for no tool. False: no memory. */
 bool approve_raise(struct approve_spec *spec, enum approve_word least, struct arena *arena);
 
+/* Can there be calls that somebody is asked about, who takes any time? */
+bool approve_may_ask(const struct approve_spec *spec);
+
 #endif

@@ -3,6 +3,7 @@
 #include "manifest/load_impl.h"
 
 #include "core/egress/rule.h"
+#include "manifest/approve.h"
 #include "manifest/network.h"
 #include "manifest/path.h"
 #include "manifest/scan.h"
@@ -313,6 +314,7 @@ static bool fill_rest(struct loader *l)
     spec->hosted = l->m->agent.tools.hosted;
     spec->hosted_count = l->m->agent.tools.hosted_count;
     spec->limits = l->m->limits;
+    spec->life_ms = approve_may_ask(&spec->approve) ? 0 : spec->limits.wall_ms;
     spec->checkpoints = (struct run_checkpoints){
         .every = (enum run_checkpoint_every) l->m->checkpoint.every,
         .keep = l->m->checkpoint.keep,
@@ -326,6 +328,6 @@ bool load_fill(struct loader *l)
     if (!fill_model(l) || !fill_sandbox(l) || !fill_entries(l) || !fill_skills(l) || !fill_checks(l) ||
         !fill_rest(l) || !network_fill(&l->m->network, load_secret_ref, l->arena, &l->spec->network))
         return false;
-    l->spec->network.run_ms = l->spec->limits.wall_ms;
+    l->spec->network.run_ms = l->spec->life_ms;
     return fill_own(l);
 }

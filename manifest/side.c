@@ -31,6 +31,6 @@ bool side_fill(struct loader *l, const char *name, const struct manifest_side *f
     if (!ret->name || !load_fill_environment(l, &from->environment, &from->network, s) ||
         !network_fill(&from->network, load_secret_ref, l->arena, &ret->network))
         return false;
-    ret->network.run_ms = l->spec->limits.wall_ms;
+    ret->network.run_ms = l->spec->life_ms;
     return true;
 }

@@ -440,6 +440,7 @@ struct run_action run_decide(const struct run_state *s, const struct run_spec *s
 {
     struct run_action a = { .kind = RUN_WAIT, .wake_ms = -1 };
     const struct run_limits *l = &spec->limits;
+    const int64_t worked_ms = run_state_worked(s, elapsed_ms);
 
     if (s->end != RUN_ACTIVE || must_end(s, spec, &a) || go_on(s, spec, &a))
         return a;
@@ -447,8 +448,8 @@ struct run_action run_decide(const struct run_state *s, const struct run_spec *s
         return a;
     if (give_up(s, spec, &a))
         return a;
-    if (l->wall_ms && elapsed_ms >= l->wall_ms && s->outputs != RUN_PART_STARTING) {
-        (void) hit(&a, "wall", elapsed_ms, l->wall_ms);
+    if (l->wall_ms && worked_ms >= l->wall_ms && s->outputs != RUN_PART_STARTING) {
+        (void) hit(&a, "wall", worked_ms, l->wall_ms);
         return a;
     }
     if (prepare_sandbox(s, &a) || take_checkpoint(s, spec, &a) || handle_calls(s, spec, &a))

@@ -45,7 +45,8 @@
  *   tokens             sum of input and output of all answers reached it
  *   cost               reached, or the next request is sure to pass it: it carries at least the input of
  *                      the last one again, counted at the price of cached input (the lowest it can cost)
- *   wall               running time; the time between a crash and a resume does not count
+ *   wall               running time; neither the time between a crash and a resume counts, nor that in which
+ *                      somebody is asked whether a call may run
  *   repeat             the same call had the same answer this often in a row
  */
 #ifndef RUN_DECIDE_H

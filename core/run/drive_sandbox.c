@@ -235,7 +235,7 @@ struct sandbox_order drive_sandbox_order(const struct run *run, const struct san
         .run_id = run->folder->id,
         .name = run->spec->name,
         .attempt = (int) attempt,
-        .wall_ms = run->spec->limits.wall_ms,
+        .life_ms = run->spec->life_ms,
     };
 }
 

@@ -300,9 +300,14 @@ static void act(struct run *run, const struct run_action *a)
  * `decided_ms` already has been decided on, and is not waited for again. */
 static void arm_wake(struct run *run, int64_t wake_ms, int64_t decided_ms)
 {
+    const struct run_state *s = &run->state;
     int64_t wall_ms = run->spec->limits.wall_ms, at = wake_ms, by = drive_workspace_by(run);
     struct err err = { 0 };
 
+    if (wall_ms && !s->is_asking)
+        wall_ms = wall_ms < INT64_MAX - s->asked_ms ? wall_ms + s->asked_ms : INT64_MAX;
+    else
+        wall_ms = 0; /* an answer comes first */
     if (wall_ms > decided_ms && !run->is_over && (at < 0 || wall_ms < at))
         at = wall_ms;
     if (run->lost_at_ms && (at < 0 || run->lost_at_ms < at))

@@ -185,6 +185,8 @@ static void put_turn(struct json_writer *w, const struct run_state *s)
     json_put_bool(w, "function_tools", s->use_function_tools);
     json_put_bool(w, "no_reasoning", s->drop_reasoning);
     json_put_bool(w, "told_schema", s->tell_schema);
+    json_put_bool(w, "asking", s->is_asking);
+    json_put_int(w, "asked_ms", s->asked_ms);
 }
 
 static void put_usage(struct json_writer *w, const char *name, const struct record_usage *u)

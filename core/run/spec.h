@@ -105,6 +105,7 @@ struct run_spec {
     const struct run_check *checks;
     size_t check_count;
     struct run_limits limits;
+    int64_t life_ms; /* so long its sandboxes may be needed, from their start; 0 = nobody knows */
     struct run_checkpoints checkpoints;
 
     const char *resolved; /* JSON text: the manifest after expansion, secrets as references; what the run

@@ -255,7 +255,10 @@ struct run_state {
     /* end */
     int64_t interrupt; /* signal number */
     bool waits_for_approval;
-    char *limit; /* name of the limit that was hit */
+    bool is_asking; /* somebody is asked about a call, since asked_at_ms of running time */
+    int64_t asked_at_ms;
+    int64_t asked_ms; /* so long somebody was, in all, before */
+    char *limit;      /* name of the limit that was hit */
     int64_t limit_value, limit_max;
     enum run_end_state end;
     char *reason;
@@ -293,6 +296,8 @@ static inline bool run_state_has_calls(const struct run_state *s)
 
 /* Is there a call about which somebody was asked, without an answer so far? */
 bool run_state_waits(const struct run_state *s);
+/* What counts against limits.wall: running time without that in which somebody was asked. */
+int64_t run_state_worked(const struct run_state *s, int64_t elapsed_ms);
 
 struct run_call *run_state_call(const struct run_state *s, int64_t number); /* of the current turn; NULL */
 

@@ -120,6 +120,20 @@ int apply_check_end(struct run_state *s, const struct record *rec, struct err *e
 
 /* ---- approvals ---- */
 
+int64_t run_state_worked(const struct run_state *s, int64_t elapsed_ms)
+{
+    int64_t until_ms = s->is_asking && s->asked_at_ms < elapsed_ms ? s->asked_at_ms : elapsed_ms;
+
+    return until_ms > s->asked_ms ? until_ms - s->asked_ms : 0;
+}
+
+static void end_asking(struct run_state *s, int64_t now_ms)
+{
+    if (s->is_asking && now_ms > s->asked_at_ms)
+        s->asked_ms = state_add(s->asked_ms, now_ms - s->asked_at_ms);
+    s->is_asking = false;
+}
+
 int apply_approval_ask(struct run_state *s, const struct record *rec, struct err *err)
 {
     struct run_call *call = run_state_call(s, rec->approval.call);
@@ -128,6 +142,9 @@ int apply_approval_ask(struct run_state *s, const struct record *rec, struct err
         return state_misplaced(rec, err);
     call->approval = RUN_APPROVAL_ASKED;
     call->was_asked = true;
+    if (!s->is_asking)
+        s->asked_at_ms = rec->ms;
+    s->is_asking = true;
     return 0;
 }
 
@@ -140,6 +157,8 @@ int apply_approval_answer(struct run_state *s, const struct record *rec, struct 
     if (!call || call->phase != RUN_CALL_WAITING ||
         (call->approval != RUN_APPROVAL_NEEDED && call->approval != RUN_APPROVAL_ASKED))
         return state_misplaced(rec, err);
+    if (call->approval == RUN_APPROVAL_ASKED)
+        end_asking(s, rec->ms);
     if (is_later) {
         s->waits_for_approval = true;
         return 0;
@@ -171,6 +190,7 @@ void state_answer_wake(struct run_state *s)
         s->answer = RUN_ANSWER_OPEN;
     s->answers_wrong = 0;
     s->waits_for_approval = false;
+    end_asking(s, s->ms);
     for (size_t i = 0; i < s->call_count; i++)
         if (s->calls[i].approval == RUN_APPROVAL_ASKED)
             s->calls[i].approval = RUN_APPROVAL_NEEDED;

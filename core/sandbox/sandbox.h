@@ -138,7 +138,7 @@ struct sandbox_order {
     const char *part;   /* of the run: NULL: the agent's own; else as run_id, one of its kind in the run at a
                            time */
     int attempt;        /* from 1 */
-    int64_t wall_ms;    /* so long the run may last; 0 = no limit */
+    int64_t life_ms;    /* so long it may be needed; 0 = nobody knows */
 };
 
 /* Makes a sandbox; not started. What the manifest asks for is checked as far as it can be without an engine.

@@ -130,7 +130,7 @@ static void only(const char *name, const char *const *allowed)
     CLEANUP(free) char *path = strdup(in_top(name));
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct walk_entry e;
-    struct walk *w;
+    struct walk *w = NULL;
 
     must(fd >= 0 && walk_new(fd, &w, NULL) == 0);
     while (walk_next(w, &e, NULL) == 1) {
@@ -190,7 +190,7 @@ static void folder_check(const struct output_report *report)
     int fd = open(report->output->to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     int64_t files = 0, size = 0;
     struct walk_entry e;
-    struct walk *w;
+    struct walk *w = NULL;
     int r;
 
     must(fd >= 0 && walk_new(fd, &w, NULL) == 0);

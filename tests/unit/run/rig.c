@@ -10,6 +10,7 @@
 #include "core/run/checkpoint_take.h"
 #include "core/run/context.h"
 #include "core/run/decide.h"
+#include "core/run/driver_impl.h"
 #include "core/run/journal.h"
 #include "core/run/outputs.h"
 #include "core/run/snapshot.h"
@@ -1063,9 +1064,30 @@ static void on_removed(void *data, int result, const struct err *err)
     rig->is_removed = true;
 }
 
-static const struct run_events rig_events = { .on_record = on_record,
-                                              .on_end = on_end,
-                                              .on_removed = on_removed };
+static void answer_question(void *data)
+{
+    struct rig *rig = data;
+
+    rig->ask_later = NULL;
+    run_approve(rig->run, rig->asked_call, RUN_APPROVE_YES, NULL);
+}
+
+/* Time passes for the run, not for us. */
+static bool on_ask(void *data, const struct run_question *question)
+{
+    struct rig *rig = data;
+
+    if (!rig->asked_ms)
+        return false;
+    rig->asked_call = question->call;
+    rig->run->mono_base_ms -= rig->asked_ms;
+    later(&rig->ask_later, answer_question, rig);
+    return true;
+}
+
+static const struct run_events rig_events = {
+    .on_ask = on_ask, .on_record = on_record, .on_end = on_end, .on_removed = on_removed
+};
 
 /* ---- the rig ---- */
 

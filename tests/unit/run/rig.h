@@ -56,6 +56,7 @@ struct rig {
     enum rig_fault fault;
     int interrupt_after; /* records; 0 = never */
     int removal_ms;      /* how long the removal takes */
+    int64_t asked_ms;    /* somebody is asked, who takes that long; 0: nobody is */
     int full_after;      /* so many records told, the disk is full; 0 = never */
 
     const char *const *sets; /* of a resume */
@@ -71,6 +72,8 @@ struct rig {
     size_t records;
     size_t removal_waits; /* so often the loop waited while the removal went on */
     int64_t calls_begun, sends;
+    int64_t asked_call;
+    struct later *ask_later;
     bool has_ended, is_removed;
     int end_status;
     enum run_end_state end_state;

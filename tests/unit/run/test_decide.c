@@ -165,6 +165,23 @@ static void test_limits_hold_before_more_work(void **state)
     }
 }
 
+static void test_being_asked_is_no_work(void **state)
+{
+    struct run_limits limits = { .wall_ms = 1000 };
+    struct run_state s = ready();
+
+    s.phase = RUN_TURN_ANSWERED;
+    s.asked_ms = 5000;
+    assert_int_equal(decide(&s, &limits, 5999).kind, RUN_SEND_REQUEST);
+    assert_int_equal(decide(&s, &limits, 6000).kind, RUN_HIT_LIMIT);
+    assert_int_equal(decide(&s, &limits, 6000).value, 1000);
+    s.is_asking = true;
+    s.asked_at_ms = 5999;
+    assert_int_not_equal(decide(&s, &limits, 100000).kind, RUN_HIT_LIMIT);
+    s.asked_at_ms = 6000;
+    assert_int_equal(decide(&s, &limits, 100000).kind, RUN_HIT_LIMIT);
+}
+
 static void test_a_retry_is_no_new_turn(void **state)
 {
     struct run_limits limits = { .turns = 2 };
@@ -279,6 +296,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_calls_wait_for_the_workspace),
     cmocka_unit_test(test_waits_for_a_retry),
     cmocka_unit_test(test_limits_hold_before_more_work),
+    cmocka_unit_test(test_being_asked_is_no_work),
     cmocka_unit_test(test_a_retry_is_no_new_turn),
     cmocka_unit_test(test_a_final_message_is_past_all_limits),
     cmocka_unit_test(test_outputs_come_before_the_last_checkpoint),

@@ -3,6 +3,7 @@
 
 #include "tests/unit/run/script.h"
 
+#include "core/run/driver_impl.h"
 #include "core/run/journal.h"
 #include "core/run/view.h"
 
@@ -539,6 +540,27 @@ static void test_a_hanging_call_meets_the_wall_limit(void **state)
     rig_done(&rig);
 }
 
+/* Whoever is asked takes hours; the limit of half an hour is about what the run does. */
+static void test_being_asked_does_not_count(void **state)
+{
+    static const struct rig_script script[] = { CALL("c1", "ok"), COMPLETED,    CALL("c2", "ok"),
+                                                COMPLETED,        MESSAGE("x"), COMPLETED };
+    static const struct approve_rule rules[] = { { .tool = "do", .otherwise = APPROVE_ASK } };
+    struct rig rig;
+
+    RIG(rig, script);
+    rig.spec.approve = (struct approve_spec){ .rules = rules, .count = 1 };
+    rig.spec.limits.wall_ms = 30 * 60 * 1000;
+    rig.asked_ms = INT64_C(3) * 3600 * 1000;
+    rig_run(&rig);
+    assert_int_equal(rig.end_status, 0);
+    assert_string_equal(rig.end_text, "x");
+    assert_int_equal(rig.end_calls, 2);
+    assert_true(run_elapsed(rig.run) > 2 * rig.asked_ms);
+    assert_in_range(run_state_worked(&rig.run->state, run_elapsed(rig.run)), 0, rig.spec.limits.wall_ms - 1);
+    rig_done(&rig);
+}
+
 /* The limit is long past while the removal goes on: it wakes nobody any more. */
 static void test_a_limit_that_has_passed_is_not_waited_for(void **state)
 {
@@ -829,6 +851,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_large_and_binary_output_is_kept_as_objects),
     cmocka_unit_test(test_limits),
     cmocka_unit_test(test_a_hanging_call_meets_the_wall_limit),
+    cmocka_unit_test(test_being_asked_does_not_count),
     cmocka_unit_test(test_a_limit_that_has_passed_is_not_waited_for),
     cmocka_unit_test(test_cost_needs_a_price),
     cmocka_unit_test(test_sandbox_failures),
