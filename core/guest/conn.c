@@ -34,6 +34,7 @@ struct conn {
     int fd;
     uint64_t stream, command;
     uint16_t port;
+    struct peer_seat seat;
     bool is_readable;     /* as far as we know */
     bool has_said_end;    /* the process will send nothing more, and the host was told */
     bool has_heard_end;   /* nor will the host; ... */
@@ -127,6 +128,7 @@ static void conn_close(struct conn *c, bool hard)
         (void) setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     (void) close(c->fd);
     c->fd = -1;
+    peer_left(&c->seat);
     hold_done(&c->hold);
     full_until_us = 0;
 }
@@ -213,8 +215,10 @@ static void accept_all(int64_t now_us)
         fresh[count++] = c;
     }
     peer_find(peers, count, listener_port);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         fresh[i]->command = peers[i].command;
+        fresh[i]->seat = peers[i].seat;
+    }
 }
 
 /* ---- from the host ---- */

@@ -15,11 +15,12 @@
 /* More processes than this are dealt with in several looks. */
 enum { PROCS_MAX = 4096 };
 
-enum { STAT_PARENT = 4, STAT_THREADS = 20 }; /* fields of /proc/PID/stat, from 1 */
+enum { STAT_PARENT = 4, STAT_THREADS = 20, STAT_BORN = 22 }; /* fields of /proc/PID/stat, from 1 */
 
 struct proc {
     pid_t pid, parent;
     int threads;
+    uint64_t born;
     bool is_dead, is_marked;
 };
 
@@ -57,6 +58,9 @@ static bool stat_parse(const char *text, struct proc *ret)
     for (int i = 0; end && i < STAT_THREADS - STAT_PARENT; i++)
         end = strchr(end + 1, ' ');
     ret->threads = end ? (int) strtol(end, NULL, 10) : 0;
+    for (int i = 0; end && i < STAT_BORN - STAT_THREADS; i++)
+        end = strchr(end + 1, ' ');
+    ret->born = end ? strtoull(end, NULL, 10) : 0;
     return true;
 }
 
@@ -82,9 +86,30 @@ int procs_open_of(pid_t pid, const char *name)
     return fd < 0 ? -errno : fd;
 }
 
-static bool add(void *data, const char *name)
+static bool stat_read(pid_t pid, struct proc *ret)
 {
     char text[512];
+    int fd = procs_open_of(pid, "stat");
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+    if (fd >= 0)
+        (void) close(fd);
+    if (n <= 0)
+        return false; /* gone */
+    text[n] = 0;
+    *ret = (struct proc){ .pid = pid };
+    return stat_parse(text, ret);
+}
+
+uint64_t procs_born(pid_t pid)
+{
+    struct proc p;
+
+    return stat_read(pid, &p) && !p.is_dead ? p.born : 0;
+}
+
+static bool add(void *data, const char *name)
+{
     long pid = number_of(name);
 
     (void) data;
@@ -92,18 +117,7 @@ static bool add(void *data, const char *name)
         is_partial = true; /* full; or not in order, which the kernel does not do */
         return true;
     }
-    int fd = procs_open_of((pid_t) pid, "stat");
-
-    if (fd < 0)
-        return true; /* gone */
-    ssize_t n = read(fd, text, sizeof(text) - 1);
-
-    (void) close(fd);
-    if (n <= 0)
-        return true;
-    text[n] = 0;
-    procs[proc_count] = (struct proc){ .pid = (pid_t) pid };
-    if (stat_parse(text, &procs[proc_count]))
+    if (stat_read((pid_t) pid, &procs[proc_count]))
         proc_count++;
     return true;
 }

@@ -10,6 +10,7 @@
 #define GUEST_PROCS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 int procs_init(void); /* opens /proc; 0 or -errno */
@@ -28,6 +29,8 @@ void procs_hold(bool hold);
 
 /* ---- looking, for whoever wants to know whose something is ---- */
 
+/* When it began, in the kernel's ticks: with its number, who it is. 0: it is gone. */
+uint64_t procs_born(pid_t pid);
 /* A file or folder of /proc/PID, or of our own (0): descriptor or -errno. */
 int procs_open_of(pid_t pid, const char *name);
 /* The numbers that a folder of /proc has as names, in the kernel's order, until `fn` returns false. False:

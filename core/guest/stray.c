@@ -60,18 +60,18 @@ uint64_t stray_command_of(pid_t keeper)
     return i < 0 ? FRAME_COMMAND_UNKNOWN : commands[i];
 }
 
-uint64_t stray_only_command(void)
+int stray_commands(uint64_t *ret_one)
 {
-    uint64_t only = FRAME_COMMAND_UNKNOWN;
+    int count = 0;
 
+    *ret_one = FRAME_COMMAND_UNKNOWN;
     for (int i = 0; i < keeper_count; i++) {
         if (commands[i] == FRAME_COMMAND_UNKNOWN)
             continue;
-        if (only != FRAME_COMMAND_UNKNOWN)
-            return FRAME_COMMAND_UNKNOWN;
-        only = commands[i];
+        *ret_one = commands[i];
+        count++;
     }
-    return only;
+    return count;
 }
 
 pid_t stray_reap(void)

@@ -17,7 +17,7 @@ bool stray_is_keeper(pid_t pid);
 /* Which command a keeper is for: known as long as it lives, longer than the command's slot. */
 void stray_set_command(pid_t keeper, uint64_t command);
 uint64_t stray_command_of(pid_t keeper); /* FRAME_COMMAND_UNKNOWN */
-uint64_t stray_only_command(void); /* of the one that has any; FRAME_COMMAND_UNKNOWN: none, or several */
+int stray_commands(uint64_t *ret_one);   /* how many have processes; one of them, or FRAME_COMMAND_UNKNOWN */
 
 /* Reap one child: its pid, 0 when none is left to reap. A keeper is forgotten. */
 pid_t stray_reap(void);

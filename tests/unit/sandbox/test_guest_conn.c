@@ -684,6 +684,44 @@ static void what_runs_on_is_still_its_commands(void **state)
     command_done(&other);
 }
 
+#define OPEN_ONE "exec {f}<>/dev/tcp/127.0.0.1/$port && echo >&$f && read -u $f || exit 9; "
+
+/* One after the other, each told before the next, among others that are open, were closed, and are another
+ * command's. */
+static void many_connections_are_their_commands(void **state)
+{
+    enum { MANY = 80, LESS = 40, OTHERS = 3 };
+    struct command c, other;
+    size_t of_c = 0, of_other = 0;
+    char text[1024];
+
+    line.echoes = true;
+    assert_int_equal(ask_to_listen(), 0);
+    (void) snprintf(text, sizeof(text), "port=%d; for i in {1..%d}; do " OPEN_ONE "done; exec sleep 1000",
+                    line.port, OTHERS);
+    bash_start(&other, 8192, text);
+    (void) snprintf(text, sizeof(text),
+                    "port=%d; for i in {1..%d}; do " OPEN_ONE "done; "
+                    "for i in {1..%d}; do exec {f}>&-; let --f; done; "
+                    "for i in {1..%d}; do " OPEN_ONE "done; exec sleep 1000",
+                    line.port, MANY, LESS, LESS);
+    bash_start(&c, 4096, text);
+    wait_for(&line.count, MANY + LESS + OTHERS);
+    wait_for(&line.closed, LESS);
+    for (size_t i = 0; i < line.count; i++) {
+        of_c += line.ends[i].command == 4096;
+        of_other += line.ends[i].command == 8192;
+    }
+    assert_int_equal(of_c, MANY + LESS);
+    assert_int_equal(of_other, OTHERS);
+    channel_exec_kill(c.call);
+    channel_exec_kill(other.call);
+    guest_run(line.g, &c.is_done);
+    guest_run(line.g, &other.is_done);
+    command_done(&c);
+    command_done(&other);
+}
+
 static void commands_keep_their_limit_of_files(void **state)
 {
     struct command before, after, spared;
@@ -744,6 +782,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_command_has_all_connections, setup, teardown),
         cmocka_unit_test_setup_teardown(each_connection_is_its_commands, setup, teardown),
         cmocka_unit_test_setup_teardown(what_runs_on_is_still_its_commands, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_connections_are_their_commands, setup, teardown),
         cmocka_unit_test_setup_teardown(commands_keep_their_limit_of_files, setup, teardown),
         cmocka_unit_test_setup_teardown(a_host_that_sends_too_much, setup, teardown),
     };
