@@ -189,7 +189,9 @@ void tool_title(const struct tool_found *tool, const struct tree *item, char *ou
 /* The JSON array for a request's `tools`: built in, the run's own, then those that the server runs. */
 int tools_describe(const struct tool_list *list, enum tool_style style, struct buf *out, struct err *err);
 
-/* The item that answers `item` with a text, in the shape that its type has. Not for shell calls that ran. */
+/* The item that answers `item` with a text, in the shape that its type has: the API refuses a conversation
+ * with a call that has no answer of its kind. Those of computer_call and tool_search_call have no place for a
+ * text; we offer neither. Not for shell calls that ran. */
 int tool_answer(const struct tree *item, struct span text, bool is_failed, struct buf *out, struct err *err);
 
 /* The answer for a call that nobody owns or that may not run (text becomes its output). */

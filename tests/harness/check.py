@@ -10,9 +10,16 @@ import os
 
 ANSWER_OF = {"function_call": "function_call_output", "custom_tool_call": "custom_tool_call_output",
              "shell_call": "shell_call_output", "apply_patch_call": "apply_patch_call_output",
-             "local_shell_call": "local_shell_call_output", "computer_call": "computer_call_output"}
+             "local_shell_call": "local_shell_call_output", "computer_call": "computer_call_output",
+             "tool_search_call": "tool_search_output"}
 ANSWERS = set(ANSWER_OF.values())
 SPACE = " \t\r\n"
+
+
+def is_ours(item):
+    """Is it a call that the client must answer? A search for tools may be the server's own."""
+    kind = item.get("type")
+    return kind in ANSWER_OF and (kind != "tool_search_call" or item.get("execution") == "client")
 
 
 def no_duplicates(pairs):
@@ -129,7 +136,9 @@ class Conversation:
         answered = set()
         for item in items:
             kind, call_id = item.get("type", "message"), item.get("call_id")
-            if kind in ANSWER_OF:
+            if kind == "local_shell_call_output":
+                call_id = item.get("id")  # all that this kind has
+            if is_ours(item):
                 if call_id in calls and call_id not in answered:
                     yield "call '%s' came up again before it was answered" % call_id
                 calls[call_id] = ANSWER_OF[kind]
@@ -153,7 +162,7 @@ class Conversation:
         self.must_repeat, self.alternative = False, None
         self.response_id = response_id
         parsed = [json.loads(raw) for raw in raw_items]
-        self.open_calls = {i["call_id"]: ANSWER_OF[i["type"]] for i in parsed if i.get("type") in ANSWER_OF}
+        self.open_calls = {i["call_id"]: ANSWER_OF[i["type"]] for i in parsed if is_ours(i)}
 
     def failed(self, members, raw_items):
         """The answer broke or was an error; `raw_items` had arrived whole before."""

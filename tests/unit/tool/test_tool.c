@@ -131,6 +131,15 @@ static void test_refusals_have_the_shape_of_their_call(void **state)
         "{\"type\":\"shell_call\",\"call_id\":\"c1\"}",
         "{\"type\":\"shell_call_output\",\"call_id\":\"c1\",\"output\":[{\"stdout\":\"\",\"stderr\":\"no "
         "\\\"x\\\"\",\"outcome\":{\"type\":\"exit\",\"exit_code\":1}}]}");
+    expect_refusal(
+        "{\"type\":\"local_shell_call\",\"call_id\":\"c1\",\"id\":\"l1\",\"status\":\"completed\"}",
+        "{\"type\":\"local_shell_call_output\",\"id\":\"c1\",\"output\":\"{\\\"stdout\\\":\\\"\\\","
+        "\\\"stderr\\\":"
+        "\\\"no \\\\\\\"x\\\\\\\"\\\",\\\"exit_code\\\":1}\",\"status\":\"incomplete\"}");
+    expect_refusal("{\"type\":\"tool_search_call\",\"call_id\":\"c1\",\"execution\":\"client\"}",
+                   "{\"type\":\"tool_search_output\",\"call_id\":\"c1\",\"execution\":\"client\",\"tools\":[]"
+                   ",\"status\":"
+                   "\"incomplete\"}");
     expect_refusal("{\"type\":\"function_call\",\"call_id\":\"c1\",\"caller\":{\"type\":\"program\",\"caller_"
                    "id\":\"p\"}}",
                    "{\"type\":\"function_call_output\",\"call_id\":\"c1\",\"caller\":{\"type\":\"program\","
