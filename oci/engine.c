@@ -376,7 +376,8 @@ static int start_http(struct engine_call *call, const char *api, const struct en
 static int start_call(struct engine *engine, const char *api, const struct engine_request *req, engine_fn *fn,
                       void *data, struct engine_call **ret, struct err *err)
 {
-    struct engine_call *call = call_new(engine, req->method, req->path, data);
+    const char *method = req->method ? req->method : req->body.ptr ? "POST" : "GET";
+    struct engine_call *call = call_new(engine, method, req->path, data);
     int r;
 
     if (!call)

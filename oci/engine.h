@@ -47,7 +47,7 @@ struct engine_about {
 };
 
 struct engine_request {
-    const char *method; /* NULL = GET */
+    const char *method; /* NULL = GET, or POST when there is a body */
     const char *path;   /* behind the version, encoded: "/containers/create?name=x"; "/libpod/..." too */
     struct span body;   /* ptr NULL = none */
     const char *content_type; /* NULL = application/json */

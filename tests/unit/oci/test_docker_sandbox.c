@@ -30,6 +30,11 @@ struct line {
     {                                                                      \
         "GET /_ping", "200 OK\r\nApi-Version: 1.41\r\nOstype: linux", "OK" \
     }
+#define PODMAN_PING                                                                                          \
+    {                                                                                                        \
+        "GET /_ping",                                                                                        \
+            "200 OK\r\nApi-Version: 1.41\r\nLibpod-Api-Version: 4.3.1\r\nServer: Libpod/4.3.1 (linux)", "OK" \
+    }
 #define IMAGE                                                                        \
     {                                                                                \
         "GET /images/x:1/json", "200 OK",                                            \
@@ -100,7 +105,7 @@ static void note(const char *request)
     }
 }
 
-/* "GET /v1.41/x HTTP/1.1" -> "GET /x" */
+/* "GET /v1.41/x HTTP/1.1" -> "GET /x"; the same for Podman's own, "/v4.3.1/libpod/x" -> "/libpod/x" */
 static void plain_request(const char *text, char *ret, size_t size)
 {
     char method[16] = "", target[512] = "";
@@ -109,6 +114,8 @@ static void plain_request(const char *text, char *ret, size_t size)
     (void) !sscanf(text, "%15s %511s", method, target);
     if (strncmp(target, "/v1.41/", 7) == 0)
         rest = target + 6;
+    if (strncmp(target, "/v4.3.1/", 8) == 0)
+        rest = target + 7;
     snprintf(ret, size, "%s %s", method, rest);
 }
 
@@ -290,6 +297,86 @@ static void a_lost_answer_without_a_container_is_the_failure_it_is(void **state)
     assert_int_equal(ready_result, -ERR_ENGINE);
     assert_int_equal(strncmp(ready_err.text, "creating the sandbox: ", 22), 0);
     remove_it(); /* nothing to remove, nothing asked: the server has no answer for it */
+}
+
+/* Podman lets only one of two runs make the guest's volume, or write to it. */
+#define NO_GUEST                                                                    \
+    {                                                                               \
+        "GET /volumes/agentbox-guest-d1", "404 Not Found", "{\"message\":\"none\"}" \
+    }
+#define GUEST_TAKEN                                                                       \
+    {                                                                                     \
+        "POST /volumes/create", "500 Internal", "{\"message\":\"volume already exists\"}" \
+    }
+#define GUEST_MADE                                                             \
+    {                                                                          \
+        "POST /volumes/create", "201 Created", "{\"Mountpoint\":\"/p/_data\"}" \
+    }
+#define GUEST_PLACED                                                                \
+    {                                                                               \
+        "GET /volumes/agentbox-guest-d1", "200 OK", "{\"Mountpoint\":\"/p/_data\"}" \
+    }
+
+/* What comes after the guest. */
+#define FAR_ENOUGH                                                                                      \
+    "making the sandbox's writable places: engine refused 'POST /volumes/create' with status 500: far " \
+    "enough"
+
+/* What it made of the next step is not what the test is about: the double has no answer for that. */
+static void give_up(void)
+{
+    assert_int_equal(sandbox_remove(sb, on_removed, NULL, &err), 0);
+    assert_int_equal(loop_run(loop, &is_removed, &err), 0);
+}
+
+static void on_podman_the_guest_of_another_run_is_used(void **state)
+{
+    const struct line made[] = {
+        PODMAN_PING, IMAGE,        NO_GUEST,
+        GUEST_TAKEN, GUEST_PLACED, { "POST /volumes/create", "500 Internal", "{\"message\":\"far enough\"}" },
+        { 0 }
+    };
+
+    start_and_fail(made, FAR_ENOUGH);
+    give_up();
+}
+
+static void on_podman_a_guest_that_is_being_written_is_used(void **state)
+{
+    const struct line written[] = {
+        PODMAN_PING,
+        IMAGE,
+        NO_GUEST,
+        GUEST_MADE,
+        { "POST /containers/create?name=agentbox-fill-", "201 Created", "{\"Id\":\"" ID "\"}" },
+        { "PUT /containers/" ID "/archive", "500 Internal", "{\"message\":\"text file busy\"}" },
+        REMOVED,
+        GUEST_PLACED,
+        { "POST /volumes/create", "500 Internal", "{\"message\":\"far enough\"}" },
+        { 0 }
+    };
+
+    start_and_fail(written, FAR_ENOUGH);
+    give_up();
+}
+
+static void on_podman_what_nobody_made_is_said(void **state)
+{
+    const struct line lines[] = { PODMAN_PING, IMAGE, NO_GUEST, GUEST_TAKEN, NO_GUEST, { 0 } };
+
+    start_and_fail(lines, "putting the guest onto the engine: engine refused 'POST /volumes/create' with "
+                          "status 500: volume already exists");
+    remove_it();
+}
+
+/* Docker takes both, so there it is what it is. */
+static void on_docker_no_second_look(void **state)
+{
+    const struct line lines[] = { PING, IMAGE, NO_GUEST, GUEST_TAKEN, GUEST_PLACED, { 0 } };
+
+    start_and_fail(lines, "putting the guest onto the engine: engine refused 'POST /volumes/create' with "
+                          "status 500: volume already exists");
+    remove_it();
 }
 
 static void a_leftover_of_the_same_attempt_is_replaced(void **state)
@@ -689,6 +776,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ONE(a_lost_answer_to_create_finds_its_container),
         ONE(a_lost_answer_without_a_container_is_the_failure_it_is),
+        ONE(on_podman_the_guest_of_another_run_is_used),
+        ONE(on_podman_a_guest_that_is_being_written_is_used),
+        ONE(on_podman_what_nobody_made_is_said),
+        ONE(on_docker_no_second_look),
         ONE(a_leftover_of_the_same_attempt_is_replaced),
         ONE(somebody_elses_container_is_left_alone),
         ONE(a_create_that_is_refused_says_why),
