@@ -8,7 +8,6 @@ The servers speak TLS with a certificate of a CA made here, and plain HTTP. That
 AGENTBOX_TEST_EGRESS (core/run/egress_test.h), which only builds with tests know. Needs an engine (DOCKER_HOST) with
 agentbox-clients:1.
 """
-import argparse
 import hashlib
 import http.server
 import json
@@ -23,31 +22,15 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from harness import engine, server  # noqa: E402
+from harness import engine, server, tap  # noqa: E402
+from harness.tap import SANITIZER, Failure, expect, test  # noqa: E402
 
 KEY = "sk-egress-6b2f09d4c1"
 TOKEN = "ghp_planted_9d1c77e0b2"
-SANITIZER = re.compile(r"(Address|Leak|UndefinedBehavior)Sanitizer|runtime error:")
 WAIT_S = 120
 NAMES = ["github.com", "origin.example.com", "other.example.com", "git.example.net", "pypi.example.net"]
-TESTS = []
-
-
-def test(fn):
-    TESTS.append(fn)
-    return fn
-
-
-class Failure(Exception):
-    pass
-
-
-def expect(what, message):
-    if not what:
-        raise Failure(message)
 
 
 # --- servers ---
@@ -648,28 +631,15 @@ def the_key_and_the_switch_stay_outside(b):
 # --- TAP ---
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("agentbox")
-    parser.add_argument("--only", default="")
-    parser.add_argument("--verbose", action="store_true")
-    options = parser.parse_args()
-    tests = [t for t in TESTS if options.only in t.__name__]
-    bench, failed = Bench(os.path.abspath(options.agentbox), options.verbose), 0
-    print("1..%d" % len(tests))
-    for n, fn in enumerate(tests, 1):
+    options = tap.options()
+    bench = Bench(options.agentbox, options.verbose)
+
+    def one(fn):
         bench.fresh()
-        began = time.monotonic()
-        try:
-            fn(bench)
-            print("ok %d - %s # %.1f s" % (n, fn.__name__, time.monotonic() - began) if options.verbose else
-                  "ok %d - %s" % (n, fn.__name__), flush=True)
-        except (Failure, KeyError, IndexError, ValueError, OSError, subprocess.SubprocessError) as e:
-            failed += 1
-            print("not ok %d - %s" % (n, fn.__name__), flush=True)
-            for line in ("%s: %s" % (type(e).__name__, e)).splitlines()[:40]:
-                print("# " + line, flush=True)
-    sys.exit(1 if failed else 0)
+        fn(bench)
+
+    return tap.run(tap.chosen(options), options, one)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,7 +7,6 @@ it works, with nothing of its config in effect; or it is refused, by us (status 
 never is anything of it written to a terminal raw. Some the engine does not even take; then there is nothing to run, and
 the answer to that is checked. Prints TAP.
 """
-import argparse
 import hashlib
 import http.client
 import io
@@ -22,9 +21,9 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
-from harness import engine, server  # noqa: E402
+from harness import engine, server, tap  # noqa: E402
+from harness.tap import SANITIZER  # noqa: E402
 
-SANITIZER = re.compile(r"(Address|Leak|UndefinedBehavior)Sanitizer|runtime error:")
 # C0 but tab, newline and return; DEL; C1; what turns text around
 RAW = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\u202a-\u202e\u2066-\u2069]")
 EVIL = "\x1b]0;owned\x07\x1b[2J\u009b31m\u202eevil"
@@ -342,12 +341,7 @@ class Tester:
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("agentbox")
-    parser.add_argument("--only", default="")
-    parser.add_argument("--verbose", action="store_true")
-    options = parser.parse_args()
-    options.agentbox = os.path.abspath(options.agentbox)
+    options = tap.options()
     chosen = [i for i in IMAGES if options.only in i[0]]
     tester = Tester(options)
     print("1..%d" % len(chosen))

@@ -7,7 +7,6 @@
 Each test is a dialogue: a generator that yields calls and is given their outputs. It waits for what it looks at, by polling as
 often as it takes. Needs an engine (DOCKER_HOST) with agentbox-clients:1.
 """
-import argparse
 import json
 import os
 import re
@@ -17,27 +16,12 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from harness import server  # noqa: E402
+from harness import server, tap  # noqa: E402
+from harness.tap import SANITIZER, Failure, expect, test  # noqa: E402
 
 KEY = "sk-sessions-51c0b7"
-SANITIZER = re.compile(r"(Address|Leak|UndefinedBehavior)Sanitizer|runtime error:")
 RUN_S = 240
 POLLS = 20  # of five seconds each
-TESTS = []
-
-
-def test(fn):
-    TESTS.append(fn)
-    return fn
-
-
-class Failure(Exception):
-    pass
-
-
-def expect(what, message):
-    if not what:
-        raise Failure(message)
 
 
 # --- the model ---
@@ -298,25 +282,9 @@ def run(options, dialogue):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("agentbox")
-    parser.add_argument("--only", default="")
-    parser.add_argument("--verbose", action="store_true")
-    options = parser.parse_args()
-    options.agentbox = os.path.abspath(options.agentbox)
-    tests, failed = [t for t in TESTS if options.only in t.__name__], 0
-    print("1..%d" % len(tests))
-    for n, dialogue in enumerate(tests, 1):
-        try:
-            run(options, dialogue)
-            print("ok %d - %s" % (n, dialogue.__name__), flush=True)
-        except (Failure, KeyError, AttributeError, ValueError, OSError, subprocess.SubprocessError) as e:
-            failed += 1
-            print("not ok %d - %s" % (n, dialogue.__name__), flush=True)
-            for line in ("%s: %s" % (type(e).__name__, e)).splitlines()[:40]:
-                print("# " + line, flush=True)
-    sys.exit(1 if failed else 0)
+    options = tap.options()
+    return tap.run(tap.chosen(options), options, lambda dialogue: run(options, dialogue))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
