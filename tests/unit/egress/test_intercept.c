@@ -155,6 +155,15 @@ static void start(struct server *srv, struct world *w, void (*script)(struct ser
     begin(w, port_of(srv->listener), 0);
 }
 
+/* A client that has shaken hands with it, and a server that will answer with `says`. */
+static void meet(struct server *srv, struct world *w, struct client *t, const char *says,
+                 void (*script)(struct server *srv))
+{
+    current = says;
+    start(srv, w, script);
+    connect_to(t, w, "server.test");
+}
+
 /* ---- what gets through ---- */
 
 static void test_what_the_server_gets(void **state)
@@ -164,9 +173,7 @@ static void test_what_the_server_gets(void **state)
     struct client t;
     char got[4096];
 
-    current = OK;
-    start(&srv, &w, say_current);
-    connect_to(&t, &w, "server.test");
+    meet(&srv, &w, &t, OK, say_current);
     client_say(&t, GET);
     client_hear(&t, "ok", got, sizeof(got));
     assert_string_equal(got, OK_GIVEN);
@@ -187,9 +194,7 @@ static void test_kept_alive(void **state)
     struct client t;
     char got[4096];
 
-    current = OK;
-    start(&srv, &w, say_until_the_end);
-    connect_to(&t, &w, "server.test");
+    meet(&srv, &w, &t, OK, say_until_the_end);
     for (int i = 0; i < 3; i++) {
         client_say(&t, GET);
         client_hear(&t, "ok", got, sizeof(got));
@@ -214,9 +219,7 @@ static void test_a_large_body_up(void **state)
 
     assert_non_null(body);
     memset(body, 'x', SIZE);
-    current = OK;
-    start(&srv, &w, say_current);
-    connect_to(&t, &w, "server.test");
+    meet(&srv, &w, &t, OK, say_current);
     client_say(&t, "POST /b HTTP/1.1\r\n" HOST "Content-Length: 300000\r\n\r\n");
     client_say(&t, body); /* the server's buffer holds less: it answers before it has heard all */
     client_hear(&t, "\r\n\r\n", got, sizeof(got));
@@ -246,8 +249,7 @@ static void test_a_large_body_down(void **state)
     char *got = malloc(2 << 20);
 
     assert_non_null(got);
-    start(&srv, &w, say_large);
-    connect_to(&t, &w, "server.test");
+    meet(&srv, &w, &t, current, say_large);
     client_say(&t, "GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
     client_read(&t, got, 2 << 20);
     assert_int_equal(strspn(strstr(got, "\r\n\r\n") + 4, "y"), 1 << 20);
@@ -460,9 +462,7 @@ static void test_pipelined(void **state)
     struct client t;
     char got[4096];
 
-    current = OK;
-    start(&srv, &w, say_current);
-    connect_to(&t, &w, "server.test");
+    meet(&srv, &w, &t, OK, say_current);
     client_say(&t, GET "GET /b HTTP/1.1\r\nHost: evil.test\r\n\r\n");
     client_hear(&t, "Host and target are not the same\n", got, sizeof(got));
     assert_non_null(strstr(got, OK_GIVEN "HTTP/1.1 403 agentbox: "));
