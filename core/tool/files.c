@@ -43,18 +43,8 @@ static int start(struct tool_host *host, const struct tool_call *call, tool_done
                  struct tool_run **ret, struct err *err)
 {
     const struct files_function *own = function_of(call->item);
-    struct function *f = NULL;
-    int r = own ? function_new(own->size, host, call, fn, data, &f, err) : -ERR_NOT_FOUND;
 
-    if (r < 0)
-        return r;
-    if (own->start(f) == 0)
-        r = function_end_soon(f, err);
-    if (r < 0)
-        function_free(f);
-    else
-        *ret = &f->run;
-    return r;
+    return own ? function_start(own->size, own->start, host, call, fn, data, ret, err) : -ERR_NOT_FOUND;
 }
 
 const struct tool_ops files_tool = {

@@ -70,6 +70,24 @@ int function_new(size_t size, struct tool_host *host, const struct tool_call *ca
     return r;
 }
 
+int function_start(size_t size, int (*begin)(struct function *f), struct tool_host *host,
+                   const struct tool_call *call, tool_done_fn *fn, void *data, struct tool_run **ret,
+                   struct err *err)
+{
+    struct function *f = NULL;
+    int r = function_new(size, host, call, fn, data, &f, err);
+
+    if (r < 0)
+        return r;
+    if (begin(f) == 0)
+        r = function_end_soon(f, err);
+    if (r < 0)
+        function_free(f);
+    else
+        *ret = &f->run;
+    return r;
+}
+
 int function_fail(struct function *f, const char *format, ...)
 {
     va_list ap;

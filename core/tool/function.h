@@ -31,6 +31,10 @@ struct function {
 int function_new(size_t size, struct tool_host *host, const struct tool_call *call, tool_done_fn *fn,
                  void *data, struct function **ret, struct err *err);
 void function_free(struct function *f); /* before the call was handed out */
+/* The `start` of a tool: the same, and it is on its way. `begin` returns 0 when all has been said. */
+int function_start(size_t size, int (*begin)(struct function *f), struct tool_host *host,
+                   const struct tool_call *call, tool_done_fn *fn, void *data, struct tool_run **ret,
+                   struct err *err);
 
 /* False: the text says what is wrong, and is_failed is set. */
 bool function_args(struct function *f, const struct table *table, void *out);

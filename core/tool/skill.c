@@ -60,29 +60,25 @@ static void tell(struct function *f, const struct tool_skill *skill)
     snprintf(f->summary, sizeof(f->summary), "%s", units_format_size(size, (int64_t) text.len));
 }
 
-static int start(struct tool_host *host, const struct tool_call *call, tool_done_fn *fn, void *data,
-                 struct tool_run **ret, struct err *err)
+static int begin(struct function *f)
 {
     const struct tool_skill *skill;
     struct skill_args args = { 0 };
-    struct function *f = NULL;
-    int r = function_new(sizeof(*f), host, call, fn, data, &f, err);
 
-    if (r < 0)
-        return r;
-    if (function_args(f, &table, &args)) {
-        skill = find(host, args.name);
-        if (skill)
-            tell(f, skill);
-        else
-            refuse(f, args.name);
-    }
-    r = function_end_soon(f, err);
-    if (r < 0)
-        function_free(f);
+    if (!function_args(f, &table, &args))
+        return 0;
+    skill = find(f->host, args.name);
+    if (skill)
+        tell(f, skill);
     else
-        *ret = &f->run;
-    return r;
+        refuse(f, args.name);
+    return 0;
+}
+
+static int start(struct tool_host *host, const struct tool_call *call, tool_done_fn *fn, void *data,
+                 struct tool_run **ret, struct err *err)
+{
+    return function_start(sizeof(struct function), begin, host, call, fn, data, ret, err);
 }
 
 static void describe(struct json_writer *w, enum tool_style style)

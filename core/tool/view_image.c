@@ -148,8 +148,9 @@ static void on_stat(void *data, int result, const struct guest_stat *st, struct 
     function_end(&v->f);
 }
 
-static int begin(struct viewing *v)
+static int begin(struct function *f)
 {
+    struct viewing *v = (struct viewing *) f;
     struct channel *channel;
     struct err err = { 0 };
     int r;
@@ -166,18 +167,7 @@ static int begin(struct viewing *v)
 static int start(struct tool_host *host, const struct tool_call *call, tool_done_fn *fn, void *data,
                  struct tool_run **ret, struct err *err)
 {
-    struct function *f = NULL;
-    int r = function_new(sizeof(struct viewing), host, call, fn, data, &f, err);
-
-    if (r < 0)
-        return r;
-    if (begin((struct viewing *) f) == 0)
-        r = function_end_soon(f, err);
-    if (r < 0)
-        function_free(f);
-    else
-        *ret = &f->run;
-    return r;
+    return function_start(sizeof(struct viewing), begin, host, call, fn, data, ret, err);
 }
 
 static void describe(struct json_writer *w, enum tool_style style)
