@@ -236,7 +236,7 @@ int drive_side_open(void *data, const char *name, const struct tool_side_ops *op
     struct run *run = data;
     size_t index = find(run, name);
     struct record rec = { .type = RECORD_SIDE_START };
-    struct tool_side *side;
+    struct tool_side *side = NULL;
     int r;
 
     if (index == run->spec->side_count)
