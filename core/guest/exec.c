@@ -22,10 +22,12 @@ enum {
     HOLD_LOOKS = 16,       /* after that many, all processes of the sandbox are held while we look */
     WATCH_US = 500 * 1000, /* a command that lasts is looked at so often */
     WAIT_LOOKS = 1000,     /* for room, while what has it is being killed */
+    AFTER_US = 1000,       /* so long after a command's end its result alone has the processors */
 };
 
 struct exec exec_all[FRAME_EXECS];
 int64_t exec_turn_us;
+static int64_t after_us; /* until then what is not urgent waits */
 static struct exec *polled[FRAME_EXECS];
 
 /* The last request for a command, in case that it must be started a second time. */
@@ -203,6 +205,8 @@ static void ended(struct exec *e);
 
 static void kill_begin(struct exec *e, uint8_t why)
 {
+    static const char leave = KEEPER_LEAVE;
+
     if (e->state != EXEC_RUNNING && e->state != EXEC_WAITING)
         return;
     e->exit.end = why;
@@ -211,6 +215,8 @@ static void kill_begin(struct exec *e, uint8_t why)
         ended(e);
         return;
     }
+    if (e->ctl >= 0)
+        (void) send(e->ctl, &leave, 1, MSG_NOSIGNAL | MSG_DONTWAIT); /* full: it is killed, too, in the end */
     e->state = EXEC_KILLING;
     e->looks = e->clean_looks = 0;
     e->look_us = 0;
@@ -236,6 +242,15 @@ void exec_release(uint64_t id)
         slot_free(e);
 }
 
+/* The keeper may empty the pipes now, and go when nobody is left beneath it. That takes it as long as the
+ * result's way through the engine takes, and where both are on one processor the result would wait. */
+static void let_go(struct exec *e)
+{
+    if (e->ctl >= 0)
+        (void) send(e->ctl, "", 1, MSG_NOSIGNAL);
+    exec_close_fd(&e->ctl);
+}
+
 static void ended(struct exec *e)
 {
     for (int i = 0; i < 2; i++) {
@@ -243,9 +258,7 @@ static void ended(struct exec *e)
         pipe_close(e, i);
     }
     exec_input_close(e);
-    if (e->ctl >= 0)
-        (void) send(e->ctl, "", 1, MSG_NOSIGNAL); /* the keeper may empty the pipes now */
-    exec_close_fd(&e->ctl);
+    e->let_go_us = after_us = exec_turn_us + AFTER_US;
     e->state = EXEC_ENDED;
     limits_end(&e->mark, &e->exit);
     if ((e->exit.hits & FRAME_HIT_PIDS) && exec_room_make(false))
@@ -416,6 +429,8 @@ void exec_tick(int64_t now_us)
             killing_step(e, now_us);
         if (e->state == EXEC_CLOSING)
             closing_step(e, now_us);
+        if (e->state == EXEC_ENDED && now_us >= e->let_go_us)
+            let_go(e);
     }
     if (stray_is_due() && now_us >= stray_us) {
         stray_kill();
@@ -440,6 +455,8 @@ static int64_t exec_wake(const struct exec *e, int64_t now_us)
         return e->clean_looks >= 2 ? INT64_MAX : e->look_us;
     if (e->state == EXEC_CLOSING)
         return e->grace_us > now_us ? e->grace_us : INT64_MAX;
+    if (e->state == EXEC_ENDED && e->ctl >= 0)
+        return e->let_go_us;
     return INT64_MAX;
 }
 
@@ -450,10 +467,10 @@ int exec_poll(struct pollfd *fds, int64_t now_us, int64_t *wake_us)
     for (int i = 0; i < FRAME_EXECS; i++) {
         struct exec *e = &exec_all[i];
 
+        *wake_us = min64(*wake_us, exec_wake(e, now_us));
         if (e->state == EXEC_FREE || e->state == EXEC_ENDED)
             continue;
         polled[n / 4] = e;
-        *wake_us = min64(*wake_us, exec_wake(e, now_us));
         fds[n++] = (struct pollfd){ .fd = e->ctl, .events = POLLIN };
         fds[n++] =
             (struct pollfd){ .fd = e->in_from < e->in_to || e->in_is_ending ? e->in : -1, .events = POLLOUT };
@@ -482,13 +499,16 @@ void exec_ready(const struct pollfd *fds, int count, int64_t now_us)
     }
 }
 
-void exec_idle(void)
+void exec_idle(int64_t now_us, int64_t *wake_us)
 {
     for (int i = 0; i < FRAME_EXECS; i++) {
         if (exec_all[i].state != EXEC_FREE && exec_all[i].state != EXEC_ENDED)
             return; /* what runs comes first */
     }
-    spawn_reserve();
+    if (now_us >= after_us)
+        spawn_reserve();
+    else
+        *wake_us = min64(*wake_us, after_us);
 }
 
 void exec_kill_all(void)

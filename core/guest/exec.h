@@ -58,8 +58,9 @@ int exec_poll(struct pollfd *fds, int64_t now_us, int64_t *wake_us); /* how many
 void exec_ready(const struct pollfd *fds, int count, int64_t now_us);
 void exec_reap(void);           /* SIGCHLD came */
 void exec_tick(int64_t now_us); /* deadlines, killing */
-void exec_idle(void);           /* nothing else is to do: make the next command's start shorter */
-bool exec_produce(void);        /* put one frame into the queue; false: nothing to say */
-void exec_kill_all(void);       /* everything in the sandbox; returns when nothing is left */
+void exec_idle(int64_t now_us,
+               int64_t *wake_us); /* nothing else is to do: make the next command's start shorter */
+bool exec_produce(void);          /* put one frame into the queue; false: nothing to say */
+void exec_kill_all(void);         /* everything in the sandbox; returns when nothing is left */
 
 #endif

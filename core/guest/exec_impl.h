@@ -34,6 +34,7 @@ struct exec {
     uint32_t in_credit; /* not yet given back */
     uint64_t in_number; /* of the last input that came with one */
     int64_t started_us, deadline_us, grace_us, look_us, watch_us;
+    int64_t let_go_us; /* ENDED: its keeper may go then */
     int looks, clean_looks;
     bool must_sweep; /* its keeper died a violent death: it has not ended before the strays have */
     bool has_waited, was_swept;

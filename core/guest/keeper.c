@@ -181,32 +181,35 @@ static void drain(struct pollfd *p)
         p->fd = -1;
 }
 
-/* True: the call is over. */
-static bool order_read(pid_t command, int ctl)
+/* True: the call is over. *may_leave: so it is, or we need not wait for that. */
+static bool order_read(pid_t command, int ctl, bool *may_leave)
 {
     char order = 0;
     ssize_t n = recv(ctl, &order, 1, MSG_DONTWAIT);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
-    if (n != 1 || order != KEEPER_INTERRUPT)
-        return true;
-    if (command > 0)
-        (void) kill(-command, SIGINT);
-    return false;
+    if (n == 1 && order == KEEPER_INTERRUPT) {
+        if (command > 0)
+            (void) kill(-command, SIGINT);
+        return false;
+    }
+    *may_leave = true;
+    return n != 1 || order != KEEPER_LEAVE;
 }
 
 static _Noreturn void keep(pid_t command, int ctl, int sig, const int pipes[2])
 {
     struct pollfd p[4] = { { sig, POLLIN, 0 }, { ctl, POLLIN, 0 }, { -1, POLLIN, 0 }, { -1, POLLIN, 0 } };
     struct signalfd_siginfo info;
+    bool may_leave = false;
 
-    while (reap(&command, ctl)) {
+    while (reap(&command, ctl) || !may_leave) {
         if (poll(p, 4, -1) < 0)
             continue;
         if (p[0].revents)
             (void) read(sig, &info, sizeof(info)) /* only to wake up */;
-        if (p[1].revents && order_read(command, ctl)) {
+        if (p[1].revents && order_read(command, ctl, &may_leave)) {
             p[1].fd = -1;
             p[2].fd = pipes[0];
             p[3].fd = pipes[1];

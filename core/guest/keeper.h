@@ -57,12 +57,13 @@ struct keeper_message {
     int32_t value; /* EXITED: status of waitpid(2); FAILED: errno */
 };
 
-/* From the guest: the command's process group gets SIGINT. It is what Ctrl-C sends, by chance and by choice.
- */
-enum { KEEPER_INTERRUPT = 3 };
+/* From the guest. INTERRUPT: the command's process group gets SIGINT. It is what Ctrl-C sends, by chance and
+ * by choice. LEAVE: end as soon as nobody is left, whether the call is over or not. */
+enum { KEEPER_INTERRUPT = 3, KEEPER_LEAVE };
 
 /* In the child of the guest; never returns. Any other byte from the guest, or its end, means: the call is
- * over, the pipes are yours. */
+ * over, the pipes are yours. Before that, or LEAVE, the keeper does not end: that takes its time, and the
+ * command's result goes first. */
 _Noreturn void keeper_run(struct keeper_job *job);
 
 #endif

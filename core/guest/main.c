@@ -229,7 +229,7 @@ static void turn(int signal_fd, uint32_t orphan_ms)
     out_flush();
     is_busy = is_busy && out_begin(); /* else the way out being free is what we wait for */
     if (!is_busy)
-        exec_idle();
+        exec_idle(now_us, &wake_us);
     orphan_check(now_us, orphan_ms, &wake_us);
     if (deaf_until_us > now_us && deaf_until_us < wake_us)
         wake_us = deaf_until_us;
