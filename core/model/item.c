@@ -296,6 +296,11 @@ static int replay_parsed(const struct tree *item, struct replay *how, struct buf
     return 0;
 }
 
+bool item_is_sent_whole(struct span raw)
+{
+    return !may_need_work(raw) && without_blanks(raw).len == raw.len;
+}
+
 int item_replay(struct span raw, bool strip_reasoning, struct buf *scratch, struct span *ret, struct err *err)
 {
     struct arena arena = ARENA_INIT(TREE_MAX);

@@ -38,4 +38,8 @@ int item_inspect(struct span raw, struct item_view *ret, struct buf *text, struc
 int item_replay(struct span raw, bool strip_reasoning, struct buf *scratch, struct span *ret,
                 struct err *err);
 
+/* Does item_replay() return all of `raw`, unless reasoning is stripped? Whoever sends an item again and again
+ * asks once: the look at it costs more than all the rest of a request. */
+bool item_is_sent_whole(struct span raw);
+
 #endif

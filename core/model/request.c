@@ -175,7 +175,9 @@ static int put_items(struct encoder *e, struct err *err)
     json_key(&e->w, "input");
     json_array(&e->w);
     for (size_t i = 0; i < e->in->item_count && r == 0; i++) {
-        r = item_replay(e->in->items[i], e->in->strip_reasoning, &scratch, &item, err);
+        item = e->in->items[i];
+        if (!e->in->are_whole || !e->in->are_whole[i] || e->in->strip_reasoning)
+            r = item_replay(item, e->in->strip_reasoning, &scratch, &item, err);
         if (r < 0)
             r = err_wrap(err, "item %zu of the conversation", i + 1);
         else if (item.len > 0)

@@ -27,6 +27,7 @@ struct request_input {
     const char *instructions; /* NULL: none */
     struct span tools;        /* JSON array of tool definitions, or empty */
     const struct span *items; /* raw JSON items, in order */
+    const bool *are_whole;    /* of each, item_is_sent_whole(); NULL: not known */
     size_t item_count;
     const char *previous_response_id; /* state: server; then `items` are only the new ones. NULL: none */
     bool strip_reasoning;             /* leave reasoning items out (repair of invalid_encrypted_content) */

@@ -87,14 +87,18 @@ static int encode_items(struct run *run, struct request_input *in, struct err *e
 {
     const struct run_state *s = &run->state;
     size_t from = in->previous_response_id ? s->previous_items : 0, count = s->item_count - from;
-    struct span *items = calloc(count + 1, sizeof(*items));
+    struct span *items = calloc(count + 1, sizeof(*items) + sizeof(bool));
+    bool *are_whole = (bool *) (items + count);
     int r;
 
     if (!items)
         return err_set(err, ERR_INTERNAL, "no memory for a request");
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         items[i] = span_make(s->items[from + i].raw, s->items[from + i].len);
+        are_whole[i] = s->items[from + i].is_whole;
+    }
     in->items = items;
+    in->are_whole = are_whole;
     in->item_count = count;
     buf_clear(&run->body);
     r = request_encode(&run->body, &run->spec->model, in, err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The fold: one small function for each type of record. */
+#include "core/model/item.h"
 #include "core/run/state_impl.h"
 
 #include <stdlib.h>
@@ -138,6 +139,7 @@ int state_set_raw(struct run_item *item, const struct record_blob *blob, struct 
         return no_memory(err);
     memcpy(item->raw, blob->json.ptr, blob->json.len);
     item->raw[blob->json.len] = '\0';
+    item->is_whole = item_is_sent_whole(blob->json);
     return 0;
 }
 

@@ -57,7 +57,8 @@ struct run_item {
     int64_t output_index;
     int64_t call; /* calls and answers: the number; else 0 */
     bool is_incomplete, is_refusal, is_commentary;
-    char *raw; /* owned; NULL when the blob was not loaded */
+    bool is_whole; /* item_is_sent_whole() */
+    char *raw;     /* owned; NULL when the blob was not loaded */
     size_t len;
 };
 

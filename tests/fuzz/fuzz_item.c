@@ -34,6 +34,7 @@ static void replay(struct span raw, bool strip)
     struct span once, twice;
 
     assert(item_replay(raw, strip, &first, &once, NULL) == 0);
+    assert(strip || !item_is_sent_whole(raw) || span_equal(once, raw));
     if (once.len > 0 && !has_escapes(raw)) {
         check_replayed(once);
         assert(item_replay(once, strip, &second, &twice, NULL) == 0);

@@ -106,6 +106,8 @@ static void check_replay(const char *raw, bool strip, const char *expected)
     assert_int_equal(out.len, strlen(expected));
     if (out.len > 0)
         assert_memory_equal(out.ptr, expected, out.len);
+    if (!strip && strcmp(raw, expected) != 0)
+        assert_false(item_is_sent_whole(span_of(raw)));
     buf_done(&scratch);
 }
 
@@ -117,6 +119,7 @@ static void same(const char *raw)
 
     assert_int_equal(item_replay(span_of(raw), false, &scratch, &out, &err), 0);
     assert_ptr_equal(out.ptr, raw); /* not even copied */
+    assert_true(item_is_sent_whole(span_of(raw)));
     assert_int_equal(out.len, strlen(raw));
     buf_done(&scratch);
 }

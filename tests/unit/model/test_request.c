@@ -133,11 +133,25 @@ static void test_repair_without_reasoning(void **state)
 {
     const struct span items[] = { span_of("{\"type\":\"reasoning\"}"),
                                   span_of("{\"type\":\"function_call\",\"id\":\"fc\",\"call_id\":\"c\"}") };
-    const struct request_input in = { .items = items, .item_count = 2, .strip_reasoning = true };
+    static const bool are_whole[] = { true, true }; /* unless reasoning is stripped */
+    const struct request_input in = {
+        .items = items, .are_whole = are_whole, .item_count = 2, .strip_reasoning = true
+    };
 
     check(&plain, &in,
           "{\"model\":\"m\",\"stream\":true,\"store\":false,\"include\":[\"reasoning.encrypted_content\"],"
           "\"input\":[{\"type\":\"function_call\",\"call_id\":\"c\"}]}");
+}
+
+static void test_what_is_whole_is_not_looked_at(void **state)
+{
+    const struct span items[] = { span_of("{\"status\":null}"), span_of("{\"status\":null}") };
+    static const bool are_whole[] = { true, false };
+    const struct request_input in = { .items = items, .are_whole = are_whole, .item_count = 2 };
+
+    check(&plain, &in,
+          "{\"model\":\"m\",\"stream\":true,\"store\":false,\"include\":[\"reasoning.encrypted_content\"],"
+          "\"input\":[{\"status\":null},{}]}");
 }
 
 static void test_ceiling(void **state)
@@ -180,6 +194,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_extra_has_the_last_word),
     cmocka_unit_test(test_extra_cannot_break_the_loop),
     cmocka_unit_test(test_repair_without_reasoning),
+    cmocka_unit_test(test_what_is_whole_is_not_looked_at),
     cmocka_unit_test(test_ceiling),
     cmocka_unit_test(test_task),
 };
