@@ -253,6 +253,7 @@ static void small_advance(struct job *job, uint64_t len)
         job->received += (int64_t) len;
         return;
     }
+    job->received = size;
     channel_cancel(job->call); /* it grows: it might do so for ever */
     keep_whole(job);
     small_end(job);
@@ -269,7 +270,11 @@ static void on_small_chunk(void *data, struct span chunk)
 
 static void on_small_hole(void *data, uint64_t len)
 {
-    small_advance(data, len); /* they are zeros already */
+    struct job *job = data;
+    uint64_t left = (uint64_t) (job->fetch->found->items[job->at].size - job->received);
+
+    memset(job->bytes + job->received, 0, (size_t) (len < left ? len : left));
+    small_advance(job, len);
 }
 
 static void on_small_done(void *data, int result, const struct guest_stat *st, const struct err *err)
@@ -279,8 +284,11 @@ static void on_small_done(void *data, int result, const struct guest_stat *st, c
     (void) st; /* what has changed since is told by the next scan */
     if (result < 0)
         job_refused(job, result, err);
-    else
+    else { /* it may have become shorter */
+        memset(job->bytes + job->received, 0,
+               (size_t) (job->fetch->found->items[job->at].size - job->received));
         keep_whole(job);
+    }
     small_end(job);
 }
 
@@ -293,7 +301,7 @@ static void read_small(struct checkpoint_fetch *f, size_t at)
     struct err err = { 0 };
     int r = 0;
 
-    job->bytes = calloc(1, (size_t) item->size);
+    job->bytes = malloc((size_t) item->size);
     if (!job->bytes)
         r = err_set(&err, ERR_INTERNAL, "no memory to take a checkpoint");
     else
