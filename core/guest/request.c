@@ -196,7 +196,7 @@ static bool arguments(struct request *r, const struct kind *k, struct frame_in i
     r->time_ns = k->time_bytes ? (int64_t) frame_get(&in, k->time_bytes) : 0;
     if (k->paths > 0)
         path_take(r->path, &in);
-    if (k->paths > 1)
+    if (k->paths > 1 || (k->type == FRAME_WRITE && (r->number & FRAME_WRITE_KEEP)))
         path_take(r->second, &in);
     if (in.is_bad || in.len > 0)
         return false;
@@ -208,6 +208,27 @@ static bool arguments(struct request *r, const struct kind *k, struct frame_in i
            (k->paths < 2 || k->is_free_path || frame_path_ok(r->second, strlen(r->second)));
 }
 
+/* Safe: as removing one, so many as fit into a request. The first failure is the answer, but all that can be
+ * removed are. */
+static int remove_all(struct request *r, struct frame_in in)
+{
+    int failed = 0;
+
+    while (in.len > 0 && !in.is_bad) {
+        int result = -EINVAL;
+
+        path_take(r->path, &in);
+        if (!in.is_bad && frame_path_ok(r->path, strlen(r->path)))
+            result = request_remove(r);
+        if (result < 0 && result != -ENOENT && failed == 0)
+            failed = result;
+        if (r->folder >= 0)
+            (void) close(r->folder);
+        r->folder = -1;
+    }
+    return failed < 0 ? failed : REQUEST_FINISHED;
+}
+
 void request_start(uint8_t type, uint64_t stream, struct frame_in in)
 {
     const struct kind *k = kind_of(type);
@@ -216,7 +237,9 @@ void request_start(uint8_t type, uint64_t stream, struct frame_in in)
     if (!r) /* the host broke its side of the bargain */
         return;
     r->state = REQUEST_RUNNING;
-    if (!k || !arguments(r, k, in))
+    if (type == FRAME_REMOVE && in.len > 0 && in.p[0] == FRAME_REMOVE_ALL)
+        outcome(r, remove_all(r, (struct frame_in){ in.p + 1, in.len - 1, false }));
+    else if (!k || !arguments(r, k, in))
         finish(r, EINVAL);
     else if (k->is_walk)
         r->state = REQUEST_WAITING;

@@ -229,7 +229,10 @@ int request_write(struct request *r)
 {
     const char *name;
     uint64_t random;
-    int folder = r->number & FRAME_WRITE_TRUST ? trust_folder(r->path) : beneath_parent(r->path, true, &name);
+    bool is_bad = r->second[0] && (strchr(r->second, '/') || !frame_path_ok(r->second, strlen(r->second)));
+    int folder = is_bad                            ? -EINVAL
+                 : (r->number & FRAME_WRITE_TRUST) ? trust_folder(r->path)
+                                                   : beneath_parent(r->path, true, &name);
 
     if (folder < 0)
         return folder;
@@ -298,6 +301,22 @@ int request_write_hole(struct request *r, uint64_t len)
     return REQUEST_MORE;
 }
 
+/* Safe: all names are in the one folder, and what has one keeps another. */
+static int put_in_place(struct request *r, const char *name)
+{
+    if (r->second[0] && linkat(r->folder, name, r->folder, r->second, 0) < 0)
+        return -errno;
+    if (renameat(r->folder, r->temporary, r->folder, name) < 0) {
+        int result = -errno;
+
+        if (r->second[0])
+            (void) unlinkat(r->folder, r->second, 0);
+        return result;
+    }
+    r->temporary[0] = 0;
+    return REQUEST_FINISHED;
+}
+
 int request_write_data(struct request *r, const uint8_t *p, size_t len, bool is_end)
 {
     const char *slash = strrchr(r->path, '/');
@@ -307,10 +326,7 @@ int request_write_data(struct request *r, const uint8_t *p, size_t len, bool is_
         return result;
     if (ftruncate(r->fd, (off_t) r->count) < 0 || fchmod(r->fd, r->number & 01777) < 0)
         return -errno;
-    if (renameat(r->folder, r->temporary, r->folder, slash ? slash + 1 : r->path) < 0)
-        return -errno;
-    r->temporary[0] = 0;
-    return REQUEST_FINISHED;
+    return put_in_place(r, slash ? slash + 1 : r->path);
 }
 
 void request_write_abort(struct request *r)

@@ -216,6 +216,10 @@ struct file_write_ops {
     void (*on_room)(void *data);
     void (*on_done)(void *data, int result, const struct err *err);
 };
+/* As channel_write(), but what is there gets the name `backup`, beside it, in the moment before. Either both
+ * were done or neither. ERR_NOT_FOUND: nothing is there; ERR_CONFLICT: something has that name. */
+int channel_replace(struct channel *ch, const char *path, const char *backup, uint32_t mode,
+                    const struct file_write_ops *ops, void *data, struct channel_call **ret, struct err *err);
 int channel_write(struct channel *ch, const char *path, uint32_t mode, const struct file_write_ops *ops,
                   void *data, struct channel_call **ret, struct err *err);
 /* The same for what commands are to trust, outside of the workspace: SANDBOX_TRUST_DIR/name (spec.h). `name`
@@ -242,6 +246,10 @@ int channel_rename(struct channel *ch, const char *from, const char *to, channel
                    struct channel_call **ret, struct err *err);
 int channel_remove(struct channel *ch, const char *path, bool recursive, channel_done_fn *fn, void *data,
                    struct channel_call **ret, struct err *err);
+enum { CHANNEL_REMOVE_MANY = 100 };
+/* All of them that are there, none of which is a folder with something in it. CHANNEL_REMOVE_MANY at most. */
+int channel_remove_all(struct channel *ch, const char *const *paths, size_t count, channel_done_fn *fn,
+                       void *data, struct channel_call **ret, struct err *err);
 
 /* ---- what is ---- */
 

@@ -167,10 +167,31 @@ int channel_rename(struct channel *ch, const char *from, const char *to, channel
 int channel_remove(struct channel *ch, const char *path, bool recursive, channel_done_fn *fn, void *data,
                    struct channel_call **ret, struct err *err)
 {
-    const struct arguments a = { .number = recursive, .number_bytes = 1, .path = path };
+    const struct arguments a = { .number = recursive ? FRAME_REMOVE_TREE : 0,
+                                 .number_bytes = 1,
+                                 .path = path };
     int r = path_check(path, false, err);
 
     return r < 0 ? r : submit(ch, &remove_kind, &a, (union call_to){ .done = fn }, data, ret, err);
+}
+
+int channel_remove_all(struct channel *ch, const char *const *paths, size_t count, channel_done_fn *fn,
+                       void *data, struct channel_call **ret, struct err *err)
+{
+    struct channel_call *call = call_new(ch, &remove_kind, data, paths[0], err);
+    size_t len = 1;
+
+    if (!call)
+        return lost_code(ch);
+    call->to.done = fn;
+    for (size_t i = 0; i < count; i++)
+        len += strlen(paths[i]) + 1;
+    struct frame_out out = call_request(call, len);
+
+    frame_put(&out, FRAME_REMOVE_ALL, 1);
+    for (size_t i = 0; i < count; i++)
+        frame_put_bytes(&out, paths[i], strlen(paths[i]) + 1);
+    return call_submit(call, &out, ret, err);
 }
 
 /* ---- stat ---- */
@@ -380,6 +401,19 @@ int channel_write(struct channel *ch, const char *path, uint32_t mode, const str
                   void *data, struct channel_call **ret, struct err *err)
 {
     const struct arguments a = { .number = mode & 01777, .number_bytes = 4, .path = path };
+    int r = path_check(path, false, err);
+
+    return r < 0 ? r : submit(ch, &write_kind, &a, (union call_to){ .write = ops }, data, ret, err);
+}
+
+int channel_replace(struct channel *ch, const char *path, const char *backup, uint32_t mode,
+                    const struct file_write_ops *ops, void *data, struct channel_call **ret, struct err *err)
+{
+    const char *slash = strrchr(backup, '/');
+    const struct arguments a = { .number = (mode & 01777) | FRAME_WRITE_KEEP,
+                                 .number_bytes = 4,
+                                 .path = path,
+                                 .second = slash ? slash + 1 : backup };
     int r = path_check(path, false, err);
 
     return r < 0 ? r : submit(ch, &write_kind, &a, (union call_to){ .write = ops }, data, ret, err);

@@ -85,6 +85,12 @@
  * Strings end with NUL and come last; numbers are u32 for modes, u64 for times and lengths, else u8.
  *   LINK path existing            another name for a file
  *   SET mode mtime path           nothing is followed; a link has no mode, so that is ignored
+ *   WRITE                         with FRAME_WRITE_KEEP in its mode, a name follows
+ *                                 the path: what is there gets it beside, before
+ *                                 it is replaced; nothing is there: NOT_FOUND
+ *   REMOVE flag path              FRAME_REMOVE_TREE: with what is beneath;
+ *                                 FRAME_REMOVE_ALL: further paths follow. What
+ *                                 is not there is none of its failures
  *   WRITE                         with FRAME_WRITE_TRUST in its mode, path is a
  *                                 name in FRAME_TRUST_DIR, made when it is not
  *                                 there: what commands shall trust, no part of
@@ -184,6 +190,9 @@ enum {
 
 #define FRAME_TRUST_DIR       "/tmp/.agentbox"
 #define FRAME_WRITE_TRUST     0x10000u
+#define FRAME_WRITE_KEEP      0x20000u
+#define FRAME_REMOVE_TREE     1
+#define FRAME_REMOVE_ALL      2
 #define FRAME_PROBE_CALLS     "/calls" /* PROBE of this tells what calls are answered that a filter may close */
 #define FRAME_PROBE_KERNEL    "/kernel" /* and of this which kernel answers; see guest/kernel.h */
 #define FRAME_STREAM_FILES    (UINT64_C(1) << 62)

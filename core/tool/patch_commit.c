@@ -145,54 +145,42 @@ static void on_written(void *data, int r, const struct err *err)
     struct patch_item *item = data;
 
     if (r == 0)
-        *state_of(item) |= PATCH_IS_WRITTEN;
+        *state_of(item) |= (uint8_t) (PATCH_IS_WRITTEN | (write_of(item)->backup ? PATCH_HAS_BACKUP : 0));
     patch_item_end(item, r, err);
 }
 
 static const struct file_write_ops write_ops = { on_room, on_written };
 
-static int write_file(struct patch_item *item)
+static int start_write(struct patch_item *item)
 {
     struct patch_job *job = item->job;
+    const struct patch_write *w = write_of(item);
     const struct patch_file *f = job->plan.files;
     struct channel *channel = patch_channel(job);
     int r;
 
     if (!channel)
         return -ERR_ENGINE;
-    while (strcmp(f->path, write_of(item)->path) != 0)
+    if (w->is_removal)
+        return 0; /* done already */
+    while (f->path != w->path)
         f++;
     item->rest = buf_span(&f->now);
-    r = channel_write(channel, f->path, f->now_mode, &write_ops, item, &item->call, &job->err);
+    r = w->backup ? channel_replace(channel, f->path, w->backup, f->now_mode, &write_ops, item, &item->call,
+                                    &job->err)
+                  : channel_write(channel, f->path, f->now_mode, &write_ops, item, &item->call, &job->err);
     if (r == 0 && (r = feed(item, &job->err)) < 0)
         channel_cancel(item->call);
     return begun(job, r);
 }
 
-static void on_backup(void *data, int r, const struct err *err)
+static void on_moved_away(void *data, int r, const struct err *err)
 {
     struct patch_item *item = data;
 
     if (r == 0)
         *state_of(item) |= PATCH_HAS_BACKUP;
-    if (r == 0 && !write_of(item)->is_removal && (r = write_file(item)) == 1)
-        return;
     patch_item_end(item, r, err);
-}
-
-static int start_write(struct patch_item *item)
-{
-    struct patch_job *job = item->job;
-    struct patch_write *w = write_of(item);
-    struct channel *channel = patch_channel(job);
-
-    if (!channel)
-        return -ERR_ENGINE;
-    if (w->is_removal)
-        return 0; /* done already */
-    if (!w->backup)
-        return write_file(item);
-    return begun(job, channel_link(channel, w->backup, w->path, on_backup, item, &item->call, &job->err));
 }
 
 static int start_remove(struct patch_item *item)
@@ -205,7 +193,8 @@ static int start_remove(struct patch_item *item)
         return -ERR_ENGINE;
     if (!w->is_removal)
         return 0;
-    return begun(job, channel_rename(channel, w->path, w->backup, on_backup, item, &item->call, &job->err));
+    return begun(job,
+                 channel_rename(channel, w->path, w->backup, on_moved_away, item, &item->call, &job->err));
 }
 
 static void end_as_it_is(struct patch_job *job)
@@ -260,17 +249,23 @@ void patch_commit(struct patch_job *job)
 
 /* ---- the second names go ---- */
 
+/* So many at once as one request can name. */
 static int start_clean(struct patch_item *item)
 {
     struct patch_job *job = item->job;
+    const char *names[CHANNEL_REMOVE_MANY];
     struct channel *channel = patch_channel(job);
+    size_t count = 0, from = item->index * CHANNEL_REMOVE_MANY;
 
     if (!channel)
         return -ERR_ENGINE;
-    if (!write_of(item)->backup)
+    for (size_t i = from; i < job->intent.count && i < from + CHANNEL_REMOVE_MANY; i++)
+        if (job->intent.writes[i].backup)
+            names[count++] = job->intent.writes[i].backup;
+    if (count == 0)
         return 0;
-    return begun(job, channel_remove(channel, write_of(item)->backup, false, patch_item_done_anyhow, item,
-                                     &item->call, &job->err));
+    return begun(
+        job, channel_remove_all(channel, names, count, patch_item_done_anyhow, item, &item->call, &job->err));
 }
 
 void patch_clean(struct patch_job *job)
@@ -278,7 +273,7 @@ void patch_clean(struct patch_job *job)
     static const struct patch_phase phase = { .start = start_clean, .done = end_as_it_is };
 
     patch_in_time(job);
-    patch_phase_run(job, &phase, job->intent.count);
+    patch_phase_run(job, &phase, (job->intent.count + CHANNEL_REMOVE_MANY - 1) / CHANNEL_REMOVE_MANY);
 }
 
 /* ---- taking back ---- */

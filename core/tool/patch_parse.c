@@ -102,6 +102,12 @@ static bool is_end_of_file(struct span line)
     return span_is(trim_end(line), "*** End of File");
 }
 
+/* The header of what comes behind it. */
+static bool ends_update(struct span line)
+{
+    return span_starts(line, "***") && !is_end_of_file(line);
+}
+
 /* ---- operations ---- */
 
 static struct patch_op *new_op(struct parser *p, enum patch_kind kind, struct span path, struct err *err)
@@ -168,7 +174,7 @@ static void parse_anchors(struct parser *p, struct patch_hunk *hunk)
 static int parse_body_line(struct parser *p, struct patch_hunk *hunk, struct span line, bool has_cr,
                            struct err *err)
 {
-    if (span_starts(line, "@@") || (span_starts(line, "***") && !is_end_of_file(line)))
+    if (span_starts(line, "@@") || ends_update(line))
         return 0;
     if (is_end_of_file(line)) {
         hunk->is_at_end = true;
@@ -211,17 +217,17 @@ static int parse_hunk(struct parser *p, struct patch_op *op, struct err *err)
     return 0;
 }
 
-/* No more hunks than lines are left. */
+/* No more hunks than this update has lines that could begin one. */
 static size_t count_hunks(const struct parser *p)
 {
     size_t count = 1;
+    struct parser look = *p;
+    struct span line;
+    bool has_cr;
 
-    for (const char *at = p->at; at < p->end; at++) {
-        if (at[0] == '@' && (at == p->at || at[-1] == '\n'))
-            count++;
-        at = memchr(at, '\n', (size_t) (p->end - at));
-        if (!at)
-            break;
+    while (peek(&look, &line, &has_cr) && !ends_update(line)) {
+        count += span_starts(line, "@");
+        skip(&look);
     }
     return count;
 }
@@ -263,7 +269,7 @@ static int parse_hunks(struct parser *p, struct patch_op *op, struct err *err)
 
         if (trim(line).len == 0)
             skip(p);
-        else if (span_starts(line, "***") && !is_end_of_file(line))
+        else if (ends_update(line))
             break;
         else
             r = parse_hunk(p, op, err);

@@ -543,13 +543,25 @@ static void on_written(void *data, int result, const struct err *err)
     on_done(((struct writing *) data)->answer, result, err);
 }
 
-int guest_write(struct guest *g, const char *path, uint32_t mode, struct span contents, struct answer *a)
+static const struct file_write_ops write_ops = { on_room, on_written };
+
+int guest_replace(struct guest *g, const char *path, const char *backup, struct span contents,
+                  struct answer *a)
 {
-    static const struct file_write_ops ops = { on_room, on_written };
     struct writing w = { .answer = a, .left = contents };
     struct err err;
 
-    assert_int_equal(channel_write(g->host->ch, path, mode, &ops, &w, &w.call, &err), 0);
+    assert_int_equal(channel_replace(g->host->ch, path, backup, 0644, &write_ops, &w, &w.call, &err), 0);
+    push(&w);
+    return answer_wait(g, a);
+}
+
+int guest_write(struct guest *g, const char *path, uint32_t mode, struct span contents, struct answer *a)
+{
+    struct writing w = { .answer = a, .left = contents };
+    struct err err;
+
+    assert_int_equal(channel_write(g->host->ch, path, mode, &write_ops, &w, &w.call, &err), 0);
     push(&w);
     return answer_wait(g, a);
 }

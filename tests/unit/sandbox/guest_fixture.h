@@ -101,6 +101,8 @@ extern const struct scan_ops
     scan_ops; /* text: "+PATH" and "-PATH" lines, with sums " 01020304": first and last two bytes */
 
 int guest_write(struct guest *g, const char *path, uint32_t mode, struct span contents, struct answer *a);
+int guest_replace(struct guest *g, const char *path, const char *backup, struct span contents,
+                  struct answer *a);
 int guest_read(struct guest *g, const char *path, struct answer *a);
 
 #endif

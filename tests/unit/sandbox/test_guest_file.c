@@ -57,6 +57,8 @@ static void assert_missing(struct guest *g, const char *path)
     assert_int_equal(lstat(outside(g, path), &st), -1);
 }
 
+static void list_it(struct guest *g, const char *path, bool recursive, struct answer *a);
+
 #define ANSWER(var)    \
     struct answer var; \
     answer_init(&var)
@@ -246,6 +248,115 @@ static void no_way_out_for_liars(void **state)
     loop_run(g->loop, &g->host->is_broken,
              NULL); /* the channel did not ask: the guest's answers are an offence */
     assert_string_equal(g->host->why.text, "the sandbox's guest broke the protocol: an answer to nothing");
+}
+
+/* A request of ours as the host might be made to send it: its numbers, then texts. */
+static void send_liar(struct guest *g, uint8_t type, uint64_t n, uint32_t number, size_t bytes,
+                      const char *const *texts)
+{
+    uint8_t frame[FRAME_HEADER + 256];
+    struct frame_out out = { frame + FRAME_HEADER, 0, 256, false };
+
+    frame_put(&out, number, (int) bytes);
+    for (; *texts; texts++)
+        frame_put_bytes(&out, *texts, strlen(*texts) + 1);
+    frame_header(frame, type, 0, FRAME_STREAM_FILES + n, (uint32_t) out.len);
+    host_send_raw(g, frame, FRAME_HEADER + out.len);
+}
+
+static void no_way_out_for_many_names(void **state)
+{
+    struct guest *g = *state;
+    char victim[64], other[64];
+    const char *const remove[] = { victim, "mine", "/etc/passwd", "", NULL };
+    const char *const keep[][3] = { { "kept", other, NULL },
+                                    { "kept", "..", NULL },
+                                    { "kept", "in/x", NULL } };
+    struct stat st;
+    uint8_t end[FRAME_HEADER];
+
+    (void) snprintf(victim, sizeof(victim), "../agentbox-%d-victim", getpid());
+    (void) snprintf(other, sizeof(other), "../agentbox-%d-other", getpid());
+    assert_int_equal(mkdir(outside(g, "in"), 0755), 0);
+    host_file(g, victim, "1");
+    host_file(g, "mine", "2");
+    host_file(g, "kept", "3");
+    host_drop(g);
+    host_attach(g);
+    host_greet(g);
+    for (uint64_t i = 0; i < 3; i++) {
+        send_liar(g, FRAME_WRITE, 100 + i, 0644 | FRAME_WRITE_KEEP, 4, keep[i]);
+        frame_header(end, FRAME_DATA, FRAME_END, FRAME_STREAM_FILES + 100 + i, 0);
+        host_send_raw(g, end, sizeof(end));
+    }
+    send_liar(g, FRAME_REMOVE, 110, FRAME_REMOVE_ALL, 1, remove);
+    loop_run(g->loop, &g->host->is_broken, NULL);
+    for (int i = 0; i < 1000 && lstat(outside(g, "mine"), &st) == 0;
+         i++) /* the answer came before it was looked at */
+        (void) usleep(10000);
+    assert_int_equal(stat(outside(g, victim), &st), 0);
+    assert_int_equal(unlink(outside(g, victim)), 0);
+    assert_missing(g, "mine");
+    assert_missing(g, other);
+    assert_missing(g, "in/x");
+    assert_int_equal(stat(outside(g, "kept"), &st), 0);
+    assert_int_equal(st.st_size, 1);
+}
+
+static void what_is_replaced_keeps_a_name(void **state)
+{
+    struct guest *g = *state;
+    struct stat was, st;
+    struct answer a;
+
+    host_file(g, "f", "old");
+    assert_int_equal(lstat(outside(g, "f"), &was), 0);
+    answer_init(&a);
+    assert_int_equal(guest_replace(g, "f", "f.was", span_of("new"), &a), 0);
+    assert_int_equal(lstat(outside(g, "f.was"), &st), 0);
+    assert_int_equal(st.st_ino, was.st_ino);
+    assert_int_equal(st.st_nlink, 1);
+    answer_init(&a);
+    assert_int_equal(guest_read(g, "f", &a), 0);
+    assert_string_equal(buf_text(&a.text), "new");
+    answer_free(&a);
+    answer_init(&a);
+    assert_int_equal(guest_replace(g, "f", "f.was", span_of("newer"), &a), -ERR_CONFLICT); /* it is taken */
+    answer_init(&a);
+    assert_int_equal(guest_read(g, "f", &a), 0);
+    assert_string_equal(buf_text(&a.text), "new");
+    answer_free(&a);
+    answer_init(&a);
+    assert_int_equal(guest_replace(g, "none", "none.was", span_of("x"), &a), -ERR_NOT_FOUND);
+    assert_missing(g, "none");
+    assert_missing(g, "none.was");
+    list_it(g, ".", true, &a);
+    assert_int_equal(a.count, 2); /* and nothing unfinished */
+    answer_free(&a);
+}
+
+static void many_are_removed_at_once(void **state)
+{
+    struct guest *g = *state;
+    const char *const paths[] = { "a", "none", "full", "in/b", "in" };
+    struct channel_call *call;
+    struct err err;
+    ANSWER(a);
+
+    assert_int_equal(mkdir(outside(g, "in"), 0755), 0);
+    assert_int_equal(mkdir(outside(g, "full"), 0755), 0);
+    host_file(g, "a", "1");
+    host_file(g, "in/b", "2");
+    host_file(g, "full/c", "3");
+    assert_int_equal(channel_remove_all(g->host->ch, paths, 5, on_done, &a, &call, &err), 0);
+    assert_int_equal(answer_wait(g, &a),
+                     -ERR_CONFLICT); /* of the full one; the others are gone all the same */
+    list_it(g, ".", true, &a);
+    assert_int_equal(a.count, 2);
+    answer_free(&a);
+    answer_init(&a);
+    assert_int_equal(channel_remove_all(g->host->ch, paths, 2, on_done, &a, &call, &err), 0);
+    assert_int_equal(answer_wait(g, &a), 0);
 }
 
 static void only_regular_files(void **state)
@@ -567,6 +678,9 @@ int main(void)
         GUEST_TEST(stat_kinds),
         GUEST_TEST(no_way_out),
         GUEST_TEST(no_way_out_for_liars),
+        GUEST_TEST(no_way_out_for_many_names),
+        GUEST_TEST(what_is_replaced_keeps_a_name),
+        GUEST_TEST(many_are_removed_at_once),
         GUEST_TEST(only_regular_files),
         GUEST_TEST(write_replaces_a_link_not_its_target),
         GUEST_TEST(write_fails_cleanly),

@@ -247,11 +247,40 @@ static void forget(struct channel_call *c)
     free(c);
 }
 
+static int change_all(struct channel_call *c)
+{
+    struct channel_call keep = { .what = LINK };
+    int r = 0, failed = 0;
+
+    if (c->what == REMOVE &&
+        c->len > 0) { /* paths, one behind the other; a host that dies has removed some */
+        for (const char *at = c->text; at < c->text + c->len && !fake.is_dead; at += strlen(at) + 1) {
+            snprintf(c->path, sizeof(c->path), "%.*s", (int) sizeof(c->path) - 1, at);
+            r = change(c);
+            failed = failed || r == -ENOENT ? failed : r;
+            fake.is_dead |= fake.die_at && fake.changes >= fake.die_at;
+        }
+        return failed;
+    }
+    if (c->what != WRITE || !c->second[0])
+        return change(c);
+    snprintf(keep.path, sizeof(keep.path), "%s", c->second);
+    snprintf(keep.second, sizeof(keep.second), "%s", c->path);
+    r = change(&keep);
+    fake.is_dead |= fake.die_at && fake.changes >= fake.die_at;
+    if (r < 0 || fake.is_dead)
+        return r;
+    r = change(c);
+    if (r < 0)
+        drop(c->second);
+    return r;
+}
+
 static void answer_change(struct channel_call *c)
 {
     struct channel_call call = *c;
     struct err err = { 0 };
-    int r = change(c), code = r < 0 ? refuse(-r, &err) : 0;
+    int r = change_all(c), code = r < 0 ? refuse(-r, &err) : 0;
 
     fake.is_dead |= fake.die_at && fake.changes >= fake.die_at;
     if (fake.is_dead) {
@@ -395,6 +424,15 @@ int channel_write(struct channel *ch, const char *path, uint32_t mode, const str
     return 0;
 }
 
+int channel_replace(struct channel *ch, const char *path, const char *backup, uint32_t mode,
+                    const struct file_write_ops *ops, void *data, struct channel_call **ret, struct err *err)
+{
+    ask(WRITE, path, backup, data, ret);
+    (*ret)->write = ops;
+    (*ret)->mode = mode;
+    return 0;
+}
+
 ssize_t channel_write_data(struct channel_call *c, struct span bytes, struct err *err)
 {
     size_t n = bytes.len < 5 ? bytes.len : 5;
@@ -441,6 +479,18 @@ int channel_remove(struct channel *ch, const char *path, bool recursive, channel
 {
     assert_false(recursive);
     return plain(REMOVE, path, NULL, fn, data, ret);
+}
+
+int channel_remove_all(struct channel *ch, const char *const *paths, size_t count, channel_done_fn *fn,
+                       void *data, struct channel_call **ret, struct err *err)
+{
+    plain(REMOVE, paths[0], NULL, fn, data, ret);
+    for (size_t i = 0; i < count; i++) {
+        assert_true((*ret)->len + strlen(paths[i]) < sizeof((*ret)->text));
+        memcpy((*ret)->text + (*ret)->len, paths[i], strlen(paths[i]) + 1);
+        (*ret)->len += strlen(paths[i]) + 1;
+    }
+    return 0;
 }
 
 /* Tests that play commands too bring their own. */

@@ -371,10 +371,12 @@ static void test_what_cannot_be_taken_back_is_named(void **state)
     init(&w);
     fake_put("a", "1\n", 0644);
     fake_put("b", "2\n", 0644);
-    fake.fail_also = 4; /* both have their second name, one is written, the rest fails */
+    fake_put("c", "3\n", 0644);
+    fake.fail_also = 5; /* two have their second name and are written, the rest fails */
     run(&w, "{\"type\":\"custom_tool_call\",\"call_id\":\"c1\",\"name\":\"apply_patch\",\"input\":\"*** "
             "Begin Patch\\n"
-            "*** Update File: a\\n@@\\n-1\\n+A\\n*** Update File: b\\n@@\\n-2\\n+B\\n*** End Patch\"}");
+            "*** Update File: a\\n@@\\n-1\\n+A\\n*** Update File: b\\n@@\\n-2\\n+B\\n"
+            "*** Update File: c\\n@@\\n-3\\n+C\\n*** End Patch\"}");
     assert_int_equal(w.outcome, TOOL_FAILED);
     assert_non_null(strstr(w.answer, " These could not be put back as they were: 'a', 'b'. Look at them."));
     assert_null(strstr(w.answer, "Nothing was changed"));
