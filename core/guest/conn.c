@@ -20,6 +20,7 @@ enum {
     BACKLOG = 1024,
     FDS_SPARED = 512, /* for commands: pipes, keepers' sockets, files that are read and written */
     FULL_US = 100 * 1000,
+    SILENT_US = 2000, /* who connects speaks first: OPEN waits so long, to go with that */
 };
 
 enum conn_state {
@@ -35,6 +36,8 @@ struct conn {
     uint64_t stream, command;
     uint16_t port;
     struct peer_seat seat;
+    int64_t open_us;      /* when it is told of at the latest; ... */
+    bool is_due;          /* ... that is now */
     bool is_readable;     /* as far as we know */
     bool has_said_end;    /* the process will send nothing more, and the host was told */
     bool has_heard_end;   /* nor will the host; ... */
@@ -182,13 +185,14 @@ static struct conn *place_get(void)
     return NULL;
 }
 
-static void begin(struct conn *c, int fd, uint16_t port)
+static void begin(struct conn *c, int fd, uint16_t port, int64_t now_us)
 {
     uint64_t place = (uint64_t) (c - conns), stream = c->stream;
 
     *c = (struct conn){ .state = CONN_OPENING, .fd = fd, .port = port, .command = FRAME_COMMAND_UNKNOWN };
     c->stream = stream ? stream + FRAME_CONNS : FRAME_STREAM_CONNS + place;
     c->credit = FRAME_WINDOW_CONN;
+    c->open_us = now_us + SILENT_US;
     hold_init(&c->hold);
     used++;
 }
@@ -210,7 +214,7 @@ static void accept_all(int64_t now_us)
             full_until_us = errno == EAGAIN ? 0 : now_us + FULL_US;
             break;
         }
-        begin(c, fd, ntohs(from.sin_port));
+        begin(c, fd, ntohs(from.sin_port), now_us);
         peers[count] = (struct peer){ .port = c->port };
         fresh[count++] = c;
     }
@@ -312,6 +316,8 @@ static short events_of(const struct conn *c)
 {
     short events = 0;
 
+    if (c->state == CONN_OPENING)
+        return c->is_readable || c->is_due ? 0 : POLLIN;
     if (c->state != CONN_OPEN)
         return 0;
     if (!c->has_said_end && !c->is_readable && c->credit > 0)
@@ -338,6 +344,10 @@ int conn_poll(struct pollfd *fds, int64_t now_us, int64_t *wake_us)
         left -= c->state != CONN_FREE;
         if (events == 0)
             continue;
+        if (c->state == CONN_OPENING) {
+            c->is_due = now_us >= c->open_us;
+            *wake_us = c->open_us < *wake_us ? c->open_us : *wake_us;
+        }
         polled[n - 1] = c;
         fds[n++] = (struct pollfd){ .fd = c->fd, .events = events };
     }
@@ -358,13 +368,13 @@ void conn_ready(const struct pollfd *fds, int count, int64_t now_us)
         struct conn *c = polled[i - 1];
         short came = fds[i].revents;
 
-        if (came == 0 || c->fd != fds[i].fd || c->state != CONN_OPEN)
+        if (came == 0 || c->fd != fds[i].fd || c->state == CONN_FREE || c->state == CONN_ENDED)
             continue;
-        if (came & POLLERR) {
+        if ((came & POLLERR) && c->state == CONN_OPEN) {
             finish_errno(c, error_of(c->fd));
             continue;
         }
-        if (came & (POLLIN | POLLHUP))
+        if ((came & (POLLIN | POLLHUP)) || c->state == CONN_OPENING)
             c->is_readable = true;
         if ((came & (POLLOUT | POLLHUP)) && c->hold.len > 0)
             held_give(c);
@@ -441,8 +451,10 @@ bool conn_produce(void)
         left -= c->state != CONN_FREE;
         if (!p)
             continue;
-        if (c->state == CONN_OPENING)
+        if (c->state == CONN_OPENING && (has_spoken = c->is_readable || c->is_due))
             open_produce(c, p);
+        else if (c->state == CONN_OPENING)
+            continue;
         else if (c->state == CONN_ENDED)
             done_produce(c, p);
         else

@@ -126,7 +126,8 @@
  * whose number the guest chooses: FRAME_STREAM_CONNS + n * FRAME_CONNS + place. A place is taken again only
  * after DONE, with a greater n. OPEN says which command the process at the other end belongs to
  * (FRAME_COMMAND_UNKNOWN when that cannot be told, and never to be relied on: processes can hand
- * descriptors on), and how much the host may send before it gets credit.
+ * descriptors on), and how much the host may send before it gets credit. It comes with the first bytes of the
+ * process, for which it waits a moment: alone it would be a way through the engine for nothing.
  *
  * Both sides send DATA, and say with FRAME_END that no more will come (half close); when both have, and all
  * is delivered, the guest says DONE. It says so at once when the process resets its connection (FRAME_IO), or
