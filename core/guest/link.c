@@ -202,7 +202,8 @@ static void control(const struct frame *f)
 
 static bool is_request(uint8_t type)
 {
-    return type == FRAME_EXEC || type == FRAME_LISTEN || (type >= FRAME_STAT && type <= FRAME_SET);
+    return type == FRAME_EXEC || type == FRAME_LISTEN || type == FRAME_FIND ||
+           (type >= FRAME_STAT && type <= FRAME_SET);
 }
 
 /* A new host: what the old one had asked for about files ends, so do connections; commands go on. */

@@ -183,7 +183,7 @@ static void outcome(struct request *r, int result)
 /* ---- from the host ---- */
 
 /* Strings end within the payload and are shorter than FRAME_PATH_MAX, because frame_get_text says so. */
-static void path_take(char ret[FRAME_PATH_MAX], struct frame_in *in)
+void request_path_take(char ret[FRAME_PATH_MAX], struct frame_in *in)
 {
     const char *text = frame_get_text(in, FRAME_PATH_MAX);
 
@@ -195,9 +195,9 @@ static bool arguments(struct request *r, const struct kind *k, struct frame_in i
     r->number = k->number_bytes ? (uint32_t) frame_get(&in, k->number_bytes) : 0;
     r->time_ns = k->time_bytes ? (int64_t) frame_get(&in, k->time_bytes) : 0;
     if (k->paths > 0)
-        path_take(r->path, &in);
+        request_path_take(r->path, &in);
     if (k->paths > 1 || (k->type == FRAME_WRITE && (r->number & FRAME_WRITE_KEEP)))
-        path_take(r->second, &in);
+        request_path_take(r->second, &in);
     if (in.is_bad || in.len > 0)
         return false;
     if (k->paths == 0 || k->type == FRAME_PROBE)
@@ -217,7 +217,7 @@ static int remove_all(struct request *r, struct frame_in in)
     while (in.len > 0 && !in.is_bad) {
         int result = -EINVAL;
 
-        path_take(r->path, &in);
+        request_path_take(r->path, &in);
         if (!in.is_bad && frame_path_ok(r->path, strlen(r->path)))
             result = request_remove(r);
         if (result < 0 && result != -ENOENT && failed == 0)
@@ -239,6 +239,8 @@ void request_start(uint8_t type, uint64_t stream, struct frame_in in)
     r->state = REQUEST_RUNNING;
     if (type == FRAME_REMOVE && in.len > 0 && in.p[0] == FRAME_REMOVE_ALL)
         outcome(r, remove_all(r, (struct frame_in){ in.p + 1, in.len - 1, false }));
+    else if (type == FRAME_FIND)
+        outcome(r, request_find(r, in));
     else if (!k || !arguments(r, k, in))
         finish(r, EINVAL);
     else if (k->is_walk)

@@ -45,6 +45,7 @@ struct request {
 enum { REQUEST_MORE = 0, REQUEST_FINISHED = 1 }; /* what run and step return, or -errno */
 
 /* Begin. */
+void request_path_take(char ret[FRAME_PATH_MAX], struct frame_in *in);
 int request_stat(struct request *r);
 int request_read(struct request *r);
 int request_probe(struct request *r);
@@ -56,6 +57,7 @@ int request_set(struct request *r);
 int request_rename(struct request *r);
 int request_stats(struct request *r);
 int request_remove(struct request *r);
+int request_find(struct request *r, struct frame_in paths);
 
 /* Next slice. `ret` takes what goes to the host, *ret_len its length. */
 int request_read_step(struct request *r, uint8_t *ret, uint32_t *ret_len);

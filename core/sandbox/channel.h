@@ -256,6 +256,11 @@ int channel_remove_all(struct channel *ch, const char *const *paths, size_t coun
 /* A file of the sandbox's /proc or /sys/fs/cgroup, or "/etc/passwd"-like small file outside the workspace:
  * for the verification of the lock-down only. At most 64 KiB. */
 typedef void channel_text_fn(void *data, int result, struct span text, const struct err *err);
+/* Which of these files do not hold `what`? The text is one byte for each: 0 = so it is, and it is text; 1 =
+ * read it and see (it does, or is large, or no text, or cannot be read). At most CHANNEL_FIND_MANY. */
+enum { CHANNEL_FIND_MANY = 100 };
+int channel_find(struct channel *ch, const char *what, const char *const *paths, size_t count,
+                 channel_text_fn *fn, void *data, struct channel_call **ret, struct err *err);
 int channel_probe(struct channel *ch, const char *path, channel_text_fn *fn, void *data,
                   struct channel_call **ret, struct err *err);
 

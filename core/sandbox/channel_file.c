@@ -175,23 +175,64 @@ int channel_remove(struct channel *ch, const char *path, bool recursive, channel
     return r < 0 ? r : submit(ch, &remove_kind, &a, (union call_to){ .done = fn }, data, ret, err);
 }
 
-int channel_remove_all(struct channel *ch, const char *const *paths, size_t count, channel_done_fn *fn,
-                       void *data, struct channel_call **ret, struct err *err)
+/* A request for many: what stands in front, then the paths. */
+static int names_submit(struct channel_call *call, const void *lead, size_t lead_len,
+                        const char *const *paths, size_t count, struct channel_call **ret, struct err *err)
 {
-    struct channel_call *call = call_new(ch, &remove_kind, data, paths[0], err);
-    size_t len = 1;
+    size_t len = lead_len;
 
-    if (!call)
-        return lost_code(ch);
-    call->to.done = fn;
     for (size_t i = 0; i < count; i++)
         len += strlen(paths[i]) + 1;
     struct frame_out out = call_request(call, len);
 
-    frame_put(&out, FRAME_REMOVE_ALL, 1);
+    frame_put_bytes(&out, lead, lead_len);
     for (size_t i = 0; i < count; i++)
         frame_put_bytes(&out, paths[i], strlen(paths[i]) + 1);
     return call_submit(call, &out, ret, err);
+}
+
+int channel_remove_all(struct channel *ch, const char *const *paths, size_t count, channel_done_fn *fn,
+                       void *data, struct channel_call **ret, struct err *err)
+{
+    static const uint8_t all = FRAME_REMOVE_ALL;
+    struct channel_call *call = call_new(ch, &remove_kind, data, paths[0], err);
+
+    if (!call)
+        return lost_code(ch);
+    call->to.done = fn;
+    return names_submit(call, &all, 1, paths, count, ret, err);
+}
+
+/* ---- find ---- */
+
+_Static_assert((int) CHANNEL_FIND_MANY == FRAME_FIND_MAX, "what the guest takes at once");
+
+static int find_done(struct channel_call *call, struct frame_in in, struct err *err)
+{
+    if (in.len != call->delivered_max)
+        return call_offence(err, "an answer that cannot be read");
+    if (call_is_wanted(call))
+        call->to.text(call->data, 0, span_make(in.p, in.len), NULL);
+    return 0;
+}
+
+static void find_fail(struct channel_call *call, int r, const struct err *why)
+{
+    call->to.text(call->data, r, span_make(NULL, 0), why);
+}
+
+static const struct call_kind find_kind = { .type = FRAME_FIND, .on_done = find_done, .on_fail = find_fail };
+
+int channel_find(struct channel *ch, const char *what, const char *const *paths, size_t count,
+                 channel_text_fn *fn, void *data, struct channel_call **ret, struct err *err)
+{
+    struct channel_call *call = call_new(ch, &find_kind, data, paths[0], err);
+
+    if (!call)
+        return lost_code(ch);
+    call->to.text = fn;
+    call->delivered_max = count;
+    return names_submit(call, what, strlen(what) + 1, paths, count, ret, err);
 }
 
 /* ---- stat ---- */

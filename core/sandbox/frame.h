@@ -77,6 +77,7 @@
  *   STATS                         DONE stats
  *   SCAN flags                    ENTRIES* DONE count
  *   CHECKSUM path                 DONE sum
+ *   FIND text path...             DONE u8 for each path
  *   LISTEN port                   DONE port
  *   QUIT (empty)                                    (and there is no guest any more)
  *   (a connection, see below)     OPEN command window
@@ -98,6 +99,8 @@
  *   READ                          with `holes` 1, stretches of FRAME_HOLE_MIN and
  *                                 more that are stored nowhere come as HOLE,
  *                                 else as zeros
+ *   FIND                          0: a file that is text, small, and does not
+ *                                 hold it; whatever else it may be: 1
  *   HOLE length                   so many zeros, 1 ... 2^63-1
  *   SCAN                          SCAN_REMEMBER: what is told is not told again
  *                                 before it changes; SCAN_SUMS: entries of files
@@ -178,6 +181,9 @@ enum {
     FRAME_PATH_MAX = 4096, /* the NUL counted */
     FRAME_ARGS_MAX = 4096, /* argv, and the same again for the environment */
     FRAME_PROBE_MAX = 64 * 1024,
+    FRAME_FIND_BYTES = 64 * 1024, /* that is small */
+    FRAME_FIND_MAX = 100,         /* paths */
+    FRAME_TEXT_LOOK = 8 * 1024,   /* a NUL in the first bytes: no text */
     FRAME_TEXT_MAX = 255,
     FRAME_BUILD = 64, /* hex digits */
     FRAME_SUM = 32,   /* SHA-256 */
@@ -240,6 +246,7 @@ enum frame_type {
     FRAME_OPEN,
     FRAME_QUIT,
     FRAME_RESIZE,
+    FRAME_FIND, /* a request, too */
     FRAME_TYPES
 };
 

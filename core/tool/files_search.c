@@ -19,6 +19,7 @@
 #define FILE_MAX   ((uint64_t) 10 * 1024 * 1024)
 #define HELD_MAX   ((uint64_t) 64 * 1024 * 1024) /* of the files that are on their way */
 #define LINE_SHOWN 400
+#define ASKED      16 /* requests at once that ask which files hold it at all */
 
 struct search_args {
     const char *pattern, *path, *glob;
@@ -79,6 +80,13 @@ struct look {
     bool is_busy, is_skipped;
 };
 
+/* Files of which the guest says whether it is worth reading them. */
+struct asking {
+    struct searching *s;
+    struct channel_call *call; /* NULL: none is under way */
+    size_t from, count;
+};
+
 struct searching {
     struct function f; /* first */
     struct search_args args;
@@ -87,11 +95,14 @@ struct searching {
     struct found_file {
         size_t start; /* of its name */
         uint64_t size;
+        bool lacks_it;
     } * files;
     size_t count, cap;
     struct buf **hits; /* by file; NULL: none */
     struct look looks[AT_ONCE];
     size_t at, active;
+    struct asking asking[ASKED];
+    size_t asked, asks; /* files that were asked for; requests under way */
     uint64_t held;
     int64_t found; /* lines */
     uint64_t skipped;
@@ -109,6 +120,8 @@ static void release(struct function *f)
             channel_cancel(s->looks[i].call);
         buf_done(&s->looks[i].bytes);
     }
+    for (size_t i = 0; i < ASKED; i++)
+        channel_cancel(s->asking[i].call);
     for (size_t i = 0; s->hits && i < s->count; i++)
         if (s->hits[i]) {
             buf_done(s->hits[i]);
@@ -282,19 +295,60 @@ static struct look *free_look(struct searching *s)
     return NULL;
 }
 
+static void on_told(void *data, int r, struct span told, const struct err *err)
+{
+    struct asking *a = data;
+    struct searching *s = a->s;
+
+    a->call = NULL;
+    s->asks--;
+    if (r == -ERR_ENGINE && s->failed == 0) {
+        s->failed = r;
+        s->err = *err;
+    }
+    for (size_t i = 0; r == 0 && i < told.len; i++) /* refused: all of them are read */
+        s->files[a->from + i].lacks_it = told.ptr[i] == 0;
+    if (s->asks == 0)
+        pump(s);
+}
+
+/* Contents are many, those that hold it few: only those come here. */
+static void ask(struct searching *s, struct channel *channel)
+{
+    for (size_t i = 0; i < ASKED && s->asked < s->count && s->failed == 0; i++) {
+        struct asking *a = &s->asking[i];
+        const char *names[CHANNEL_FIND_MANY];
+
+        *a = (struct asking){ .s = s, .from = s->asked };
+        while (a->count < CHANNEL_FIND_MANY && s->asked < s->count)
+            names[a->count++] = name_of(s, s->asked++);
+        s->failed = channel_find(channel, s->args.pattern, names, a->count, on_told, a, &a->call, &s->err);
+        s->asks += s->failed == 0;
+    }
+}
+
 /* The files that are on their way when enough was found are all looked at, so that the first ones are told.
  */
 static void pump(struct searching *s)
 {
     struct look *l;
 
-    while (s->at < s->count && s->failed == 0 && s->found <= s->args.limit && (l = free_look(s))) {
+    while (s->asks == 0 && s->at < s->count && s->failed == 0 && s->found <= s->args.limit &&
+           (l = free_look(s))) {
         struct channel *channel = function_channel(&s->f);
 
         if (!channel)
             s->failed = err_set(&s->err, ERR_ENGINE, "the sandbox is gone");
         if (!channel)
             break;
+        if (s->at == s->asked) {
+            ask(s, channel);
+            continue;
+        }
+        if (s->files[s->at].lacks_it) {
+            s->at++;
+            continue;
+        }
         l->s = s;
         l->index = s->at++;
         l->size = s->files[l->index].size;
@@ -305,7 +359,7 @@ static void pump(struct searching *s)
         s->active += l->is_busy;
         s->held += l->is_busy ? l->size : 0;
     }
-    if (s->active == 0)
+    if (s->active == 0 && s->asks == 0)
         finish(s);
 }
 
@@ -322,7 +376,7 @@ static int add_name(struct searching *s, struct span path, uint64_t size)
         s->files = grown;
         s->cap = cap;
     }
-    s->files[s->count] = (struct found_file){ s->names.len, size };
+    s->files[s->count] = (struct found_file){ s->names.len, size, false };
     if (buf_add_span(&s->names, path) < 0 || buf_add_char(&s->names, '\0') < 0)
         return -ERR_TOO_LARGE;
     s->count++;
@@ -353,6 +407,7 @@ static void on_entry(void *data, struct span path, const struct guest_stat *st, 
 
 static void look_at_all(struct searching *s)
 {
+    s->asked = s->args.ignore_case ? s->count : 0; /* the guest knows no case */
     s->hits = calloc(s->count + 1, sizeof(struct buf *));
     if (!s->hits)
         s->failed = err_set(&s->err, ERR_INTERNAL, "no memory for a search");

@@ -289,6 +289,7 @@ static void no_way_out_for_many_names(void **state)
         frame_header(end, FRAME_DATA, FRAME_END, FRAME_STREAM_FILES + 100 + i, 0);
         host_send_raw(g, end, sizeof(end));
     }
+    send_liar(g, FRAME_FIND, 109, 'x', 1, remove); /* behind a text that begins with x */
     send_liar(g, FRAME_REMOVE, 110, FRAME_REMOVE_ALL, 1, remove);
     loop_run(g->loop, &g->host->is_broken, NULL);
     for (int i = 0; i < 1000 && lstat(outside(g, "mine"), &st) == 0;
@@ -357,6 +358,49 @@ static void many_are_removed_at_once(void **state)
     answer_init(&a);
     assert_int_equal(channel_remove_all(g->host->ch, paths, 2, on_done, &a, &call, &err), 0);
     assert_int_equal(answer_wait(g, &a), 0);
+}
+
+static void big_file(struct guest *g, const char *path, size_t len)
+{
+    char *text = malloc(len + 1);
+
+    memset(text, 'x', len);
+    text[len] = '\0';
+    host_file(g, path, text);
+    free(text);
+}
+
+/* 0 is said of those alone that need not be read: whatever is not known for certain is read and seen. */
+static void files_that_lack_a_text(void **state)
+{
+    struct guest *g = *state;
+    const char *const paths[] = { "d/has",  "d/lacks", "d/e/has", "d/none", "d/link",   "d/e",    "d/binary",
+                                  "d/late", "large",   "edge",    "empty",  "locked/f", "d/lacks" };
+    struct channel_call *call;
+    struct err err;
+    ANSWER(a);
+
+    assert_int_equal(mkdir(outside(g, "d"), 0755), 0);
+    assert_int_equal(mkdir(outside(g, "d/e"), 0755), 0);
+    assert_int_equal(mkdir(outside(g, "locked"), 0755), 0);
+    host_file(g, "d/has", "a needle\n");
+    host_file(g, "d/lacks", "a need le\n");
+    host_file(g, "d/e/has", "needle");
+    host_file(g, "d/link", "");
+    host_file(g, "empty", "");
+    assert_int_equal(unlink(outside(g, "d/link")), 0);
+    assert_int_equal(symlink("lacks", outside(g, "d/link")), 0);
+    big_file(g, "d/binary", 10);
+    big_file(g, "d/late", FRAME_TEXT_LOOK + 10);
+    assert_int_equal(truncate(outside(g, "d/binary"), 11), 0); /* a NUL at its end */
+    assert_int_equal(truncate(outside(g, "d/late"), FRAME_TEXT_LOOK + 11), 0);
+    big_file(g, "large", FRAME_FIND_BYTES + 1);
+    big_file(g, "edge", FRAME_FIND_BYTES);
+    assert_int_equal(channel_find(g->host->ch, "needle", paths, 13, on_text, &a, &call, &err), 0);
+    assert_int_equal(answer_wait(g, &a), 0);
+    assert_int_equal(a.text.len, 13);
+    assert_memory_equal(a.text.data, "\1\0\1\1\1\1\1\0\1\0\0\1\0", 13);
+    answer_free(&a);
 }
 
 static void only_regular_files(void **state)
@@ -681,6 +725,7 @@ int main(void)
         GUEST_TEST(no_way_out_for_many_names),
         GUEST_TEST(what_is_replaced_keeps_a_name),
         GUEST_TEST(many_are_removed_at_once),
+        GUEST_TEST(files_that_lack_a_text),
         GUEST_TEST(only_regular_files),
         GUEST_TEST(write_replaces_a_link_not_its_target),
         GUEST_TEST(write_fails_cleanly),

@@ -500,6 +500,13 @@ __attribute__((weak)) void channel_cancel(struct channel_call *call)
         forget(call);
 }
 
+int channel_find(struct channel *ch, const char *what, const char *const *paths, size_t count,
+                 channel_text_fn *fn, void *data, struct channel_call **ret, struct err *err)
+{
+    fail_msg("files are searched");
+    return -1;
+}
+
 int channel_list(struct channel *ch, const char *path, bool recursive, const struct file_list_ops *ops,
                  void *data, struct channel_call **ret, struct err *err)
 {
