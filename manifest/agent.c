@@ -4,6 +4,7 @@
 
 #include "manifest/answer.h"
 #include "manifest/approve.h"
+#include "manifest/compaction.h"
 #include "manifest/rows.h"
 #include "manifest/rules.h"
 #include "manifest/skill.h"
@@ -114,7 +115,10 @@ static const struct field agent_rows[] = {
               "Their files are in .agentbox/skills/NAME of the workspace.",
       .example = "[{\"from\": \"./skills\"}]" },
     LATER("memory", "Durable notes kept between runs."),
-    LATER("compaction", "When the context is made smaller."),
+    { .name = "compaction",
+      .kind = FIELD_TABLE,
+      .offset = AGENT(compaction),
+      .sub = &manifest_compaction_table },
     { .name = "approve",
       .kind = FIELD_CUSTOM,
       .offset = AGENT(approve),

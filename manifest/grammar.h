@@ -73,7 +73,7 @@ struct manifest_model {
     struct {
         const char *effort, *summary;
     } reasoning;
-    int64_t max_output_tokens;
+    int64_t max_output_tokens, context_window;
     struct {
         const char *verbosity;
     } text;
@@ -101,6 +101,11 @@ struct manifest_check {
     int64_t retries;
 };
 
+struct manifest_compaction {
+    double at; /* of model.context_window */
+    int by;    /* enum run_compact_by */
+};
+
 struct manifest_agent {
     const char *instructions, *instructions_file, *task, *task_file;
     const char *const *attachments;
@@ -111,6 +116,7 @@ struct manifest_agent {
     size_t skill_count;
     struct manifest_answer output;
     struct approve_spec approve;
+    struct manifest_compaction compaction;
 };
 
 enum manifest_entry_type {

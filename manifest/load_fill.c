@@ -4,6 +4,7 @@
 
 #include "core/egress/rule.h"
 #include "manifest/approve.h"
+#include "manifest/compaction.h"
 #include "manifest/network.h"
 #include "manifest/path.h"
 #include "manifest/scan.h"
@@ -51,6 +52,7 @@ static bool fill_model(struct loader *l)
         .reasoning_effort = from->reasoning.effort,
         .reasoning_summary = from->reasoning.summary,
         .max_output_tokens = from->max_output_tokens,
+        .context_window = from->context_window,
         .text_verbosity = from->text.verbosity,
         .schema = l->m->agent.output.schema,
         .service_tier = from->service_tier,
@@ -315,6 +317,7 @@ static bool fill_rest(struct loader *l)
     spec->hosted_count = l->m->agent.tools.hosted_count;
     spec->limits = l->m->limits;
     spec->life_ms = approve_may_ask(&spec->approve) ? 0 : spec->limits.wall_ms;
+    spec->compact = compaction_of(&l->m->agent.compaction, l->m->model.context_window);
     spec->checkpoints = (struct run_checkpoints){
         .every = (enum run_checkpoint_every) l->m->checkpoint.every,
         .keep = l->m->checkpoint.keep,

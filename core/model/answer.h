@@ -23,6 +23,7 @@ struct answer_head {
     int status;
     struct span content_type, retry_after, retry_after_ms, should_retry, request_id, location;
     int64_t now_wall_ms; /* for a retry-after date */
+    bool is_aside;       /* in a recording: see cassette.h */
 };
 
 /* Sees what goes by, for recording. Any may be NULL. */

@@ -29,7 +29,8 @@ struct cassette {
     bool has_line; /* read, but not used up */
     bool is_at_end, has_started;
     bool is_in_order;
-    struct calls calls; /* of the newest answer */
+    bool is_aside;      /* the newest answer */
+    struct calls calls; /* of the newest answer that is none */
 };
 
 /* -- lines --------------------------------------------------------------- */
@@ -44,6 +45,7 @@ static void decode_head(const struct tree *t, struct answer_head *head)
         .should_retry = tree_span(tree_get(t, "should_retry")),
         .request_id = tree_span(tree_get(t, "request_id")),
         .location = tree_span(tree_get(t, "location")),
+        .is_aside = tree_bool(tree_get(t, "aside"), false),
     };
 }
 
@@ -272,11 +274,15 @@ static int find_answer(struct cassette *c, struct err *err)
     return r;
 }
 
+/* The calls of the turn before an aside are answered after it. */
 static void begin_answer(struct cassette *c)
 {
+    c->is_aside = c->has_line && c->line.head.is_aside;
     c->has_line = false;
     c->is_at_end = false;
     c->answers++;
+    if (c->is_aside)
+        return;
     c->calls.count = 0;
     c->calls.is_complete = c->calls.has_items = false;
 }
@@ -288,7 +294,8 @@ static int skim_answer(struct cassette *c, struct err *err)
 
     begin_answer(c);
     while ((r = fetch(c, err)) > 0 && c->line.kind != CASSETTE_ANSWER) {
-        note_line(&c->calls, &c->line);
+        if (!c->is_aside)
+            note_line(&c->calls, &c->line);
         c->has_line = false;
     }
     return r;
@@ -323,7 +330,7 @@ static int skip_known(struct cassette *c, const struct tree *input, struct err *
         r = skim_answer(c, err);
         if (r < 0)
             return r;
-        if (!c->calls.is_complete || c->calls.count == 0)
+        if (c->is_aside || !c->calls.is_complete || c->calls.count == 0)
             continue;
         seen += c->calls.count;
         if (first_unanswered(&c->calls, input) || (limit > 0 && seen > limit))
@@ -363,15 +370,15 @@ static int does_not_fit(struct cassette *c, const char *call_id, struct err *err
                     "the run went another way than when it was recorded: record it anew with 'model.record'");
 }
 
-static int prepare(struct cassette *c, struct span body, struct err *err)
+static int prepare(struct cassette *c, struct span body, bool is_aside, struct err *err)
 {
     struct arena arena = ARENA_INIT(2 * TREE_MAX);
     const struct tree *request, *input;
     const char *open_call = NULL;
     int r = c->has_started ? 0 : fetch(c, err); /* the first line says how the others are given */
 
-    if (r < 0)
-        return r;
+    if (r < 0 || (is_aside && c->has_started))
+        return r < 0 ? r : 0;
     r = json_parse(body, &arena, &request, err);
     if (r == 0 && !c->is_in_order) {
         input = tree_get(request, "input");
@@ -387,15 +394,22 @@ static int prepare(struct cassette *c, struct span body, struct err *err)
     return r < 0 ? err_recode(err, ERR_MODEL) : 0;
 }
 
-int cassette_next(struct cassette *c, struct span body, struct answer_head *ret, struct err *err)
+int cassette_next(struct cassette *c, struct span body, bool is_aside, struct answer_head *ret,
+                  struct err *err)
 {
-    int r = prepare(c, body, err);
+    bool is_first = !c->has_started;
+    int r = prepare(c, body, is_aside, err);
 
     if (r == 0)
         r = find_answer(c, err);
+    /* a run that goes on with one tells nothing of the turn before it */
+    while (r > 0 && is_aside != c->line.head.is_aside && (is_first || !is_aside)) {
+        c->has_line = false;
+        r = find_answer(c, err);
+    }
     if (r < 0)
         return r;
-    if (r == 0)
+    if (r == 0 || is_aside != c->line.head.is_aside)
         return run_out(c, err);
     begin_answer(c);
     *ret = c->line.head;
@@ -442,7 +456,8 @@ int cassette_read(struct cassette *c, struct buf *chunk, char *cut, struct err *
         c->is_at_end = true;
         return 0;
     }
-    note_line(&c->calls, &c->line);
+    if (!c->is_aside)
+        note_line(&c->calls, &c->line);
     if (frame(chunk, &c->line) < 0)
         return err_set(err, ERR_MODEL, "line %zu of the recording '%s' is too large", c->line_no, c->path);
     return 1;

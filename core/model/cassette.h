@@ -25,6 +25,8 @@
  * recorded ones is not: outputs of commands differ from run to run. When the first request already holds
  * calls (a resumed run), the answers that made them are skipped. With "in_order":true in the first line
  * neither is done: the first answer is for the first request, whatever that holds.
+ *
+ * {"answer":{"aside":true}} is the answer to a request that is no turn of the conversation (model_ops.is_aside).
  */
 #ifndef MODEL_CASSETTE_H
 #define MODEL_CASSETTE_H
@@ -62,7 +64,8 @@ void cassette_free(struct cassette *c);                                      /* 
 
 /* Go to the answer for the request `body`. `ret` is valid until the next call. ERR_MODEL: none left, the
  * request does not fit, or the file is damaged. */
-int cassette_next(struct cassette *c, struct span body, struct answer_head *ret, struct err *err);
+int cassette_next(struct cassette *c, struct span body, bool is_aside, struct answer_head *ret,
+                  struct err *err);
 
 /* What follows: 1 and the bytes as they would come from the network, in `chunk` (cleared first); 0 when
  * the answer is over, with the reason in `cut` (of at least ERR_TEXT_MAX bytes) or "" there; ERR_MODEL. */

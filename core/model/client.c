@@ -247,6 +247,7 @@ static void on_head(void *data, const struct http_head *head)
         .now_wall_ms = clock_wall_ms(),
     };
 
+    h.is_aside = x->ops.is_aside;
     if (x->client->recorder)
         recorder_answer(x->client->recorder, &h);
     answer_head(&x->answer, &h);
@@ -344,7 +345,7 @@ static int play(struct model_exchange *x, struct err *err)
     struct buf chunk = BUF_INIT(CASSETTE_LINE_MAX + 4096);
     struct answer_head head;
     struct err cut = { .code = ERR_PROTOCOL };
-    int r = cassette_next(cassette, buf_span(&x->body), &head, err);
+    int r = cassette_next(cassette, buf_span(&x->body), x->ops.is_aside, &head, err);
 
     buf_done(&x->body);
     if (r < 0)

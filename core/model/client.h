@@ -52,6 +52,8 @@ struct model_end {
     bool wants_no_schema;      /* the server refused text.format: tell the schema in the instructions */
     bool lost_previous;        /* previous_response_not_found: send everything */
     bool bad_reasoning;        /* invalid_encrypted_content: strip reasoning and try once more */
+    bool is_too_long;          /* the conversation does not fit the model any more */
+    bool refuses_compaction;   /* the server does not know context_management: leave it out */
     struct err err;            /* FAILED and BROKEN: for people, with a hint; ERR_MODEL */
 };
 
@@ -61,6 +63,9 @@ struct model_ops {
     void (*on_delta)(void *data, enum model_delta kind, struct span text); /* for display only; may be NULL */
     void (*on_item)(void *data, int64_t output_index, struct span raw);    /* one complete output item */
     void (*on_end)(void *data, const struct model_end *end);
+    /* Of no turn of the conversation. A recording marks such an answer, and gives it to such requests only:
+     * one that is asked where none is has no answer, one that is not asked is passed over. */
+    bool is_aside;
 };
 
 /* `spec` is borrowed and outlives the client. Resolves secrets unless replaying: ERR_MODEL with a hint when

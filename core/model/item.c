@@ -319,3 +319,44 @@ int item_replay(struct span raw, bool strip_reasoning, struct buf *scratch, stru
     arena_done(&arena);
     return r;
 }
+
+/* -- bonds --------------------------------------------------------------- */
+
+static bool is_closing(struct span type)
+{
+    static const char output[] = "_output", response[] = "_response";
+
+    return (type.len > sizeof(output) - 1 &&
+            memcmp(type.ptr + type.len - (sizeof(output) - 1), output, sizeof(output) - 1) == 0) ||
+           (type.len > sizeof(response) - 1 &&
+            memcmp(type.ptr + type.len - (sizeof(response) - 1), response, sizeof(response) - 1) == 0);
+}
+
+/* Calls have a `call_id`, programs too; approvals of hosted MCP and local shells are answered by an `id`. */
+static struct span bond_id(const struct tree *item, struct span type)
+{
+    struct span id = tree_span(tree_get(item, "call_id"));
+
+    if (id.len == 0)
+        id = tree_span(tree_get(item, "approval_request_id"));
+    if (id.len == 0 && (span_is(type, "mcp_approval_request") || span_starts(type, "local_shell_call")))
+        id = tree_span(tree_get(item, "id"));
+    return id;
+}
+
+void item_bond_of(struct span raw, struct item_bond *ret)
+{
+    struct arena arena = ARENA_INIT(TREE_MAX);
+    const struct tree *item = NULL;
+    struct span type;
+
+    *ret = (struct item_bond){ .kind = ITEM_BOND_NONE };
+    if (parse_item(raw, &arena, &item, NULL) == 0) {
+        type = tree_span(tree_get(item, "type"));
+        if (span_is(type, "reasoning"))
+            ret->kind = ITEM_BOND_LEADS;
+        else if (copy_text(ret->id, sizeof(ret->id), bond_id(item, type)))
+            ret->kind = is_closing(type) ? ITEM_BOND_CLOSES : ITEM_BOND_OPENS;
+    }
+    arena_done(&arena);
+}

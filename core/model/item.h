@@ -41,5 +41,15 @@ int item_replay(struct span raw, bool strip_reasoning, struct buf *scratch, stru
 /* Does item_replay() return all of `raw`, unless reasoning is stripped? Whoever sends an item again and again
  * asks once: the look at it costs more than all the rest of a request. */
 bool item_is_sent_whole(struct span raw);
+/* How an item hangs together with others: a call and its output may not be parted, nor reasoning from what
+ * it led to. What is no item is bound to nothing. */
+enum item_bond_kind { ITEM_BOND_NONE, ITEM_BOND_OPENS, ITEM_BOND_CLOSES, ITEM_BOND_LEADS };
+
+struct item_bond {
+    enum item_bond_kind kind;
+    char id[72]; /* OPENS, CLOSES: the same for both */
+};
+
+void item_bond_of(struct span raw, struct item_bond *ret);
 
 #endif

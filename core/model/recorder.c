@@ -225,6 +225,8 @@ void recorder_answer(struct recorder *rec, const struct answer_head *head)
     json_key(&rec->w, "answer");
     json_object(&rec->w);
     json_put_int(&rec->w, "status", head->status);
+    if (head->is_aside)
+        json_put_bool(&rec->w, "aside", true);
     put_given(&rec->w, "content_type", head->content_type);
     put_given(&rec->w, "retry_after", head->retry_after);
     put_given(&rec->w, "retry_after_ms", head->retry_after_ms);

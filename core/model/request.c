@@ -126,6 +126,19 @@ static void put_include(struct encoder *e)
     json_array_end(&e->w);
 }
 
+static void put_compaction(struct encoder *e)
+{
+    if (e->in->is_aside || put_extra(e, "context_management") || e->in->compact_at <= 0)
+        return;
+    json_key(&e->w, "context_management");
+    json_array(&e->w);
+    json_object(&e->w);
+    json_put_string(&e->w, "type", "compaction");
+    json_put_int(&e->w, "compact_threshold", e->in->compact_at);
+    json_object_end(&e->w);
+    json_array_end(&e->w);
+}
+
 static void put_cache_key(struct encoder *e)
 {
     const char *url = e->spec->base_url;
@@ -144,20 +157,25 @@ static void put_settings(struct encoder *e)
     put_object(e, "reasoning", (const char *const[]){ "effort", "summary" },
                (const char *const[]){ spec->reasoning_effort, spec->reasoning_summary }, NULL);
     put_object(e, "text", (const char *const[]){ "verbosity", "" },
-               (const char *const[]){ spec->text_verbosity, NULL }, e->in->omit_schema ? NULL : spec->schema);
+               (const char *const[]){ spec->text_verbosity, NULL },
+               e->in->omit_schema || e->in->is_aside ? NULL : spec->schema);
     put_int(e, "max_output_tokens", spec->max_output_tokens);
     put_text(e, "service_tier", tier);
+    put_compaction(e);
     put_cache_key(e);
 }
 
 /* What `extra` has beyond the members above. */
 static void put_more(struct encoder *e)
 {
-    static const char *const written[] = { "stream_options",    "include",      "reasoning",        "text",
-                                           "max_output_tokens", "service_tier", "prompt_cache_key", NULL };
+    static const char *const written[] = {
+        "stream_options",   "include", "reasoning", "text", "max_output_tokens", "service_tier",
+        "prompt_cache_key", "context_management", NULL
+    };
 
     tree_each (member, e->extra) {
-        if (is_one_of(member->key, written) || member->kind == TREE_NULL)
+        if (is_one_of(member->key, written) || member->kind == TREE_NULL ||
+            (e->in->is_aside && span_is(member->key, "tool_choice")))
             continue;
         json_key_span(&e->w, member->key);
         json_tree(&e->w, member);
@@ -236,6 +254,8 @@ int request_encode(struct buf *out, const struct model_spec *spec, const struct 
         json_put_string(&e.w, "instructions", in->instructions);
     if (!is_empty_array(in->tools))
         json_put_raw(&e.w, "tools", in->tools);
+    if (in->is_aside && !is_empty_array(in->tools))
+        json_put_string(&e.w, "tool_choice", "none");
     if (in->previous_response_id)
         json_put_string(&e.w, "previous_response_id", in->previous_response_id);
     r = put_items(&e, err);

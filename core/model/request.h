@@ -10,6 +10,9 @@
  * `prompt_cache_key` only there and to Azure. state: local sends `store: false` and asks for encrypted
  * reasoning; state: server sends `store: true`.
  *
+ * `context_management` is sent when `compact_at` says so, only then, and not with an aside, which has
+ * `tool_choice: none` instead: the tools stay, so that the prompt cache knows the beginning.
+ *
  * `extra` of the manifest comes last word: its members replace ours in our place, others follow in their
  * order; of objects that both have (`reasoning`, `text`, `stream_options`) the members are merged; null
  * leaves a member of ours out. `model`, `instructions`, `input`, `tools`, `stream`, `store` and
@@ -33,6 +36,8 @@ struct request_input {
     bool strip_reasoning;             /* leave reasoning items out (repair of invalid_encrypted_content) */
     bool omit_schema;                 /* leave text.format out, although the spec has a schema */
     const char *cache_key; /* prompt_cache_key, sent only to api.openai.com and Azure; NULL: none */
+    int64_t compact_at;    /* tokens from which the server is to make the conversation shorter; 0: not sent */
+    bool is_aside;         /* no turn of the conversation: any text will do, and no tool may be called */
 };
 
 /* Appended to `out`, whose max is the ceiling of a request: ERR_TOO_LARGE. Items and tools must be valid

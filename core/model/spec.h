@@ -38,6 +38,7 @@ struct model_spec {
     const char *reasoning_effort; /* NULL: not sent */
     const char *reasoning_summary;
     int64_t max_output_tokens;  /* 0: not sent */
+    int64_t context_window;     /* tokens; 0: not known */
     const char *text_verbosity; /* NULL: not sent */
     const struct tree *schema;  /* of the final message: text.format; NULL: any text */
     const char *service_tier;   /* "auto": not sent */

@@ -151,8 +151,9 @@ static bool must_end(const struct run_state *s, const struct run_spec *spec, str
 static bool go_on(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
 {
     bool is_void = s->must_roll_back && s->phase == RUN_TURN_OPEN && run_state_rollback_unsays(s);
+    bool is_summing = s->compaction.phase == RUN_PART_STARTING;
 
-    if (s->is_request_lost || is_void) {
+    if (s->is_request_lost || is_void || s->compaction.is_lost || (is_summing && s->must_roll_back)) {
         a->kind = RUN_CLOSE_REQUEST;
         return true;
     }
@@ -413,10 +414,26 @@ static bool look_around(const struct run_state *s, const struct run_spec *spec, 
     return is_wanted;
 }
 
+/* True: the request waits for it. */
+static bool compact(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
+{
+    const struct run_compaction *c = &s->compaction;
+    const struct run_compact *how = &spec->compact;
+    bool is_ours = how->by == RUN_COMPACT_LOCAL || c->is_refused || c->is_ignored || c->asked == 0;
+    bool is_long = how->at_tokens > 0 && s->phase == RUN_TURN_ANSWERED && s->turn >= c->rest_turn &&
+                   run_state_tokens(s) >= how->at_tokens;
+
+    if (how->by == RUN_COMPACT_OFF || (!c->is_wanted && (!is_ours || !is_long || c->at_turn == s->turn)))
+        return false;
+    a->kind = RUN_COMPACT;
+    a->attempt = c->failures + 1;
+    return true;
+}
+
 static bool send_request(const struct run_state *s, const struct run_spec *spec, int64_t elapsed_ms,
                          struct run_action *a)
 {
-    if (!is_models_turn(s))
+    if (!is_models_turn(s) || s->compaction.phase == RUN_PART_STARTING)
         return false;
     if (spec->limits.repeat && s->repeat_count >= spec->limits.repeat)
         return hit(a, "repeat", s->repeat_count, spec->limits.repeat);
@@ -428,7 +445,7 @@ static bool send_request(const struct run_state *s, const struct run_spec *spec,
         a->wake_ms = s->retry_at_ms;
         return true;
     }
-    if (look_around(s, spec, a))
+    if (look_around(s, spec, a) || compact(s, spec, a))
         return true;
     a->kind = RUN_SEND_REQUEST;
     a->turn = s->phase == RUN_TURN_VOID ? s->turn : s->turn + 1;

@@ -41,7 +41,8 @@ static unsigned read_text(struct span text, int64_t *ret_at)
     if (json_parse(text, &arena, &tree, NULL) == 0 &&
         clock_parse(tree_string(tree_get(tree, "learnt"), ""), ret_at) == 0)
         known = (tree_is_string(tree_get(tree, "tool_style"), "function") ? DIALECT_FUNCTIONS : 0) |
-                (tree_is_string(tree_get(tree, "schema"), "none") ? DIALECT_NO_SCHEMA : 0);
+                (tree_is_string(tree_get(tree, "schema"), "none") ? DIALECT_NO_SCHEMA : 0) |
+                (tree_is_string(tree_get(tree, "compaction"), "none") ? DIALECT_NO_COMPACTION : 0);
     arena_done(&arena);
     return known;
 }
@@ -79,6 +80,8 @@ static int write_text(const char *base_url, int64_t at_ms, unsigned known, struc
         json_put_string(&w, "tool_style", "function");
     if (known & DIALECT_NO_SCHEMA)
         json_put_string(&w, "schema", "none");
+    if (known & DIALECT_NO_COMPACTION)
+        json_put_string(&w, "compaction", "none");
     json_put_string(&w, "learnt", day);
     json_object_end(&w);
     return json_end(&w, NULL);
@@ -126,4 +129,9 @@ enum tool_style dialect_of(const struct model_spec *model)
 bool dialect_takes_schema(const struct model_spec *model)
 {
     return !is_known(model, DIALECT_NO_SCHEMA);
+}
+
+bool dialect_takes_compaction(const struct model_spec *model)
+{
+    return !is_known(model, DIALECT_NO_COMPACTION);
 }

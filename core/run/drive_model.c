@@ -35,8 +35,10 @@ int drive_model_init(struct run *run, struct http *http, bool with_task, struct 
     buf_init(&run->task, BODY_MAX);
     buf_init(&run->body, BODY_MAX);
     buf_init(&run->tools, BODY_MAX);
+    buf_init(&run->summary, 2 * CONVERSATION_SUMMARY_MAX);
     run->dialect = (dialect_of(&spec->model) == TOOL_STYLE_FUNCTION ? DIALECT_FUNCTIONS : 0) |
-                   (spec->model.schema && !dialect_takes_schema(&spec->model) ? DIALECT_NO_SCHEMA : 0);
+                   (spec->model.schema && !dialect_takes_schema(&spec->model) ? DIALECT_NO_SCHEMA : 0) |
+                   (dialect_takes_compaction(&spec->model) ? 0 : DIALECT_NO_COMPACTION);
     buf_init(&run->instructions, BODY_MAX);
     r = skill_instructions(&run->instructions, spec->instructions, spec->skills, spec->skill_count,
                            spec->sandbox.root, err);
@@ -62,7 +64,8 @@ static bool tells_schema(const struct run *run)
 static void remember_dialect(struct run *run)
 {
     unsigned found = (run->state.use_function_tools ? DIALECT_FUNCTIONS : 0) |
-                     (run->state.tell_schema ? DIALECT_NO_SCHEMA : 0);
+                     (run->state.tell_schema ? DIALECT_NO_SCHEMA : 0) |
+                     (run->state.compaction.is_refused ? DIALECT_NO_COMPACTION : 0);
 
     if (!(found & ~run->dialect) || !dialect_is_kept(&run->spec->model))
         return;
@@ -81,29 +84,6 @@ static enum tool_style style_of(const struct run *run)
 static const char *previous_of(const struct run *run)
 {
     return run->spec->model.state == MODEL_STATE_SERVER ? run->state.previous_id : NULL;
-}
-
-static int encode_items(struct run *run, struct request_input *in, struct err *err)
-{
-    const struct run_state *s = &run->state;
-    size_t from = in->previous_response_id ? s->previous_items : 0, count = s->item_count - from;
-    struct span *items = calloc(count + 1, sizeof(*items) + sizeof(bool));
-    bool *are_whole = (bool *) (items + count);
-    int r;
-
-    if (!items)
-        return err_set(err, ERR_INTERNAL, "no memory for a request");
-    for (size_t i = 0; i < count; i++) {
-        items[i] = span_make(s->items[from + i].raw, s->items[from + i].len);
-        are_whole[i] = s->items[from + i].is_whole;
-    }
-    in->items = items;
-    in->are_whole = are_whole;
-    in->item_count = count;
-    buf_clear(&run->body);
-    r = request_encode(&run->body, &run->spec->model, in, err);
-    free(items);
-    return r;
 }
 
 static const char *instructions_of(const struct run *run)
@@ -127,36 +107,83 @@ static int put_schema(const struct run *run, struct buf *out, struct err *err)
     return r < 0 ? err_set(err, ERR_TOO_LARGE, "the instructions are too large") : json_end(&w, err);
 }
 
-static int encode_body(struct run *run, struct record_request_begin *ret, struct err *err)
+int drive_model_encode(struct run *run, const struct span *items, size_t count, struct request_input *in,
+                       struct err *err)
 {
     const struct tool_list tools = drive_tools(run);
-    enum tool_style style = style_of(run);
     struct buf with_schema = BUF_INIT(BODY_MAX);
-    struct request_input in = {
-        .instructions = instructions_of(run),
-        .previous_response_id = previous_of(run),
-        .strip_reasoning = run->state.drop_reasoning,
-        .omit_schema = tells_schema(run),
-        .cache_key = run->folder->id,
-    };
-    int r = in.omit_schema ? put_schema(run, &with_schema, err) : 0;
+    int r = 0;
 
-    if (in.omit_schema)
-        in.instructions = buf_text(&with_schema);
+    in->instructions = instructions_of(run);
+    in->omit_schema = tells_schema(run);
+    if (in->omit_schema) {
+        r = put_schema(run, &with_schema, err);
+        in->instructions = buf_text(&with_schema);
+    }
     buf_clear(&run->tools);
     if (r == 0)
-        r = tools_describe(&tools, style, &run->tools, err);
-    in.tools = buf_span(&run->tools);
+        r = tools_describe(&tools, style_of(run), &run->tools, err);
+    in->tools = buf_span(&run->tools);
+    in->strip_reasoning = run->state.drop_reasoning;
+    in->cache_key = run->folder->id;
+    in->items = items;
+    in->item_count = count;
+    buf_clear(&run->body);
     if (r == 0)
-        r = encode_items(run, &in, err);
+        r = request_encode(&run->body, &run->spec->model, in, err);
     buf_done(&with_schema);
-    if (r < 0)
-        return r;
-    ret->tool_style = tool_style_name(style);
+    return r;
+}
+
+/* Those that the server does not have, or all that are sent. */
+static size_t choose_items(const struct run_state *s, bool is_continued, size_t *order)
+{
+    size_t count = 0;
+
+    if (!is_continued)
+        return conversation_view(s->items, s->item_count, NULL, NULL, order);
+    for (size_t i = s->previous_items; i < s->item_count; i++)
+        order[count++] = i;
+    return count;
+}
+
+/* Not where somebody else does it: a server that refused that, or did not. */
+static int64_t compact_at(const struct run *run)
+{
+    const struct run_compaction *c = &run->state.compaction;
+    const struct run_compact *how = &run->spec->compact;
+
+    return how->by != RUN_COMPACT_AUTO || c->is_refused || c->is_ignored ||
+                   (run->dialect & DIALECT_NO_COMPACTION)
+               ? 0
+               : how->at_tokens;
+}
+
+static int encode_body(struct run *run, struct record_request_begin *ret, struct err *err)
+{
+    const struct run_state *s = &run->state;
+    struct request_input in = { .previous_response_id = previous_of(run), .compact_at = compact_at(run) };
+    CLEANUP(free) size_t *order = calloc(s->item_count + 1, sizeof(*order));
+    CLEANUP(free) struct span *items = calloc(s->item_count + 1, sizeof(*items));
+    CLEANUP(free) bool *are_whole = calloc(s->item_count + 1, sizeof(*are_whole));
+    size_t count;
+    int r;
+
+    if (!order || !items || !are_whole)
+        return err_set(err, ERR_INTERNAL, "no memory for a request");
+    count = choose_items(s, in.previous_response_id, order);
+    for (size_t i = 0; i < count; i++) {
+        items[i] = span_make(s->items[order[i]].raw, s->items[order[i]].len);
+        are_whole[i] = s->items[order[i]].is_whole;
+    }
+    in.are_whole = are_whole;
+    r = drive_model_encode(run, items, count, &in, err);
+    ret->tool_style = tool_style_name(style_of(run));
     ret->previous = in.previous_response_id;
-    ret->items = (int64_t) run->state.item_count;
-    ret->items_sent = (int64_t) in.item_count;
+    ret->items = (int64_t) s->item_count;
+    ret->items_sent = (int64_t) count;
     ret->body_bytes = (int64_t) run->body.len;
+    ret->compact_at = in.compact_at;
     return r;
 }
 
@@ -308,7 +335,7 @@ static void on_item(void *data, int64_t output_index, struct span raw)
 
 /* ---- ends ---- */
 
-static struct record_usage usage_of(const struct run *run, const struct model_end *end)
+struct record_usage drive_model_usage(const struct run *run, const struct model_end *end)
 {
     const struct model_usage *u = &end->usage;
     struct record_usage ret = { u->input_tokens,     u->cached_tokens, u->output_tokens,
@@ -325,7 +352,7 @@ static struct record_usage usage_of(const struct run *run, const struct model_en
 }
 
 /* Nothing used costs nothing, whatever the price. */
-static int64_t cost_of(const struct run *run, const struct record_usage *u)
+int64_t drive_model_cost(const struct run *run, const struct record_usage *u)
 {
     struct model_usage usage = { u->input, u->cached, u->output, u->reasoning, u->total };
 
@@ -345,10 +372,10 @@ static void record_end(struct run *run, const struct model_end *end, const char 
         .response_id = end->response_id[0] ? end->response_id : NULL,
         .request_id = end->request_id[0] ? end->request_id : NULL,
         .model = end->model[0] ? end->model : NULL,
-        .usage = usage_of(run, end),
+        .usage = drive_model_usage(run, end),
         .retry_ms = retry_ms,
     };
-    rec.request_end.cost_micros = cost_of(run, &rec.request_end.usage);
+    rec.request_end.cost_micros = drive_model_cost(run, &rec.request_end.usage);
     (void) run_record(run, &rec);
 }
 
@@ -363,6 +390,11 @@ static const char *repair_for(const struct run *run, const struct model_end *end
         return "full_input";
     if (end->bad_reasoning && !run->state.drop_reasoning)
         return "no_reasoning";
+    if (end->refuses_compaction && compact_at(run))
+        return "no_compaction";
+    if (end->is_too_long && run->spec->compact.by != RUN_COMPACT_OFF &&
+        run->state.compaction.at_turn != run->state.turn && !run->state.compaction.is_wanted)
+        return "compact";
     return NULL;
 }
 
@@ -383,9 +415,9 @@ static void record_failed(struct run *run, const struct model_end *end, const ch
         .retry_ms = repair || retry_ms < 0 ? 0 : retry_ms,
         .repair = repair,
         .request_id = end->request_id[0] ? end->request_id : NULL,
-        .usage = usage_of(run, end),
+        .usage = drive_model_usage(run, end),
     };
-    rec.request_failed.cost_micros = cost_of(run, &rec.request_failed.usage);
+    rec.request_failed.cost_micros = drive_model_cost(run, &rec.request_failed.usage);
     (void) run_record(run, &rec);
 }
 
@@ -397,12 +429,18 @@ static double random_unit(void)
     return (double) noise / 4294967296.0;
 }
 
+int64_t drive_model_retry_ms(const struct run *run, const struct model_end *end, int64_t failures)
+{
+    int tried = failures < INT_MAX - 1 ? (int) failures : INT_MAX - 2;
+
+    return model_retry_ms(end, tried + 1, run->spec->model.retries, random_unit());
+}
+
 /* No usable answer. Calls that have begun cannot be undone: then the turn ends with what was completed. */
 static void fail(struct run *run, const struct model_end *end)
 {
-    int64_t failures = run->state.failures < INT_MAX ? run->state.failures : INT_MAX - 1;
     const char *repair = run->state.has_begun ? NULL : repair_for(run, end);
-    int64_t retry_ms = model_retry_ms(end, (int) failures + 1, run->spec->model.retries, random_unit());
+    int64_t retry_ms = drive_model_retry_ms(run, end, run->state.failures);
 
     if (run->state.has_begun)
         record_end(run, end, "cut", retry_ms);
@@ -464,6 +502,10 @@ void act_close_request(struct run *run)
     bool is_ours = run->exchange != NULL;
 
     model_exchange_free(TAKE_PTR(run->exchange));
+    if (run->state.compaction.phase == RUN_PART_STARTING) {
+        drive_compaction_close(run);
+        return;
+    }
     (void) err_set(&end.err, ERR_MODEL, "%s",
                    is_ours ? "what the model was told is no longer so: the run goes back to a checkpoint"
                            : "agentbox ended while the model answered");

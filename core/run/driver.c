@@ -266,6 +266,9 @@ static void act(struct run *run, const struct run_action *a)
     case RUN_LOOK_AROUND:
         act_look_around(run);
         break;
+    case RUN_COMPACT:
+        act_compact(run, a);
+        break;
     case RUN_SEND_REQUEST:
         act_send_request(run, a);
         break;
@@ -373,6 +376,9 @@ static void carry_out(struct run *run, const struct effect *e)
         break;
     case EFFECT_SEND:
         effect_send(run);
+        break;
+    case EFFECT_COMPACT:
+        effect_compact(run);
         break;
     case EFFECT_CALL:
         effect_call(run, e->number);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Inside of the driver, shared by its files: driver.c (decide-record-act, the end),
- * driver_life.c (made, started, resumed, freed), drive_model.c (requests), drive_calls.c (tool calls),
+ * driver_life.c (made, started, resumed, freed), drive_model.c (requests), drive_compaction.c (summaries), drive_calls.c (tool calls),
  * drive_context.c (what the model is told of the workspace), drive_answer.c (what follows a final message),
  * drive_approve.c (may a call run), drive_sandbox.c (sandbox), drive_trust.c (what its commands must trust),
  * drive_workspace.c (inputs, checkpoints, outputs), drive_egress.c (the way out).
@@ -15,9 +15,11 @@
 #define RUN_DRIVER_IMPL_H
 
 #include "core/base/buf.h"
+#include "core/model/request.h"
 #include "core/egress/door.h"
 #include "core/run/checkpoint_restore.h"
 #include "core/run/checkpoint_take.h"
+#include "core/run/conversation.h"
 #include "core/run/decide.h"
 #include "core/run/driver.h"
 #include "core/run/journal.h"
@@ -103,6 +105,7 @@ enum effect_kind {
     EFFECT_SIDE_PROCEED, /* the same */
     EFFECT_FILL,
     EFFECT_SEND,
+    EFFECT_COMPACT,
     EFFECT_CALL,     /* number */
     EFFECT_DECLARED, /* number */
     EFFECT_CHECKPOINT,
@@ -162,6 +165,8 @@ struct run {
     struct buf tools;
     int64_t body_bytes, answer_bytes;
     unsigned dialect; /* what the server is known not to take, from earlier runs (dialect.h) */
+    struct buf summary; /* while it comes in */
+    struct conversation_cut cut;
 
     /* calls */
     struct tool_host host;
@@ -211,7 +216,18 @@ int drive_model_init(struct run *run, struct http *http, bool with_task, struct 
 void act_send_request(struct run *run, const struct run_action *action);
 void act_close_request(struct run *run); /* that of a dead process, or one that a rollback makes void */
 void effect_send(struct run *run);
+/* The body for these items, as it is sent now: tools, instructions and repairs are those of the next request. */
+int drive_model_encode(struct run *run, const struct span *items, size_t count, struct request_input *in,
+                       struct err *err);
+struct record_usage drive_model_usage(const struct run *run, const struct model_end *end);
+int64_t drive_model_cost(const struct run *run, const struct record_usage *u);
+int64_t drive_model_retry_ms(const struct run *run, const struct model_end *end, int64_t failures);
 void drive_model_cancel(struct run *run);
+
+/* drive_compaction.c */
+void act_compact(struct run *run, const struct run_action *action);
+void effect_compact(struct run *run);
+void drive_compaction_close(struct run *run); /* whatever became of it, nobody waits for it any more */
 
 /* drive_calls.c */
 struct tool_list drive_tools(const struct run *run); /* what the model is offered now, and may call */

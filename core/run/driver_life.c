@@ -247,6 +247,7 @@ void run_free(struct run *run)
     buf_done(&run->task);
     buf_done(&run->instructions);
     buf_done(&run->body);
+    buf_done(&run->summary);
     buf_done(&run->tools);
     free(run->side_outs);
     free(run->approval_reason);

@@ -5,6 +5,7 @@
 
 #include "core/base/file.h"
 #include "core/run/attachment.h"
+#include "core/run/conversation.h"
 #include "core/run/journal.h"
 #include "core/run/object.h"
 #include "core/run/origin.h"
@@ -102,6 +103,14 @@ static int go_back(struct run_state *s, struct err *err)
     s->is_kept = false;
     s->is_removed = true; /* its sandbox is not ours */
     r = run_apply(s, &resume, err);
+    if (r == 0 && s->compaction.is_lost) {
+        struct record unsaid = resume;
+
+        unsaid.type = RECORD_COMPACTION_FAILED;
+        unsaid.compaction =
+            (struct record_compaction){ .turn = s->turn, .code = "interrupted", .will_retry = true };
+        r = run_apply(s, &unsaid, err);
+    }
     if (r == 0 && s->is_request_lost) {
         lost.type = s->has_begun ? RECORD_REQUEST_END : RECORD_REQUEST_FAILED;
         if (s->has_begun)
@@ -135,10 +144,11 @@ static int append_begin(struct fork *f, struct err *err)
     return append(f, &rec, err);
 }
 
-static int append_item(struct fork *f, struct span item, struct err *err)
+static int append_item(struct fork *f, struct span item, bool is_history, struct err *err)
 {
     struct record rec = { .type = RECORD_INPUT_ITEM };
 
+    rec.input_item.is_history = is_history;
     rec.input_item.item.json = item;
     return append(f, &rec, err);
 }
@@ -161,15 +171,17 @@ static bool is_unanswered(const struct run_state *s)
 static bool is_left_out(const struct fork *f, const struct run_item *item)
 {
     return is_later(f, item->turn) ||
-           (is_unanswered(&f->state) && item->kind != RUN_ITEM_INPUT && item->turn == f->state.turn);
+           (is_unanswered(&f->state) && item->kind != RUN_ITEM_INPUT && item->kind != RUN_ITEM_SUMMARY &&
+            item->turn == f->state.turn);
 }
 
-/* Reasoning may be readable for the model that thought it only. */
+/* Reasoning, and what a server made of a conversation, may be readable for the model that thought it only. */
 static bool is_foreign(const struct fork *f, const struct run_item *item)
 {
     const struct run_state *s = &f->state;
 
-    return item->kind == RUN_ITEM_REASONING && (!s->model || strcmp(s->model, f->ask->spec->model.name) != 0);
+    return (item->kind == RUN_ITEM_REASONING || item->kind == RUN_ITEM_COMPACTION) &&
+           (!s->model || strcmp(s->model, f->ask->spec->model.name) != 0);
 }
 
 static const struct run_item *item_of_call(const struct run_state *s, int64_t number)
@@ -192,7 +204,7 @@ static int append_refusal(struct fork *f, const struct run_call *call, struct er
     if (r == 0)
         r = tool_refuse(tree, "This call was not run: the run was forked before it.", &out, err);
     if (r == 0)
-        r = append_item(f, buf_span(&out), err);
+        r = append_item(f, buf_span(&out), true, err);
     buf_done(&out);
     arena_done(&arena);
     return r;
@@ -202,7 +214,7 @@ static int append_answer(struct fork *f, const struct run_call *call, struct err
 {
     if (call->phase != RUN_CALL_ANSWERED)
         return append_refusal(f, call, err);
-    return append_item(f, span_make(call->answer.raw, call->answer.len), err);
+    return append_item(f, span_make(call->answer.raw, call->answer.len), true, err);
 }
 
 static int append_task(struct fork *f, struct err *err)
@@ -211,7 +223,7 @@ static int append_task(struct fork *f, struct err *err)
     int r = attachment_user_item(&item, f->ask->task, NULL, 0, err);
 
     if (r == 0)
-        r = append_item(f, buf_span(&item), err);
+        r = append_item(f, buf_span(&item), false, err);
     buf_done(&item);
     return r;
 }
@@ -239,14 +251,33 @@ static int append_looked(struct fork *f, struct err *err)
     return r == 0 && rec.context.looked_count > 0 ? append(f, &rec, err) : r;
 }
 
+static bool is_skipped(const void *data, const struct run_item *item)
+{
+    return is_foreign(data, item) || is_left_out(data, item);
+}
+
+/* As it would be sent: what a summary has replaced, as far as that belongs to the point, stays behind. */
+static int append_items(struct fork *f, struct err *err)
+{
+    const struct run_state *s = &f->state;
+    size_t *view = calloc(s->item_count + 1, sizeof(*view)), count;
+    int r = view ? 0 : err_set(err, ERR_INTERNAL, "no memory for a fork");
+
+    count = view ? conversation_view(s->items, s->item_count, is_skipped, f, view) : 0;
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        const struct run_item *item = &s->items[view[i]];
+
+        r = append_item(f, span_make(item->raw, item->len), !item->is_pinned, err);
+    }
+    free(view);
+    return r;
+}
+
 static int append_conversation(struct fork *f, struct err *err)
 {
     const struct run_state *s = &f->state;
-    int r = 0;
+    int r = append_items(f, err);
 
-    for (size_t i = 0; r == 0 && i < s->item_count; i++)
-        if (!is_foreign(f, &s->items[i]) && !is_left_out(f, &s->items[i]))
-            r = append_item(f, span_make(s->items[i].raw, s->items[i].len), err);
     if (s->phase == RUN_TURN_CLOSED && run_state_has_calls(s) && !is_later(f, s->turn) && !is_unanswered(s))
         for (size_t i = 0; r == 0 && i < s->call_count; i++)
             r = append_answer(f, &s->calls[i], err);

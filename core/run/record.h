@@ -93,6 +93,9 @@ enum record_type {
     RECORD_SIDE_FAILED,
     RECORD_SIDE_LOST,
     RECORD_SIDE_REMOVED,
+    RECORD_COMPACTION_BEGIN,  /* intent: this body asks the model for a summary of the conversation */
+    RECORD_COMPACTION_DONE,   /* it takes the place of older items from now on */
+    RECORD_COMPACTION_FAILED, /* there is none, or none of use */
     RECORD_TYPES
 };
 
@@ -156,6 +159,7 @@ struct record_checkpoint {
 };
 
 struct record_input_item {
+    bool is_history; /* "history": of a fork, what was said after the task; the rest is never replaced */
     struct record_blob item;
 };
 
@@ -232,6 +236,7 @@ struct record_request_begin {
     int64_t body_bytes;
     const char *tool_style; /* native | custom | function */
     const char *previous;   /* previous_response_id */
+    int64_t compact_at;     /* context_management was sent with that many tokens; 0: not */
 };
 
 /* A folder that was looked into, and its AGENTS.md. */
@@ -290,10 +295,29 @@ struct record_request_failed {
     int64_t http_status;
     bool will_retry;
     int64_t retry_ms;
-    const char *repair; /* function_tools | full_input | no_reasoning | told_schema: sent again, changed */
+    /* function_tools | full_input | no_reasoning | told_schema | no_compaction | compact: sent again, changed */
+    const char *repair;
     const char *request_id;
     struct record_usage usage;
     int64_t cost_micros;
+};
+
+/* compaction.begin, .done, .failed */
+struct record_compaction {
+    int64_t turn;           /* after its answers, or in the place of its answer */
+    int64_t attempt;        /* "try" */
+    int64_t keeps;          /* the conversation's items from this number on (from 0) stay */
+    int64_t items, bytes;   /* that are replaced */
+    const char *body;       /* begin: as in request.begin */
+    int64_t body_bytes;
+    struct record_blob item; /* done: the summary as an item */
+    const char *response_id, *request_id, *model;
+    const char *code, *message, *hint; /* failed; "interrupted": nobody knows what became of it */
+    int64_t http_status;
+    bool will_retry;
+    int64_t retry_ms;
+    struct record_usage usage;
+    int64_t cost_micros; /* -1 = price unknown */
 };
 
 struct record_call_begin {
@@ -445,6 +469,7 @@ struct record {
         struct record_request_item request_item;
         struct record_request_end request_end;
         struct record_request_failed request_failed;
+        struct record_compaction compaction;
         struct record_call_begin call_begin; /* call.begin, check.begin */
         struct record_call_intent call_intent;
         struct record_call_end call_end; /* call.end, check.end */

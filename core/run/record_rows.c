@@ -147,7 +147,8 @@ static const struct row context_row[] = {
     { "item", BLOB, AT(context, item), 0, SPARSE },
 };
 
-static const struct row input_item_row[] = { REC_BLOB(input_item, item) };
+static const struct row input_item_row[] = { REC_FLAG(input_item, "history", is_history),
+                                             REC_BLOB(input_item, item) };
 
 static const struct row sandbox_start_row[] = {
     REC_TEXT(sandbox_start, side),
@@ -215,6 +216,7 @@ static const struct row request_begin_row[] = {
     REC_INT(request_begin, items),       REC_INT(request_begin, items_sent),
     REC_TEXT(request_begin, body),       REC_INT(request_begin, body_bytes),
     REC_TEXT(request_begin, tool_style), REC_TEXT(request_begin, previous),
+    REC_SPARSE(request_begin, compact_at),
 };
 
 static const struct row request_item_row[] = {
@@ -255,6 +257,36 @@ static const struct row request_failed_row[] = {
     REC_TEXT(request_failed, request_id),
     REC_SUB(request_failed, usage, &usage),
     REC_INT(request_failed, cost_micros),
+};
+
+#define REC_COST(t) REC_SUB(t, usage, &usage), REC_INT(t, cost_micros)
+
+static const struct row compaction_begin_row[] = {
+    REC_INT(compaction, turn),  { "try", INT, AT(compaction, attempt), 0, NEEDED },
+    REC_INT(compaction, keeps), REC_INT(compaction, items),
+    REC_INT(compaction, bytes), REC_TEXT(compaction, body),
+    REC_INT(compaction, body_bytes),
+};
+
+static const struct row compaction_done_row[] = {
+    REC_INT(compaction, turn),
+    { "keeps", INT, AT(compaction, keeps), 0, NEEDED },
+    REC_INT(compaction, items),
+    REC_INT(compaction, bytes),
+    REC_BLOB(compaction, item),
+    REC_TEXT(compaction, response_id),
+    REC_TEXT(compaction, request_id),
+    REC_TEXT(compaction, model),
+    REC_COST(compaction),
+};
+
+static const struct row compaction_failed_row[] = {
+    REC_INT(compaction, turn),     REC_INT(compaction, attempt),
+    REC_NEED(compaction, code),    REC_TEXT(compaction, message),
+    REC_TEXT(compaction, hint),    REC_SPARSE(compaction, http_status),
+    REC_FLAG(compaction, "will_retry", will_retry),
+    REC_INT(compaction, retry_ms), REC_TEXT(compaction, request_id),
+    REC_COST(compaction),
 };
 
 static const struct row call_begin_row[] = {
@@ -476,4 +508,7 @@ const struct record_table record_tables[RECORD_TYPES] = {
     [RECORD_SIDE_LOST] = { "side.lost", ROWS(failure, failure_row) },
     [RECORD_SIDE_REMOVED] = { "side.removed", ROWS(failure, failure_row) },
     [RECORD_APPROVAL_ANSWER] = { "approval.answer", ROWS(approval, approval_answer_row) },
+    [RECORD_COMPACTION_BEGIN] = { "compaction.begin", ROWS(compaction, compaction_begin_row) },
+    [RECORD_COMPACTION_DONE] = { "compaction.done", ROWS(compaction, compaction_done_row) },
+    [RECORD_COMPACTION_FAILED] = { "compaction.failed", ROWS(compaction, compaction_failed_row) },
 };

@@ -5,6 +5,7 @@
 #include "core/base/cleanup.h"
 #include "core/base/file.h"
 #include "core/model/cassette.h"
+#include "core/run/conversation.h"
 #include "core/run/journal.h"
 #include "core/run/object.h"
 
@@ -255,7 +256,7 @@ static int write_head(int fd, const struct replay *r, struct buf *line, struct e
     return write_line(fd, &w, err);
 }
 
-static int write_answer(int fd, struct buf *line, struct err *err)
+static int write_answer(int fd, bool is_aside, struct buf *line, struct err *err)
 {
     struct json_writer w;
 
@@ -263,6 +264,8 @@ static int write_answer(int fd, struct buf *line, struct err *err)
     json_key(&w, "answer");
     json_object(&w);
     json_put_int(&w, "status", 200);
+    if (is_aside)
+        json_put_bool(&w, "aside", true);
     json_object_end(&w);
     json_object_end(&w);
     return write_line(fd, &w, err);
@@ -334,13 +337,69 @@ static int write_end(int fd, const struct replay_turn *turn, struct buf *line, s
 
 static bool is_of_model(const struct run_item *item)
 {
-    return item->kind != RUN_ITEM_INPUT && item->kind != RUN_ITEM_ANSWER;
+    return item->kind != RUN_ITEM_INPUT && item->kind != RUN_ITEM_ANSWER && item->kind != RUN_ITEM_SUMMARY;
+}
+
+/* A summary as the answer of one message. */
+static int write_summary(int fd, const struct run_item *item, struct buf *line, struct err *err)
+{
+    struct buf text = BUF_INIT(LINE_BYTES_MAX);
+    struct json_writer w;
+    int r = conversation_read_summary(span_make(item->raw, item->len), &text, err);
+
+    if (r == 0)
+        r = write_answer(fd, true, line, err);
+    line_begin(&w, line);
+    json_key(&w, "body");
+    json_object(&w);
+    json_put_string(&w, "status", "completed");
+    json_key(&w, "output");
+    json_array(&w);
+    json_object(&w);
+    json_put_string(&w, "type", "message");
+    json_put_string(&w, "role", "assistant");
+    json_put_span(&w, "content", buf_span(&text));
+    json_object_end(&w);
+    json_array_end(&w);
+    json_object_end(&w);
+    json_object_end(&w);
+    buf_done(&text);
+    return r < 0 ? r : write_line(fd, &w, err);
+}
+
+bool replay_has_summaries(const struct run_state *s)
+{
+    for (size_t i = 0; i < s->item_count; i++)
+        if (s->items[i].kind == RUN_ITEM_SUMMARY)
+            return true;
+    return false;
+}
+
+/* Those that were made since the answer of the turn before this one, in its place or before it. */
+static int write_summaries(int fd, const struct replay *r, size_t number, struct buf *line, struct err *err)
+{
+    const struct run_state *s = &r->state;
+    int64_t turn = (int64_t) number, newest = 0;
+    int result = 0;
+
+    for (size_t i = 0; i < s->item_count && result == 0; i++) {
+        const struct run_item *item = &s->items[i];
+
+        if (is_of_model(item))
+            newest = item->turn;
+        else if (item->kind == RUN_ITEM_SUMMARY && newest == turn - 1)
+            result = write_summary(fd, item, line, err);
+    }
+    return result;
 }
 
 static int write_turn(int fd, const struct replay *r, size_t number, struct buf *line, struct err *err)
 {
     const struct run_state *s = &r->state;
-    int result = write_answer(fd, line, err);
+    int result = write_summaries(fd, r, number, line, err);
+
+    if (result == 0)
+        result = write_answer(fd, false, line, err);
 
     for (size_t i = 0; i < s->item_count && result == 0; i++)
         if (s->items[i].turn == (int64_t) number && is_of_model(&s->items[i]))

@@ -35,6 +35,9 @@ struct replay_call {
     struct span answer; /* the item; empty without an answer */
 };
 
+/* Was the conversation made shorter by summaries? Then they are answers too. */
+bool replay_has_summaries(const struct run_state *s);
+
 struct replay {
     char id[RUN_ID_SIZE];
     struct run_state state;    /* of the whole journal; items and answers live here */

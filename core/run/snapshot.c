@@ -32,6 +32,8 @@ static void put_item(struct json_writer *w, const struct run_item *item)
     json_put_bool(w, "incomplete", item->is_incomplete);
     json_put_bool(w, "refusal", item->is_refusal);
     json_put_bool(w, "commentary", item->is_commentary);
+    json_put_bool(w, "pinned", item->is_pinned);
+    json_put_int(w, "keeps", item->keeps);
     json_put_int(w, "size", (int64_t) item->len);
     json_put_string(w, "sha256", digest);
     json_object_end(w);
@@ -71,6 +73,26 @@ static void put_context(struct json_writer *w, const struct run_context *c)
         json_object_end(w);
     }
     json_array_end(w);
+    json_object_end(w);
+}
+
+static void put_compaction(struct json_writer *w, const struct run_compaction *c)
+{
+    json_key(w, "compaction");
+    json_object(w);
+    json_put_int(w, "phase", c->phase);
+    json_put_bool(w, "lost", c->is_lost);
+    json_put_bool(w, "wanted", c->is_wanted);
+    json_put_bool(w, "refused", c->is_refused);
+    json_put_bool(w, "ignored", c->is_ignored);
+    json_put_int(w, "asked", c->asked);
+    json_put_int(w, "keeps", c->keeps);
+    json_put_int(w, "body_bytes", c->body_bytes);
+    json_put_int(w, "failures", c->failures);
+    json_put_int(w, "at_turn", c->at_turn);
+    json_put_int(w, "rest_turn", c->rest_turn);
+    json_put_int(w, "tokens", c->tokens);
+    json_put_int(w, "counted_items", (int64_t) c->counted_items);
     json_object_end(w);
 }
 
@@ -266,6 +288,7 @@ int run_state_encode(const struct run_state *s, struct buf *out, struct err *err
     put_turn(&w, s);
     put_held(&w, &s->held);
     put_context(&w, &s->context);
+    put_compaction(&w, &s->compaction);
     put_budget(&w, s);
     put_parts(&w, s);
     put_checkpoints(&w, s);

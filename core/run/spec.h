@@ -57,6 +57,14 @@ struct run_checkpoints {
     enum run_on_interrupt on_interrupt;
 };
 
+enum run_compact_by { RUN_COMPACT_AUTO, RUN_COMPACT_LOCAL, RUN_COMPACT_OFF };
+
+/* When the conversation is made shorter (state.h, struct run_compaction). */
+struct run_compact {
+    enum run_compact_by by;
+    int64_t at_tokens; /* 0: the model's window is not known; then only when the server says so */
+};
+
 struct run_param {
     const char *name;
     const char *value;
@@ -107,6 +115,7 @@ struct run_spec {
     struct run_limits limits;
     int64_t life_ms; /* so long its sandboxes may be needed, from their start; 0 = nobody knows */
     struct run_checkpoints checkpoints;
+    struct run_compact compact;
 
     const char *resolved; /* JSON text: the manifest after expansion, secrets as references; what the run
                              folder keeps */

@@ -308,6 +308,9 @@ static state_apply_fn *const appliers[RECORD_TYPES] = {
     [RECORD_SIDE_FAILED] = apply_unknown,
     [RECORD_SIDE_LOST] = apply_unknown,
     [RECORD_SIDE_REMOVED] = apply_unknown,
+    [RECORD_COMPACTION_BEGIN] = apply_compaction_begin,
+    [RECORD_COMPACTION_DONE] = apply_compaction_done,
+    [RECORD_COMPACTION_FAILED] = apply_compaction_failed,
 };
 
 int run_apply(struct run_state *s, const struct record *rec, struct err *err)

@@ -48,7 +48,9 @@ enum run_item_kind {
     RUN_ITEM_REASONING,
     RUN_ITEM_CALL,
     RUN_ITEM_INPUT,
-    RUN_ITEM_ANSWER
+    RUN_ITEM_ANSWER,
+    RUN_ITEM_COMPACTION, /* of the server's: stands for what was before it; see conversation.h */
+    RUN_ITEM_SUMMARY,    /* the same, asked for by us */
 };
 
 struct run_item {
@@ -57,8 +59,10 @@ struct run_item {
     int64_t output_index;
     int64_t call; /* calls and answers: the number; else 0 */
     bool is_incomplete, is_refusal, is_commentary;
-    bool is_whole; /* item_is_sent_whole() */
-    char *raw;     /* owned; NULL when the blob was not loaded */
+    bool is_whole;  /* item_is_sent_whole() */
+    char *raw;      /* owned; NULL when the blob was not loaded */
+    bool is_pinned; /* never replaced: the task, what was told of the workspace */
+    int64_t keeps;  /* COMPACTION, SUMMARY: items from this one on stay */
     size_t len;
 };
 
@@ -142,6 +146,24 @@ struct run_context {
     size_t touched_count;
 };
 
+/* The conversation is made shorter, by the server within a request or by a request of its own for a summary.
+ * The latter may be under way between two turns, and whenever the server says that it is too long. */
+struct run_compaction {
+    enum run_part phase;  /* NONE, STARTING */
+    bool is_lost;         /* it was under way when the harness died */
+    bool is_wanted;       /* nothing can be sent before it: the conversation is too long */
+    bool is_refused;      /* the server said that it does not know context_management */
+    bool is_ignored;      /* it does not say so, and does nothing */
+    int64_t asked;        /* compact_at of the last request */
+    int64_t keeps;        /* of the one under way */
+    int64_t body_bytes;
+    int64_t failures;     /* in a row, since the last that came to something or was given up */
+    int64_t at_turn;      /* of the last one */
+    int64_t rest_turn;    /* given up: not by itself before this turn */
+    int64_t tokens;       /* of the conversation as the server counted it; 0 = not known */
+    size_t counted_items; /* so many items are in it */
+};
+
 struct run_session { /* a command that outlived its call */
     int64_t number;
     int64_t exec_id;
@@ -216,6 +238,7 @@ struct run_state {
     bool use_function_tools, drop_reasoning, tell_schema; /* repairs made */
     struct run_held held;
     struct run_context context;
+    struct run_compaction compaction;
 
     /* budgets */
     int64_t call_total; /* numbers given out */
@@ -294,6 +317,9 @@ static inline bool run_state_has_calls(const struct run_state *s)
 {
     return s->call_count > 0 && !run_state_is_checking(s);
 }
+
+/* Tokens that the next request has at least: what the server counted, and a guess of what came since. */
+int64_t run_state_tokens(const struct run_state *s);
 
 /* Is there a call about which somebody was asked, without an answer so far? */
 bool run_state_waits(const struct run_state *s);

@@ -150,7 +150,7 @@ static int add_looked(struct run_state *s, const struct record_looked *from, str
 /* Before the first answer it goes in front of the task: what is always so comes before what is asked. */
 static int add_item(struct run_state *s, const struct record_blob *blob, struct err *err)
 {
-    struct run_item item = { .kind = RUN_ITEM_INPUT, .turn = s->turn };
+    struct run_item item = { .kind = RUN_ITEM_INPUT, .turn = s->turn, .is_pinned = true };
     bool is_there = blob->json.len > 0 || blob->size > 0;
     int r = is_there ? state_reserve_item(s, err) : 0;
 

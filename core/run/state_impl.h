@@ -3,7 +3,7 @@
  * Inside of the state, shared by its files: state.c (what it owns, which record goes where,
  * the ends), state_parts.c (sandbox, workspace, outputs, checkpoints), state_turn.c (requests, items, calls),
  * state_context.c (what was told of the workspace), state_egress.c (what left), state_answer.c (is the answer
- * good, may a call run), state_resume.c (going on in another process, going back). An apply_*() gets a record
+ * good, may a call run), state_compaction.c (the conversation made shorter), state_resume.c (going on in another process, going back). An apply_*() gets a record
  * of its type and changes the state, or refuses the record and changes nothing.
  */
 #ifndef RUN_STATE_IMPL_H
@@ -43,6 +43,7 @@ state_apply_fn apply_input_item, apply_request_begin, apply_request_item, apply_
     apply_request_failed, apply_call_begin, apply_call_intent, apply_call_end, apply_call_lost;
 state_apply_fn apply_answer_check, apply_check_begin, apply_check_end, apply_approval_ask,
     apply_approval_answer;
+state_apply_fn apply_compaction_begin, apply_compaction_done, apply_compaction_failed;
 state_apply_fn apply_run_resume, apply_rollback;
 state_apply_fn apply_context_begin, apply_context_done;
 state_apply_fn apply_egress_allow, apply_egress_deny, apply_egress_end, apply_egress_total;
@@ -51,6 +52,13 @@ state_apply_fn apply_egress_allow, apply_egress_deny, apply_egress_end, apply_eg
 
 /* What call.begin and check.begin have in common. */
 void state_begin_call(struct run_state *s, struct run_call *call, const struct record *rec);
+
+void state_spend(struct run_state *s, const struct record_usage *u, int64_t cost_micros);
+
+/* ---- state_compaction.c ---- */
+
+void state_count_turn(struct run_state *s, const struct record_usage *u); /* its items have joined */
+void state_uncount(struct run_state *s);                                 /* items left the conversation */
 
 /* ---- state_egress.c ---- */
 

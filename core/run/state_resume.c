@@ -74,6 +74,8 @@ static void stop_parts(struct run_state *s)
     s->outputs = RUN_PART_NONE; /* collected once more: the end tells of them, and that costs little */
     s->keeping = RUN_PART_NONE;
     s->context.phase = RUN_PART_NONE;
+    s->compaction.is_lost = s->compaction.phase == RUN_PART_STARTING;
+    s->compaction.rest_turn = s->compaction.failures = 0;
 }
 
 int apply_run_resume(struct run_state *s, const struct record *rec, struct err *err)
@@ -122,6 +124,7 @@ static void truncate_items(struct run_state *s, size_t count)
         state_item_done(&s->items[--s->item_count]);
     if (s->previous_items > count)
         state_forget_previous(s);
+    state_uncount(s);
     state_forget_context(s);
 }
 
@@ -132,6 +135,7 @@ static void restart(struct run_state *s)
     state_drop_held(s);
     state_drop_touched(s);
     s->answers_wrong = 0; /* what was told of them goes */
+    s->compaction.is_wanted = false;
     truncate_items(s, s->base_items);
     state_forget_previous(s);
     s->turn = 0;
@@ -215,7 +219,7 @@ int apply_rollback(struct run_state *s, const struct record *rec, struct err *er
 {
     const struct record_rollback *e = &rec->rollback;
 
-    if (!s->must_roll_back || s->is_request_lost ||
+    if (!s->must_roll_back || s->is_request_lost || s->compaction.phase != RUN_PART_NONE ||
         (s->phase == RUN_TURN_OPEN && run_state_rollback_unsays(s)) ||
         e->turn != run_state_rollback_turn(s) || e->checkpoint != s->checkpoint)
         return state_misplaced(rec, err);

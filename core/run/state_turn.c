@@ -7,7 +7,9 @@
 
 int apply_input_item(struct run_state *s, const struct record *rec, struct err *err)
 {
-    struct run_item item = { .kind = RUN_ITEM_INPUT, .turn = s->turn };
+    struct run_item item = { .kind = RUN_ITEM_INPUT,
+                             .turn = s->turn,
+                             .is_pinned = s->turn == 0 && !rec->input_item.is_history };
     int r;
 
     if (s->phase == RUN_TURN_OPEN)
@@ -56,7 +58,8 @@ int apply_request_begin(struct run_state *s, const struct record *rec, struct er
     bool is_new = s->phase == RUN_TURN_NONE || s->phase == RUN_TURN_ANSWERED;
 
     if (is_new ? b->turn != s->turn + 1 || b->attempt != 1
-               : s->phase != RUN_TURN_VOID || b->turn != s->turn || b->attempt != s->try_count + 1)
+               : s->phase != RUN_TURN_VOID || b->turn != s->turn || b->attempt != s->try_count + 1 ||
+                     s->compaction.phase != RUN_PART_NONE)
         return state_misplaced(rec, err);
     if (is_new && hold_turn(s, err) < 0)
         return -ERR_INTERNAL;
@@ -68,6 +71,7 @@ int apply_request_begin(struct run_state *s, const struct record *rec, struct er
     s->turn = b->turn;
     s->try_count = b->attempt;
     s->body_bytes = b->body_bytes;
+    s->compaction.asked = b->compact_at;
     s->phase = RUN_TURN_OPEN;
     s->was_incomplete = false;
     s->answer = RUN_ANSWER_OPEN;
@@ -141,6 +145,9 @@ int apply_request_item(struct run_state *s, const struct record *rec, struct err
     void *list = s->fresh;
     int r;
 
+    if (item.kind == RUN_ITEM_OTHER && !in->is_incomplete && in->item_type &&
+        strcmp(in->item_type, "compaction") == 0)
+        item.kind = RUN_ITEM_COMPACTION;
     if (s->phase != RUN_TURN_OPEN || in->turn != s->turn || s->fresh_count >= RUN_TURN_ITEMS_MAX)
         return state_misplaced(rec, err);
     if (item.kind == RUN_ITEM_CALL ? s->call_total == INT64_MAX || in->call != s->call_total + 1
@@ -239,11 +246,15 @@ static void drop_trailing_reasoning(struct run_state *s)
 
 static int join_conversation(struct run_state *s, struct err *err)
 {
+    int64_t first = (int64_t) s->item_count;
+
     for (size_t i = 0; i < s->fresh_count; i++) {
         int r = state_reserve_item(s, err);
 
         if (r < 0)
             return r;
+        if (s->fresh[i].kind == RUN_ITEM_COMPACTION)
+            s->fresh[i].keeps = first; /* calls of its turn are answered behind it */
         s->items[s->item_count++] = s->fresh[i];
         s->fresh[i].raw = NULL;
     }
@@ -283,7 +294,7 @@ static int join_answers(struct run_state *s, struct err *err)
     return state_touch(s, err);
 }
 
-static void spend(struct run_state *s, const struct record_usage *u, int64_t cost_micros)
+void state_spend(struct run_state *s, const struct record_usage *u, int64_t cost_micros)
 {
     if (u->total > 0 || u->input > 0) {
         s->usage.input = state_add(s->usage.input, u->input);
@@ -325,8 +336,9 @@ static int end_turn(struct run_state *s, const struct record *rec, struct err *e
     s->retry_at_ms = !is_cut ? 0 : e->retry_ms < 0 ? -1 : state_add(rec->ms, e->retry_ms);
     s->phase = RUN_TURN_CLOSED;
     s->is_request_lost = false;
-    spend(s, &e->usage, e->cost_micros);
+    state_spend(s, &e->usage, e->cost_micros);
     r = join_conversation(s, err);
+    state_count_turn(s, &e->usage);
     if (r == 0)
         r = remember_response(s, e, err);
     if (r == 0 && is_cut)
@@ -365,6 +377,10 @@ static void note_repair(struct run_state *s, const char *repair)
         s->drop_reasoning = true;
     else if (strcmp(repair, "told_schema") == 0)
         s->tell_schema = true;
+    else if (strcmp(repair, "no_compaction") == 0)
+        s->compaction.is_refused = true;
+    else if (strcmp(repair, "compact") == 0)
+        s->compaction.is_wanted = true;
 }
 
 int apply_request_failed(struct run_state *s, const struct record *rec, struct err *err)
@@ -375,7 +391,7 @@ int apply_request_failed(struct run_state *s, const struct record *rec, struct e
         return state_misplaced(rec, err);
     state_drop_fresh(s);
     state_drop_calls(s);
-    spend(s, &f->usage, f->cost_micros);
+    state_spend(s, &f->usage, f->cost_micros);
     s->is_request_lost = false;
     s->phase = f->will_retry ? RUN_TURN_VOID : RUN_TURN_FAILED;
     s->retry_at_ms = state_add(rec->ms, f->retry_ms);

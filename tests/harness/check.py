@@ -86,6 +86,23 @@ def starts_with(items, prefix):
     return len(items) >= len(prefix) and all(same_item(p, i) for p, i in zip(prefix, items))
 
 
+def left_over(items, known):
+    """Those of `items` that are not in `known`, the others in its order."""
+    at, new = 0, []
+    for item in items:
+        found = next((i for i in range(at, len(known)) if same_item(known[i], item)), None)
+        if found is None:
+            new.append(item)
+        else:
+            at = found + 1
+    return new
+
+
+def is_aside(body):
+    """A request for a summary: no turn of the conversation."""
+    return body.get("tool_choice") == "none"
+
+
 class Conversation:
     """What was said so far, and what the next request may therefore look like."""
 
@@ -97,9 +114,14 @@ class Conversation:
         self.may_change = False   # the script says that the next request is a repaired one
         self.open_calls = {}      # state server: calls of the response that is built upon
         self.response_id = None
+        self.may_be_shorter = False  # a compaction took place: items may be missing, and a summary may be there
 
     def check(self, members, body):
         raw = raw_elements(members["input"]) if members.get("input", "").startswith("[") else []
+        if is_aside(body):
+            yield from self._check_aside(raw, members)
+            yield from self._check_answers(body)
+            return
         yield from self._check_settings(members)
         if body.get("previous_response_id") is not None:
             yield from self._check_chained(body)
@@ -115,6 +137,9 @@ class Conversation:
                 yield "'%s' changed between requests" % key
 
     def _check_history(self, raw):
+        if self.may_be_shorter and not starts_with(raw, self.items):
+            yield from self._check_shorter(raw)
+            return
         if starts_with(raw, self.items):
             if self.must_repeat and len(raw) != len(self.items):
                 if self.alternative is None or not starts_with(raw, self.alternative):
@@ -123,6 +148,20 @@ class Conversation:
             at = next((i for i, item in enumerate(self.items) if i >= len(raw) or not same_item(item, raw[i])), 0)
             yield "item %d of the history did not come back as it was: %.200s | sent was: %.200s" % (
                 at, raw[at] if at < len(raw) else "(missing)", self.items[at] if at < len(self.items) else "(none)")
+
+    def _check_aside(self, raw, members):
+        if members.get("tools") != self.last.get("tools") or members.get("instructions") != self.last.get("instructions"):
+            yield "a request for a summary has other tools or instructions"
+        if "context_management" in members:
+            yield "a request for a summary asks for a compaction"
+        if not self.may_change and len(left_over(raw, self.items)) != 1:
+            yield "a request for a summary has more than one item that was not there before"
+
+    def _check_shorter(self, raw):
+        new = [json.loads(item) for item in left_over(raw, self.items)]
+        # answers and what follows them are behind; a summary is a message of the user
+        if sum(1 for item in new if item.get("role") == "user") > 2:
+            yield "after a compaction there is more than one new message"
 
     def _check_chained(self, body):
         if body["previous_response_id"] != self.response_id:
@@ -161,6 +200,7 @@ class Conversation:
         self.items = self.sent + raw_items
         self.must_repeat, self.alternative = False, None
         self.response_id = response_id
+        self.may_be_shorter = any(json.loads(raw).get("type") == "compaction" for raw in raw_items)
         parsed = [json.loads(raw) for raw in raw_items]
         self.open_calls = {i["call_id"]: ANSWER_OF[i["type"]] for i in parsed if is_ours(i)}
 

@@ -20,6 +20,7 @@ Each request is answered by the next turn:
     "until"      path: no answer before this file is there
     "times"      this turn answers so many requests; "forever": true for all the rest; "while": {path: matcher} for those
                  that match, maybe none
+    "aside"      the request is no turn of the conversation: it asks for a summary, and the next one may be shorter
     "repair"     the next request may differ (another tool style, full input)
     "optional"   the script may end before this turn
   how the stream is written:
@@ -292,6 +293,8 @@ class ModelServer:
             self.violation("request %d: the script has no turn for it" % n)
             return None, n, members, parsed
         turn = self._turn_for(parsed)
+        if bool(turn.get("aside")) != check.is_aside(parsed):
+            self.violation("request %d: %s" % (n, "a summary was to be asked for" if turn.get("aside") else "it asks for a summary"))
         for text in match.check(turn.get("expect", {}), parsed):
             self.violation("request %d: %s" % (n, text))
         for name, matcher in turn.get("headers", {}).items():
@@ -311,8 +314,9 @@ class ModelServer:
     def _settle(self, turn, members, raw_items, n):
         """The request was answered without success."""
         with self.lock:
-            self.talk.failed(members, raw_items or [])
-            self.talk.may_change = bool(turn.get("repair"))
+            if not turn.get("aside"):
+                self.talk.failed(members, raw_items or [])
+                self.talk.may_change = bool(turn.get("repair"))
             self.write_log("end", n=n, success=False)
 
     def _plain(self, handler, n, http):
@@ -357,6 +361,9 @@ class ModelServer:
 
     def _finish(self, turn, n, members, raw_items):
         with self.lock:
+            if turn.get("aside"):
+                self.talk.may_be_shorter = True
+                return
             if turn.get("status", "completed") == "completed" and "error_event" not in turn and "garbage" not in turn:
                 self.talk.done(members, raw_items, "resp_%d" % n)
             else:

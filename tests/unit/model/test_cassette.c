@@ -53,7 +53,7 @@ static void next(struct cassette *c, const char *body, int status)
     struct answer_head head;
     struct err err;
 
-    if (cassette_next(c, span_of(body), &head, &err) < 0)
+    if (cassette_next(c, span_of(body), false, &head, &err) < 0)
         fail_msg("%s", err.text);
     assert_int_equal(head.status, status);
 }
@@ -63,7 +63,7 @@ static void next_fails(struct cassette *c, const char *body, const char *text)
     struct answer_head head;
     struct err err;
 
-    assert_int_equal(cassette_next(c, span_of(body), &head, &err), -ERR_MODEL);
+    assert_int_equal(cassette_next(c, span_of(body), false, &head, &err), -ERR_MODEL);
     assert_string_equal(err.text, text);
 }
 

@@ -130,7 +130,7 @@ static void read_answer(struct cassette *c, struct buf *out)
     int r;
 
     buf_clear(out);
-    if (cassette_next(c, span_of("{\"input\":[{\"type\":\"function_call_output\",\"call_id\":\"x\"}]}"),
+    if (cassette_next(c, span_of("{\"input\":[{\"type\":\"function_call_output\",\"call_id\":\"x\"}]}"), false,
                       &head, &err) < 0)
         fail_msg("%s", err.text);
     assert_int_equal(head.status, 200);
@@ -188,7 +188,7 @@ static void test_answers_come_back_in_order(void **state)
     expect_in(&text, MESSAGE);
     expect_in(&text, "\"type\":\"response.incomplete\"");
     expect_in(&text, "\"incomplete_details\":{\"reason\":\"max_output_tokens\"}");
-    assert_int_equal(cassette_next(c, span_of("{}"), &head, &err), -ERR_MODEL);
+    assert_int_equal(cassette_next(c, span_of("{}"), false, &head, &err), -ERR_MODEL);
     cassette_free(c);
     close(fd);
     buf_done(&text);
