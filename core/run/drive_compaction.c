@@ -142,7 +142,7 @@ void drive_compaction_close(struct run *run)
 
 /* ---- the request ---- */
 
-/* A fifth of what is allowed stays word for word; after a failure less is summarised at once. */
+/* A fifth of what is allowed stays word for word; after a failure less is summarised at once, if it can be. */
 static bool cut(struct run *run, const size_t *view, size_t count, int64_t attempt)
 {
     const struct run_state *s = &run->state;
@@ -151,8 +151,11 @@ static bool cut(struct run *run, const size_t *view, size_t count, int64_t attem
     for (size_t i = 0; i < count; i++)
         all += s->items[view[i]].len;
     tail = run->spec->compact.at_tokens > 0 ? (size_t) run->spec->compact.at_tokens * 4 / 5 : all / 5;
-    return conversation_find_cut(s->items, view, count, tail < all / 2 ? tail : all / 2,
-                                 attempt > 1 ? all >> (attempt - 1) : SIZE_MAX, &run->cut);
+    if (tail > all / 2)
+        tail = all / 2;
+    return (attempt > 1 &&
+            conversation_find_cut(s->items, view, count, tail, all >> (attempt - 1), &run->cut)) ||
+           conversation_find_cut(s->items, view, count, tail, SIZE_MAX, &run->cut);
 }
 
 static int encode(struct run *run, const size_t *view, struct err *err)

@@ -57,9 +57,10 @@ int apply_request_begin(struct run_state *s, const struct record *rec, struct er
     const struct record_request_begin *b = &rec->request_begin;
     bool is_new = s->phase == RUN_TURN_NONE || s->phase == RUN_TURN_ANSWERED;
 
+    if (s->compaction.phase != RUN_PART_NONE)
+        return state_misplaced(rec, err);
     if (is_new ? b->turn != s->turn + 1 || b->attempt != 1
-               : s->phase != RUN_TURN_VOID || b->turn != s->turn || b->attempt != s->try_count + 1 ||
-                     s->compaction.phase != RUN_PART_NONE)
+               : s->phase != RUN_TURN_VOID || b->turn != s->turn || b->attempt != s->try_count + 1)
         return state_misplaced(rec, err);
     if (is_new && hold_turn(s, err) < 0)
         return -ERR_INTERNAL;
