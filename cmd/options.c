@@ -32,6 +32,7 @@ enum {
     ON_SCAN = 1 << 20,
     ON_EGRESS = 1 << 21,
     ON_TOOLS = 1 << 22,
+    ON_MEMORY = 1 << 23,
     ON_EVERY = ~0,
     ON_MANIFEST = ON_RUN | ON_VALIDATE | ON_PLAN | ON_SCAN | ON_TOOLS,
     ON_RUNNING = ON_RUN | ON_RESUME | ON_FORK,            /* a run goes on under our eyes */
@@ -46,6 +47,10 @@ static const char note_tools[] =
     "model.tool_style: auto the first try is shown; --set model.tool_style=function shows what a server "
     "that\n"
     "takes functions only is told.";
+static const char note_memory[] =
+    "NAME is the name of a manifest that keeps notes (agent.memory) in agentbox' state folder; a word with\n"
+    "a '/' in it is a folder: that of agent.memory.dir. `ls` lists the names, `show` prints the notes, `rm`\n"
+    "removes those with these numbers (3 or n3), without any all of them.";
 static const char note_scan[] =
     "The scanner is that of the manifest's sandbox.scan, else trivy or grype, whichever is here. Its answer\n"
     "holds for the runs to come, as long as sandbox.scan.max_age says. Exit status 7: it refused the image.";
@@ -114,6 +119,8 @@ static const struct verb verbs[] = {
       false, verb_attest },
     { "verify", ON_VERIFY, "RUN", "check that a run folder is as it was written", note_verify, 1, 1, false,
       verb_verify },
+    { "memory", ON_MEMORY, "ls | show NAME | rm NAME [NUMBER...]", "show and remove the notes that runs leave",
+      note_memory, 1, ARGS_ANY, false, verb_memory },
     { "rm", ON_RM, "RUN...", "remove runs that have ended, with what is left of their sandboxes", note_run, 1,
       ARGS_ANY, false, verb_rm },
     { "gc", ON_GC, "", "remove containers and volumes of dead or expired runs", NULL, 0, 0, false, verb_gc },

@@ -68,7 +68,10 @@ static int make_spec(const struct replaying *r, struct run_spec **ret, struct er
     if (replay_has_summaries(&r->then.state)) /* the server of then refused, or did not, what it is asked now */
         sets[count++] = "agent.compaction.by=local";
     sets[count] = NULL;
-    return load_recorded_spec(&(struct load_recorded){ .folder = r->folder, .sets = sets }, ret, err);
+    if (load_recorded_spec(&(struct load_recorded){ .folder = r->folder, .sets = sets }, ret, err) < 0)
+        return -(int) err->code;
+    (*ret)->memory.is_dry = true; /* what was noted then is noted */
+    return 0;
 }
 
 /* From its own first checkpoint. When that is not kept any more, from the manifest again; which a fork

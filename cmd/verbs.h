@@ -26,6 +26,7 @@ int verb_export(const struct options *opts, struct err *err);
 int verb_outputs(const struct options *opts, struct err *err);
 int verb_attest(const struct options *opts, struct err *err);
 int verb_verify(const struct options *opts, struct err *err);
+int verb_memory(const struct options *opts, struct err *err);
 int verb_rm(const struct options *opts, struct err *err);
 int verb_gc(const struct options *opts, struct err *err);
 int verb_doctor(const struct options *opts, struct err *err);

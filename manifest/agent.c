@@ -5,6 +5,7 @@
 #include "manifest/answer.h"
 #include "manifest/approve.h"
 #include "manifest/compaction.h"
+#include "manifest/memory.h"
 #include "manifest/rows.h"
 #include "manifest/rules.h"
 #include "manifest/skill.h"
@@ -114,7 +115,13 @@ static const struct field agent_rows[] = {
               "load_skill. "
               "Their files are in .agentbox/skills/NAME of the workspace.",
       .example = "[{\"from\": \"./skills\"}]" },
-    LATER("memory", "Durable notes kept between runs."),
+    { .name = "memory",
+      .kind = FIELD_CUSTOM,
+      .offset = AGENT(memory),
+      .decode = memory_decode,
+      .schema = memory_schema,
+      .help = "Notes kept between runs, see `agent.memory`; without it there are none.",
+      .example = "{\"dir\": \"memory\", \"write\": true}" },
     { .name = "compaction",
       .kind = FIELD_TABLE,
       .offset = AGENT(compaction),

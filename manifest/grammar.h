@@ -106,6 +106,12 @@ struct manifest_compaction {
     int by;    /* enum run_compact_by */
 };
 
+struct manifest_memory {
+    bool is_set, read, write;
+    const char *dir; /* NULL: by name; absolute after loading */
+    int64_t bytes_max;
+};
+
 struct manifest_agent {
     const char *instructions, *instructions_file, *task, *task_file;
     const char *const *attachments;
@@ -117,6 +123,7 @@ struct manifest_agent {
     struct manifest_answer output;
     struct approve_spec approve;
     struct manifest_compaction compaction;
+    struct manifest_memory memory;
 };
 
 enum manifest_entry_type {

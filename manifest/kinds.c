@@ -5,6 +5,7 @@
 #include "core/base/units.h"
 #include "manifest/answer.h"
 #include "manifest/approve.h"
+#include "manifest/memory.h"
 #include "manifest/network.h"
 #include "manifest/scan.h"
 #include "manifest/tools.h"
@@ -496,6 +497,7 @@ static const struct kind {
     { kind_mode_decode, encode_mode, "permissions" },
     { kind_version_decode, encode_version, "1" },
     { scan_decode, scan_encode, "word or map" },
+    { memory_decode, memory_encode, "map" },
     { answer_decode, answer_encode, "schema or path" },
     { approve_decode, approve_encode, "word or map" },
     { kind_network_decode, network_encode, "none, or a map, see below" },

@@ -155,6 +155,8 @@ static void load_model(struct loader *l)
     load_secret(l, &model->api_key);
     for (size_t i = 0; i < model->headers.count; i++)
         load_secret(l, &model->headers.items[i].secret);
+    if (l->m->agent.memory.dir)
+        l->m->agent.memory.dir = load_absolute(l, l->m->agent.memory.dir);
     if (model->record)
         model->record = load_absolute(l, model->record);
     if (!model->replay)

@@ -5,6 +5,7 @@
 #include "core/egress/rule.h"
 #include "manifest/approve.h"
 #include "manifest/compaction.h"
+#include "manifest/memory.h"
 #include "manifest/network.h"
 #include "manifest/path.h"
 #include "manifest/scan.h"
@@ -244,7 +245,7 @@ static bool fill_skills(struct loader *l)
 {
     const struct manifest_agent *agent = &l->m->agent;
     struct tool_skill *skills = arena_alloc(l->arena, (agent->skill_count + 1) * sizeof(*skills));
-    const char **tools = arena_alloc(l->arena, (agent->tools.count + 2) * sizeof(*tools));
+    const char **tools = arena_alloc(l->arena, (agent->tools.count + 3) * sizeof(*tools));
     struct run_spec *spec = l->spec;
 
     if (!skills || !tools)
@@ -259,6 +260,8 @@ static bool fill_skills(struct loader *l)
     spec->tool_count = agent->tools.count;
     if (agent->skill_count > 0)
         tools[spec->tool_count++] = TOOL_LOAD_SKILL;
+    if (agent->memory.is_set && agent->memory.write)
+        tools[spec->tool_count++] = TOOL_REMEMBER;
     spec->tools = tools;
     spec->skills = skills;
     spec->skill_count = agent->skill_count;
@@ -315,6 +318,7 @@ static bool fill_rest(struct loader *l)
     spec->approve = l->m->agent.approve;
     spec->hosted = l->m->agent.tools.hosted;
     spec->hosted_count = l->m->agent.tools.hosted_count;
+    spec->memory = memory_of(&l->m->agent.memory);
     spec->limits = l->m->limits;
     spec->life_ms = approve_may_ask(&spec->approve) ? 0 : spec->limits.wall_ms;
     spec->compact = compaction_of(&l->m->agent.compaction, l->m->model.context_window);

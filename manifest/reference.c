@@ -7,6 +7,7 @@
 #include "manifest/entry.h"
 #include "manifest/grammar.h"
 #include "manifest/kinds.h"
+#include "manifest/memory.h"
 #include "manifest/scan.h"
 
 #include <stdio.h>
@@ -148,6 +149,7 @@ int reference_write(struct buf *out)
              "In text values, `${NAME}`, `${NAME:-default}`, `${NAME:?message}` and `${params.x}` are put "
              "in; `$${` is a literal `${`. Relative host paths are relative to the manifest's folder.\n\n");
     put_table(out, &manifest_table, "manifest");
+    put_table(out, &manifest_memory_table, "agent.memory");
     put_table(out, &manifest_scan_table, "sandbox.scan");
     put_table(out, &manifest_secret_table, "secret");
     return out->len < out->max ? 0 : -ERR_TOO_LARGE;

@@ -86,6 +86,18 @@ static void check_agent(const struct untrusted *u)
         (void) check_path(u, tree_get(agent->skills[i].node, "from"), "agent.skills", agent->skills[i].from);
 }
 
+/* Without a folder of its own it would have that of whoever has the same name. */
+static void check_memory(const struct untrusted *u)
+{
+    const struct manifest_memory *memory = &u->decoded->manifest.agent.memory;
+    const struct tree *at = node_of(u, "agent", "memory");
+
+    if (memory->is_set && !memory->dir && is_written(at))
+        refuse(u, at, "agent.memory", "have the notes that belong to a name",
+               "anybody can take that name; give it a folder: dir: memory");
+    check_target(u, tree_get(at, "dir"), "agent.memory", memory->dir);
+}
+
 static void check_entries(const struct untrusted *u)
 {
     for (size_t i = 0; i < u->decoded->entry_count; i++) {
@@ -227,6 +239,7 @@ size_t untrusted_check(const struct untrusted *u)
 
     check_model(u);
     check_agent(u);
+    check_memory(u);
     check_tools(u);
     check_entries(u);
     check_outputs(u);

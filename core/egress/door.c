@@ -73,6 +73,17 @@ int64_t door_head_ms(const struct door *door)
     return door->options.head_ms > 0 ? door->options.head_ms : HEAD_MS_DEFAULT;
 }
 
+bool door_holds(const struct door *door, struct span text)
+{
+    for (size_t i = 0; i < door->spec->rule_count; i++) {
+        const struct redact_text *secret = &door->secrets[i].text;
+
+        if (secret->len > 0 && memmem(text.ptr, text.len, secret->text, secret->len))
+            return true;
+    }
+    return false;
+}
+
 const struct door_secret *door_secret(const struct door *door, const struct egress_rule *rule)
 {
     return rule->inject ? &door->secrets[rule - door->spec->rules] : NULL;

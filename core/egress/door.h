@@ -123,6 +123,9 @@ int door_new(struct loop *loop, const struct egress_spec *spec, const struct doo
  * connections are gone after it: call no door_conn_free() for them. NULL is fine. */
 void door_free(struct door *door);
 
+/* Is a secret that some rule injects in this text? */
+bool door_holds(const struct door *door, struct span text);
+
 /* A run that goes on after a crash: what earlier harnesses let through counts. Before the first connection.
  */
 void door_count(struct door *door, int64_t bytes, int64_t connections);

@@ -74,6 +74,9 @@ int model_client_new(struct loop *loop, struct http *http, const struct model_sp
                      struct model_client **ret, struct err *err);
 void model_client_free(struct model_client *c);
 
+/* Is one of the secrets that go with the requests in this text? */
+bool model_client_holds(const struct model_client *c, struct span text);
+
 int model_send(struct model_client *c, struct span body, const struct model_ops *ops, void *data,
                struct model_exchange **ret, struct err *err);
 void model_exchange_free(struct model_exchange *x); /* NULL is fine; cancels */

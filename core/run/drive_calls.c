@@ -4,6 +4,7 @@
 #include "core/base/digest.h"
 #include "core/base/utf8.h"
 #include "core/run/driver_impl.h"
+#include "core/run/past_output.h"
 #include "core/sandbox/channel.h"
 #include "core/tool/approve.h"
 #include "core/tool/quota.h"
@@ -166,54 +167,31 @@ static struct span declared(void *data, const char *call_id)
     return call ? span_make(call->intent.raw, call->intent.len) : span_make(NULL, 0);
 }
 
-/* A fork numbers its calls anew, while its conversation names those of the run that it came from: there no
- * place of an output is told, nor read, since it could be another's. */
 static int64_t number_of(void *data, const char *call_id)
 {
-    const struct run *run = data;
     const struct live_call *call = call_by_id(data, call_id);
 
-    return call && !run->state.parent ? call->number : 0;
-}
-
-static int add_stream(struct run *run, const struct record_call_end *end, const char *stream, struct buf *out,
-                      struct err *err)
-{
-    for (size_t i = 0; i < end->stream_count; i++) {
-        const struct record_stream *s = &end->streams[i];
-
-        if (strcmp(s->name, stream) != 0)
-            continue;
-        return s->object ? object_get(run->folder, s->object, out, err)
-                         : buf_add_text(out, s->text ? s->text : "");
-    }
-    return err_set(err, ERR_NOT_FOUND, "call %lld has printed nothing to it", (long long) end->call);
+    return call ? call->number : 0;
 }
 
 /* Rarely asked for, and the journal has it: so nothing of it is held in memory. */
 static int read_output(void *data, int64_t number, const char *stream, struct buf *out, struct err *err)
 {
     struct run *run = data;
-    struct journal_reader reader;
-    struct record rec;
-    int found, r;
+    int r = journal_write(run->journal, err);
 
-    if (run->state.parent)
-        return err_set(err, ERR_NOT_FOUND, "this is a fork of run '%s', which has it", run->state.parent);
-    r = journal_write(run->journal, err);
-    if (r == 0)
-        r = journal_open(run->folder, &reader, err);
-    if (r < 0)
-        return r;
-    found = err_set(err, ERR_NOT_FOUND, "call %lld has no answer", (long long) number);
-    while ((r = journal_next(&reader, &rec, err)) == 1)
-        if ((rec.type == RECORD_CALL_END || rec.type == RECORD_CHECK_END) &&
-            rec.call_end.call == number) { /* after a rollback the later one counts */
-            buf_clear(out);
-            found = add_stream(run, &rec.call_end, stream, out, err);
-        }
-    journal_close(&reader);
-    return r < 0 ? r : found;
+    return r < 0 ? r : past_output(run->folder, number, stream, out, err);
+}
+
+static bool holds_secret(const void *data, struct span text)
+{
+    const struct run *run = data;
+    bool is_held = (run->model && model_client_holds(run->model, text)) ||
+                   (run->out.door && door_holds(run->out.door, text));
+
+    for (size_t i = 0; i < run->spec->side_count && !is_held; i++)
+        is_held = run->side_outs && run->side_outs[i].door && door_holds(run->side_outs[i].door, text);
+    return is_held;
 }
 
 static bool has_tool(const struct run_spec *spec, const char *name)
@@ -236,7 +214,7 @@ void drive_calls_init(struct run *run)
         .on_output = show_output,
         .declare = declare,
         .declared = declared,
-        .number = can_read ? number_of : NULL,
+        .number = number_of,
         .read_output = can_read ? read_output : NULL,
         .open_side = drive_side_open,
         .side_channel = drive_side_channel,
@@ -249,6 +227,10 @@ void drive_calls_init(struct run *run)
         .output_bytes = run->spec->limits.output_bytes,
         .skills = run->spec->skills,
         .skill_count = run->spec->skill_count,
+        .memory = run->spec->memory.write ? &run->memory : NULL,
+        .run_id = run->folder->id,
+        .model = run->spec->model.name,
+        .holds_secret = holds_secret,
     };
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Inside of the driver, shared by its files: driver.c (decide-record-act, the end),
- * driver_life.c (made, started, resumed, freed), drive_model.c (requests), drive_compaction.c (summaries), drive_calls.c (tool calls),
+ * driver_life.c (made, started, resumed, freed), drive_model.c (requests), drive_compaction.c (summaries), drive_memory.c (notes of earlier runs), drive_calls.c (tool calls),
  * drive_context.c (what the model is told of the workspace), drive_answer.c (what follows a final message),
  * drive_approve.c (may a call run), drive_sandbox.c (sandbox), drive_trust.c (what its commands must trust),
  * drive_workspace.c (inputs, checkpoints, outputs), drive_egress.c (the way out).
@@ -160,6 +160,10 @@ struct run {
     struct model_client *model;
     struct model_exchange *exchange, *old_exchange; /* old: to be freed outside of its callbacks */
     struct buf task;                                /* the first input item */
+    struct tool_memory memory;                      /* the manifest's, its folder known */
+    char *memory_dir;
+    struct buf notes; /* the item that tells them; empty: there are none */
+    size_t note_count;
     struct buf instructions;                        /* of the manifest, and the index of its skills */
     struct buf body;
     struct buf tools;
@@ -223,6 +227,10 @@ struct record_usage drive_model_usage(const struct run *run, const struct model_
 int64_t drive_model_cost(const struct run *run, const struct record_usage *u);
 int64_t drive_model_retry_ms(const struct run *run, const struct model_end *end, int64_t failures);
 void drive_model_cancel(struct run *run);
+
+/* drive_memory.c */
+int drive_memory_init(struct run *run, bool with_notes, struct err *err); /* ERR_INVALID: they are damaged */
+int drive_memory_record(struct run *run);                                 /* in front of the task */
 
 /* drive_compaction.c */
 void act_compact(struct run *run, const struct run_action *action);

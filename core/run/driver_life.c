@@ -45,6 +45,12 @@ static bool lacks_task(const struct run_state *s)
     return s->item_count == 0 && s->turn == 0;
 }
 
+/* It has its task; killed before anything else was begun. */
+static bool lacks_notes(const struct run_state *s)
+{
+    return s->item_count == 1 && s->turn == 0 && s->attempt == 0 && !s->parent;
+}
+
 static int make_sandbox(struct run *run, struct err *err)
 {
     const struct run_state *s = &run->state;
@@ -92,6 +98,8 @@ int run_new(struct loop *loop, struct http *http, const struct run_spec *spec, s
         r = make_sandbox(run, err);
     if (r == 0)
         r = drive_egress_init(run, err);
+    if (r == 0)
+        r = drive_memory_init(run, lacks_task(&run->state) || lacks_notes(&run->state), err);
     if (r == 0)
         r = drive_model_init(run, http, lacks_task(&run->state), err);
     if (r < 0)
@@ -159,7 +167,9 @@ int run_start(struct run *run, const char *program, const struct run_events *eve
     if (r < 0)
         return r;
     r = record_begin(run, program);
-    return begin(run, r < 0 ? r : record_task(run), err);
+    if (r == 0)
+        r = record_task(run);
+    return begin(run, r < 0 ? r : drive_memory_record(run), err);
 }
 
 static int record_resume(struct run *run, const char *program, const char *const *sets)
@@ -205,6 +215,8 @@ int run_resume(struct run *run, const char *program, const char *const *sets, co
         drive_approve_resumed(run);
     if (r == 0 && lacks_task(&run->state))
         r = record_task(run);
+    if (r == 0 && lacks_notes(&run->state))
+        r = drive_memory_record(run);
     return begin(run, r, err);
 }
 
@@ -245,6 +257,8 @@ void run_free(struct run *run)
     run_state_done(&run->state);
     buf_done(&run->told);
     buf_done(&run->task);
+    buf_done(&run->notes);
+    free(run->memory_dir);
     buf_done(&run->instructions);
     buf_done(&run->body);
     buf_done(&run->summary);

@@ -141,6 +141,7 @@ static int append_begin(struct fork *f, struct err *err)
     rec.run_begin.parent = f->state.id;
     rec.run_begin.parent_seq = (int64_t) f->state.seq;
     rec.run_begin.parent_line = f->line;
+    rec.run_begin.parent_calls = f->state.call_total;
     return append(f, &rec, err);
 }
 

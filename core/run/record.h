@@ -117,6 +117,7 @@ struct record_run_begin {
     /* a fork: of which run, as of which record, and the SHA-256 of that line of its journal */
     const char *parent, *parent_line;
     int64_t parent_seq;
+    int64_t parent_calls; /* numbers that its calls have: ours go on behind them */
 };
 
 struct record_text {
@@ -160,6 +161,7 @@ struct record_checkpoint {
 
 struct record_input_item {
     bool is_history; /* "history": of a fork, what was said after the task; the rest is never replaced */
+    int64_t notes;   /* it tells so many notes of earlier runs, and goes in front of the task; 0: it does not */
     struct record_blob item;
 };
 

@@ -75,6 +75,7 @@ static const struct row run_begin_row[] = {
     REC_TEXT(run_begin, parent),
     { "parent_seq", INT, AT(run_begin, parent_seq), 0, SPARSE },
     REC_TEXT(run_begin, parent_line),
+    { "parent_calls", INT, AT(run_begin, parent_calls), 0, SPARSE },
 };
 
 static const struct row text_row[] = { REC_NEED(text, text) };
@@ -148,6 +149,7 @@ static const struct row context_row[] = {
 };
 
 static const struct row input_item_row[] = { REC_FLAG(input_item, "history", is_history),
+                                             { "notes", INT, AT(input_item, notes), 0, SPARSE },
                                              REC_BLOB(input_item, item) };
 
 static const struct row sandbox_start_row[] = {

@@ -285,6 +285,8 @@ int run_state_encode(const struct run_state *s, struct buf *out, struct err *err
     json_put_int(&w, "previous_items", (int64_t) s->previous_items);
     json_put_int(&w, "base_items", (int64_t) s->base_items);
     json_put_string(&w, "parent", s->parent);
+    json_put_int(&w, "parent_seq", s->parent_seq);
+    json_put_int(&w, "parent_calls", s->parent_calls);
     put_turn(&w, s);
     put_held(&w, &s->held);
     put_context(&w, &s->context);

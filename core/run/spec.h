@@ -101,6 +101,7 @@ struct run_spec {
     const struct tool_skill *skills; /* sorted by name */
     size_t skill_count;
     struct approve_spec approve;
+    struct tool_memory memory;
 
     struct sandbox_spec sandbox;
     struct egress_spec network; /* no rule: nothing may leave */

@@ -191,6 +191,9 @@ static int apply_run_begin(struct run_state *s, const struct record *rec, struct
     int r = state_set_text(&s->id, rec->run_begin.id, err);
 
     s->began_ms = rec->time_ms;
+    s->parent_seq = rec->run_begin.parent_seq;
+    if (rec->run_begin.parent_calls > 0)
+        s->parent_calls = s->call_total = rec->run_begin.parent_calls;
     if (r == 0)
         r = state_set_text(&s->name, rec->run_begin.name, err);
     if (r == 0)

@@ -201,6 +201,7 @@ struct run_state {
     int64_t began_ms;   /* wall clock of run.begin */
     int64_t changed_ms; /* wall clock of the last record */
     char *id, *name, *model, *parent;
+    int64_t parent_seq, parent_calls; /* of a fork: its point, and the calls that were asked for there */
     int64_t resumes;
     char **sets; /* of all resumes, in order; NULL-terminated; NULL: none */
     size_t set_count;

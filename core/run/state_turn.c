@@ -19,7 +19,13 @@ int apply_input_item(struct run_state *s, const struct record *rec, struct err *
         r = state_set_raw(&item, &rec->input_item.item, err);
     if (r < 0)
         return r;
-    s->items[s->item_count++] = item;
+    if (rec->input_item.notes > 0 && s->turn == 0) { /* what is always so comes before what is asked */
+        memmove(s->items + 1, s->items, s->item_count * sizeof(*s->items));
+        s->items[0] = item;
+        s->item_count++;
+    } else {
+        s->items[s->item_count++] = item;
+    }
     if (s->turn == 0)
         s->base_items = s->item_count;
     return 0;

@@ -662,7 +662,7 @@ int shell_function_start(struct tool_host *host, const struct tool_call *call, t
     run->data = data;
     run->call_id = call->call_id;
     run->started_us = clock_mono_us();
-    run->number = host->number ? host->number(host->data, call->call_id) : 0;
+    run->number = host->read_output ? host->number(host->data, call->call_id) : 0;
     arena_init(&run->arena, 32 * 1024 * 1024);
     run->raw = strndup(call->raw.ptr, call->raw.len);
     r = run->raw ? json_parse(span_make(run->raw, call->raw.len), &run->arena, &run->item, err)

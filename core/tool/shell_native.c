@@ -343,7 +343,7 @@ int shell_native_start(struct tool_host *host, const struct tool_call *call, too
     run->host = host;
     run->fn = fn;
     run->data = data;
-    run->number = host->number ? host->number(host->data, call->call_id) : 0;
+    run->number = host->read_output ? host->number(host->data, call->call_id) : 0;
     run->answer.exit_code = -1;
     arena_init(&run->arena, 16 * 1024 * 1024);
     buf_init(&run->outputs, 64 * 1024 * 1024);

@@ -45,6 +45,16 @@ struct tool_skill {
     bool has_files;          /* its folder is in the workspace */
 };
 
+#define TOOL_REMEMBER "remember" /* the tool's name; there when notes may be written */
+
+/* Notes kept between runs (notes.h). */
+struct tool_memory {
+    const char *dir; /* absolute; NULL: the one that belongs to the name of the manifest */
+    bool read, write;
+    bool is_dry; /* a replay: what was noted then is not noted again */
+    int64_t bytes_max;
+};
+
 enum approve_word { APPROVE_AUTO, APPROVE_ASK, APPROVE_DENY, APPROVE_WORDS }; /* the stricter is the larger */
 
 struct approve_rule {

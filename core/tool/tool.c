@@ -7,6 +7,7 @@
 #include "core/tool/files.h"
 #include "core/tool/function.h"
 #include "core/tool/hosted.h"
+#include "core/tool/remember.h"
 #include "core/tool/shell.h"
 #include "core/tool/shell_impl.h"
 #include "core/tool/skill.h"
@@ -16,7 +17,7 @@
 #include <string.h>
 
 const struct tool_ops *const tools_all[] = { &shell_tool, &apply_patch_tool, &view_image_tool,
-                                             &files_tool, &skill_tool,       NULL };
+                                             &files_tool, &skill_tool,       &remember_tool,   NULL };
 
 static bool is_listed(const struct tool_ops *tool, const char *const *names, size_t count)
 {

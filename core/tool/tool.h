@@ -23,6 +23,7 @@ struct sandbox_spec;
 struct shell_sessions;
 struct patch_queue;
 struct tool_skill;
+struct tool_memory;
 struct touched;
 
 /* A call that is running: the first member of the tool's own struct. */
@@ -94,6 +95,10 @@ struct tool_host {
     int64_t output_bytes;            /* limits.output: of one result shown to the model */
     const struct tool_skill *skills; /* that can be loaded */
     size_t skill_count;
+    const struct tool_memory *memory; /* NULL: no notes can be left */
+    const char *run_id, *model;       /* whose they are */
+    /* Does the text hold a secret that the run uses? May be NULL. */
+    bool (*holds_secret)(const void *data, struct span text);
 
     /* What tools learn and keep between calls; zero at first, see tools_release(). */
     struct shell_sessions *sessions; /* commands that outlived their call */
