@@ -8,6 +8,7 @@
 #include "core/base/file.h"
 #include "core/base/units.h"
 #include "core/run/export.h"
+#include "core/run/replay.h"
 #include "core/run/origin.h"
 #include "core/run/point.h"
 #include "manifest/host.h"
@@ -138,7 +139,7 @@ static int place(const struct options *opts, const struct run_point *point, stru
 }
 
 static int collect(const struct options *opts, const struct run_point *point, const struct run_spec *spec,
-                   struct err *err)
+                   const struct run_state *state, struct err *err)
 {
     struct arena arena = ARENA_INIT(PLACES_MAX);
     CLEANUP(free) struct run_output *outputs = NULL;
@@ -154,22 +155,34 @@ static int collect(const struct options *opts, const struct run_point *point, co
     memcpy(outputs, spec->outputs, count * sizeof(*outputs));
     r = place(opts, point, outputs, count, &arena, err);
     if (r == 0)
-        r = export_outputs(point->store, point->checkpoint, outputs, count, &list, err);
+        r = export_outputs(point->store, point->checkpoint, state, outputs, count, &list, err);
     told = list ? tell(opts, point, list, count, r < 0 ? NULL : err) : 0;
     arena_done(&arena);
     return r < 0 ? r : told;
 }
 
+static bool needs_state(const struct run_spec *spec)
+{
+    for (size_t i = 0; i < spec->output_count; i++)
+        if (spec->outputs[i].from)
+            return true;
+    return false;
+}
+
 int verb_outputs(const struct options *opts, struct err *err)
 {
     struct run_point point = { 0 };
+    struct replay said = { 0 }; /* for what the model's server has sent */
     struct run_spec *spec = NULL;
     int r = run_point_open(opts->args[0], &point, err);
 
     if (r == 0)
         r = load_recorded_spec(&(struct load_recorded){ .folder = point.folder }, &spec, err);
+    if (r == 0 && needs_state(spec))
+        r = replay_load(point.folder, &said, err);
     if (r == 0)
-        r = collect(opts, &point, spec, err);
+        r = collect(opts, &point, spec, &said.state, err);
+    replay_done(&said);
     run_spec_free(spec);
     run_point_done(&point);
     return r;

@@ -159,6 +159,7 @@ struct manifest_workspace {
 };
 
 struct manifest_output {
+    const char *from;
     const char *path; /* normalized by the check; NULL: not acceptable */
     const char *to;
     bool required;

@@ -293,7 +293,8 @@ static void load_outputs(struct loader *l)
 
         if (!output->path)
             continue;
-        outputs[i] = (struct run_output){ .path = output->path,
+        outputs[i] = (struct run_output){ .from = output->from,
+                                          .path = output->path,
                                           .to = target_of(l, output),
                                           .to_as_given = output->to ? output->to : output->path,
                                           .required = output->required };

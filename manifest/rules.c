@@ -255,12 +255,30 @@ static void check_target(struct table_ctx *ctx, const struct tree *to)
         table_problem(ctx, to, "a file or folder of this host", "a URL is not possible here");
 }
 
+/* What comes from a tool of the server's has its name as its path. */
+static void check_from(struct table_ctx *ctx, const struct tree *value, struct manifest_output *output)
+{
+    const struct tree *from = tree_get(value, "from");
+
+    if (!output->from) {
+        if (!output->path && !tree_get(value, "path"))
+            table_problem(ctx, value, NULL, "missing 'path'");
+        return;
+    }
+    if (strcmp(output->from, "image_generation") != 0 && strcmp(output->from, "code_interpreter") != 0)
+        table_problem(ctx, from, "image_generation or code_interpreter", "no tool whose images can be had");
+    else if (output->path && strcmp(output->path, output->from) != 0)
+        table_problem(ctx, tree_get(value, "path"), "remove one of them", "'path' and 'from' exclude each other");
+    output->path = output->from;
+}
+
 void rules_output(struct table_ctx *ctx, const struct tree *value, void *out)
 {
     struct manifest_output *output = out;
     const char *path = NULL, *why;
 
     output->node = value;
+    check_from(ctx, value, output);
     if (output->path) {
         why = path_beneath(span_of(output->path), ctx->arena, &path);
         if (why)

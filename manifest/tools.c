@@ -174,8 +174,23 @@ static bool take_later(struct table_ctx *ctx, const struct type *type, const str
     return false;
 }
 
+/* In a container of the server's it is a tool of the server's; here, one of ours. */
+static bool take_shell(struct table_ctx *ctx, const struct type *type, const struct tree *item,
+                       struct manifest_tools *tools)
+{
+    const struct tree *where = is_map(item) ? tree_path(item, "environment", "type", NULL) : NULL;
+
+    if (!is_map(item))
+        return take_word(ctx, type, item, tools);
+    if (!where || (!tree_is_string(where, "container_auto") && !tree_is_string(where, "container_reference")))
+        return kind_refuse(ctx, where ? where : item,
+                           "container_auto or container_reference; the shell of the sandbox is the word alone",
+                           "'environment.type' must name a container of the model's server");
+    return take_hosted(ctx, type, item, tools);
+}
+
 static const struct type types[] = {
-    { "shell", take_word, true, NULL, NULL, { NULL } },
+    { "shell", take_shell, true, hosted_schema, NULL, { "environment" } },
     { "apply_patch", take_word, true, NULL, NULL, { NULL } },
     { "view_image", take_word, true, NULL, NULL, { NULL } },
     { "files", take_word, true, NULL, NULL, { NULL } },

@@ -316,9 +316,12 @@ void effect_collect(struct run *run)
         r = outputs_start(run->loop, channel, spec->outputs, spec->output_count, &outputs_ops, run,
                           &run->outputs, &err);
     }
-    if (r < 0)
+    if (r < 0) {
         record_outputs_end(run, &err);
-    else if (!is_unbounded(&spec->sandbox))
+        return;
+    }
+    outputs_set_state(run->outputs, &run->state);
+    if (!is_unbounded(&spec->sandbox))
         outputs_set_max(run->outputs, spec->sandbox.size_bytes);
 }
 

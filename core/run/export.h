@@ -11,6 +11,7 @@
 #include "core/base/err.h"
 #include "core/run/checkpoint.h"
 #include "core/run/outputs.h"
+#include "core/run/state.h"
 
 #include <stdbool.h>
 
@@ -28,8 +29,9 @@ bool export_is_tar(const char *path);
 
 /* The outputs of a manifest, from a checkpoint, all or nothing as in outputs.h. *ret_reports (free()) has one
  * for each in order. -ERR_OUTPUT: what failed is in the reports. On any
- * other failure there are none. */
-int export_outputs(struct checkpoint_store *store, int64_t number, const struct run_output *list,
-                   size_t count, struct output_report **ret_reports, struct err *err);
+ * other failure there are none. What has a `from` is found in `state`. */
+int export_outputs(struct checkpoint_store *store, int64_t number, const struct run_state *state,
+                   const struct run_output *list, size_t count, struct output_report **ret_reports,
+                   struct err *err);
 
 #endif

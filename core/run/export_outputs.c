@@ -3,6 +3,7 @@
 #include "core/base/cleanup.h"
 #include "core/run/delivery.h"
 #include "core/run/export.h"
+#include "core/run/generated.h"
 #include "core/run/hidden.h"
 #include "core/run/output_digest.h"
 #include "core/run/stage.h"
@@ -26,6 +27,7 @@ struct gathered {
 
 struct collection {
     const struct listing *listing;
+    const struct run_state *state;
     struct gathered *outputs;
     size_t output_count;
     struct wanted *files;
@@ -130,6 +132,24 @@ static bool is_left_out(struct collection *c, struct gathered *g)
     return true;
 }
 
+static int take_generated(struct collection *c, struct gathered *g, struct err *err)
+{
+    struct buf list = BUF_INIT(64 * 1024 * 1024);
+    struct generated found;
+    int r = generated_collect(c->state, g->report->output, &found, &list, err);
+
+    buf_done(&list);
+    if (r < 0)
+        return r;
+    g->stage = found.stage;
+    g->report->is_folder = found.files > 0;
+    g->report->is_missing = found.files == 0;
+    g->report->files = found.files;
+    g->report->size = found.size;
+    memcpy(g->report->sha256, found.sha256, DIGEST_HEX);
+    return 0;
+}
+
 static int look(struct collection *c, struct gathered *g, struct err *err)
 {
     const struct run_output *output = g->report->output;
@@ -137,6 +157,8 @@ static int look(struct collection *c, struct gathered *g, struct err *err)
     int r;
 
     g->first = c->file_count;
+    if (output->from)
+        return take_generated(c, g, err);
     if (!e && !output->required) {
         g->report->is_missing = true;
         return 0;
@@ -235,7 +257,7 @@ static void place_all(struct collection *c)
         if (c->outputs[i].report->is_left_out)
             continue;
         r = stage_flush(c->outputs[i].stage, &err);
-        if (r == 0)
+        if (r == 0 && !c->outputs[i].report->output->from)
             r = sum_up(c, &c->outputs[i], &err);
         if (r < 0)
             output_fail(c, &c->outputs[i], &err);
@@ -272,12 +294,13 @@ static int collect(struct collection *c, struct checkpoint_store *store, struct 
     return r < 0 ? r : c->result;
 }
 
-int export_outputs(struct checkpoint_store *store, int64_t number, const struct run_output *list,
-                   size_t count, struct output_report **ret_reports, struct err *err)
+int export_outputs(struct checkpoint_store *store, int64_t number, const struct run_state *state,
+                   const struct run_output *list, size_t count, struct output_report **ret_reports,
+                   struct err *err)
 {
     struct output_report *reports = calloc(count + 1, sizeof(*reports));
     struct gathered *outputs = calloc(count + 1, sizeof(*outputs));
-    struct collection c = { .outputs = outputs, .output_count = count };
+    struct collection c = { .state = state, .outputs = outputs, .output_count = count };
     struct listing l;
     int r = -ERR_INTERNAL;
 

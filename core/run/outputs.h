@@ -31,6 +31,7 @@
 
 struct channel;
 struct outputs;
+struct run_state;
 
 struct output_report {
     const struct run_output *output;
@@ -62,6 +63,8 @@ int outputs_start(struct loop *loop, struct channel *channel, const struct run_o
 /* Before the loop goes on: the files of one output together may not be larger. Without it a sparse file, or
  * one file with a thousand names, would fill the host's disk from a small workspace. */
 void outputs_set_max(struct outputs *o, int64_t bytes);
+/* Before the loop goes on: what has a `from` is found in this conversation. Borrowed. */
+void outputs_set_state(struct outputs *o, const struct run_state *state);
 void outputs_free(struct outputs *o); /* cancels, removes temporaries; NULL is fine */
 
 #endif

@@ -37,6 +37,7 @@ struct run_output {
     const char *to_as_given;
     bool required;
     bool is_hidden_refused; /* a folder may hold no name that begins with a dot */
+    const char *from; /* images out of what this tool of the server's said; NULL: out of the workspace */
 };
 
 struct run_check { /* run in the sandbox after a final message */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/tool/hosted.h"
 
+#include "core/base/digest.h"
 #include "core/base/utf8.h"
+#include "core/tool/image.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +17,7 @@ static const struct kind {
     { "file_search", "file_search_call", { "queries" } },
     { "code_interpreter", "code_interpreter_call", { "code" } },
     { "image_generation", "image_generation_call", { "revised_prompt" } },
+    { "shell", "shell_call", { "commands" } }, /* in a container of the server's */
 };
 
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
@@ -76,4 +79,65 @@ void hosted_title(const struct tree *item, char *out, size_t size)
         text = text_of(item, kind->path[i]);
     (void) snprintf(out, size, "%s%s" SPAN_FMT, kind->type, text.len > 0 ? ": " : "",
                     (int) utf8_cut(text, size > 40 ? size - 40 : 0), text.ptr ? text.ptr : "");
+}
+
+/* ---- images ---- */
+
+/* Behind "data:image/png;base64,"; of anything else nothing. */
+static struct span data_of(struct span url)
+{
+    static const char mark[] = ";base64,";
+    const char *at = span_starts(url, "data:") ? memmem(url.ptr, url.len, mark, sizeof(mark) - 1) : NULL;
+
+    return at ? span_make(at + sizeof(mark) - 1, url.len - (size_t) (at + sizeof(mark) - 1 - url.ptr))
+              : span_make(NULL, 0);
+}
+
+static struct span image_text(const struct tree *item, size_t number)
+{
+    const struct tree *outputs = tree_get(item, "outputs");
+
+    if (tree_is_string(tree_get(item, "type"), "image_generation_call"))
+        return number == 0 ? tree_span(tree_get(item, "result")) : span_make(NULL, 0);
+    if (!tree_is_string(tree_get(item, "type"), "code_interpreter_call") || !outputs ||
+        outputs->kind != TREE_ARRAY)
+        return span_make(NULL, 0);
+    tree_each (entry, outputs) {
+        struct span data = tree_is_string(tree_get(entry, "type"), "image")
+                               ? data_of(tree_span(tree_get(entry, "url")))
+                               : span_make(NULL, 0);
+
+        if (data.len > 0 && number-- == 0)
+            return data;
+    }
+    return span_make(NULL, 0);
+}
+
+static const char *suffix_of(const struct image_info *info)
+{
+    static const char *const known[][2] = { { "image/png", ".png" },   { "image/jpeg", ".jpg" },
+                                            { "image/webp", ".webp" }, { "image/gif", ".gif" },
+                                            { "image/bmp", ".bmp" },   { "image/tiff", ".tiff" } };
+
+    for (size_t i = 0; info->type && i < sizeof(known) / sizeof(known[0]); i++)
+        if (strcmp(info->type, known[i][0]) == 0)
+            return known[i][1];
+    return NULL;
+}
+
+int hosted_image(const struct tree *item, size_t number, struct buf *out, const char **ret_suffix,
+                 struct err *err)
+{
+    struct span text = image_text(item, number);
+    struct image_info info = { 0 };
+
+    if (text.len == 0)
+        return 0;
+    buf_clear(out);
+    if (base64_decode(out, text) < 0)
+        return err_set(err, ERR_INVALID, "its bytes are not base64, or too many");
+    if (!image_inspect(buf_span(out), &info) || !suffix_of(&info))
+        return err_set(err, ERR_INVALID, "it is no image of a kind that is known");
+    *ret_suffix = suffix_of(&info);
+    return 1;
 }

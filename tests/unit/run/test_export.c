@@ -246,7 +246,7 @@ static void test_outputs(void **state)
     snprintf(file, sizeof(file), "%s/copy", top);
     snprintf(other, sizeof(other), "%s/deep/hard", top);
     snprintf(dir, sizeof(dir), "%s/dir", top);
-    assert_int_equal(export_outputs(store, 1, list, 4, &reports, &err), 0);
+    assert_int_equal(export_outputs(store, 1, NULL, list, 4, &reports, &err), 0);
     assert_string_equal(reports[0].sha256, listing_find(&listing, "large")->sha256);
     assert_int_equal(reports[0].size, LARGE);
     assert_true(reports[1].is_folder);
@@ -277,7 +277,7 @@ static void test_outputs_are_all_or_nothing(void **state)
     snprintf(good, sizeof(good), "%s/good", top);
     snprintf(bad, sizeof(bad), "%s/bad", top);
     snprintf(link, sizeof(link), "%s/link", top);
-    assert_int_equal(export_outputs(store, 1, list, 3, &reports, &err), -ERR_OUTPUT);
+    assert_int_equal(export_outputs(store, 1, NULL, list, 3, &reports, &err), -ERR_OUTPUT);
     assert_string_equal(err.text, "output 'nowhere': it is required and not there");
     assert_int_equal(reports[0].result, 0);
     assert_int_equal(reports[1].result, -ERR_OUTPUT);
@@ -285,9 +285,9 @@ static void test_outputs_are_all_or_nothing(void **state)
     free(reports);
     assert_int_equal(count_in(top), 0);
     assert_int_equal(mkdir(good, 0700), 0); /* in the way */
-    assert_int_equal(export_outputs(store, 1, list, 1, &reports, &err), -ERR_OUTPUT);
+    assert_int_equal(export_outputs(store, 1, NULL, list, 1, &reports, &err), -ERR_OUTPUT);
     free(reports);
-    assert_int_equal(export_outputs(store, 9, list, 1, &reports, &err), -ERR_NOT_FOUND);
+    assert_int_equal(export_outputs(store, 9, NULL, list, 1, &reports, &err), -ERR_NOT_FOUND);
 }
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
