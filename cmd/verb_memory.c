@@ -254,6 +254,7 @@ int verb_memory(const struct options *opts, struct err *err)
         return show(opts, err);
     if (strcmp(what, "rm") == 0 && opts->arg_count >= 2)
         return remove_notes(opts, err);
-    (void) err_set(err, ERR_USAGE, "expected `memory ls`, `memory show NAME` or `memory rm NAME [NUMBER...]`");
+    (void) err_set(err, ERR_USAGE,
+                   "expected `memory ls`, `memory show NAME` or `memory rm NAME [NUMBER...]`");
     return err_hint(err, "`agentbox help memory` says more");
 }

@@ -8,9 +8,9 @@
 #include "core/base/file.h"
 #include "core/base/units.h"
 #include "core/run/export.h"
-#include "core/run/replay.h"
 #include "core/run/origin.h"
 #include "core/run/point.h"
+#include "core/run/replay.h"
 #include "manifest/host.h"
 
 #include <stdlib.h>

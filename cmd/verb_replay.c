@@ -65,7 +65,8 @@ static int make_spec(const struct replaying *r, struct run_spec **ret, struct er
              r->then.state.name ? r->then.state.name : "run");
     if (r->then.state.resumes > 0)
         count = lift_limits(sets, count);
-    if (replay_has_summaries(&r->then.state)) /* the server of then refused, or did not, what it is asked now */
+    if (replay_has_summaries(
+            &r->then.state)) /* the server of then refused, or did not, what it is asked now */
         sets[count++] = "agent.compaction.by=local";
     sets[count] = NULL;
     if (load_recorded_spec(&(struct load_recorded){ .folder = r->folder, .sets = sets }, ret, err) < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `agent.compaction`: when the conversation is made shorter, and by whom. What it does: core/run/conversation.h.
+ * `agent.compaction`: when the conversation is made shorter, and by whom. What it does:
+ * core/run/conversation.h.
  */
 #ifndef MANIFEST_COMPACTION_H
 #define MANIFEST_COMPACTION_H

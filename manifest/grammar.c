@@ -121,8 +121,9 @@ static const struct field output_rows[] = {
       .offset = OUTPUT(from),
       .min = 1,
       .max = 32,
-      .help = "In the place of `path`: image_generation or code_interpreter; the images that this tool of the "
-              "model's server has answered with, as files of a folder of its name.",
+      .help =
+          "In the place of `path`: image_generation or code_interpreter; the images that this tool of the "
+          "model's server has answered with, as files of a folder of its name.",
       .example = "\"image_generation\"" },
     { .name = "to",
       .kind = FIELD_STRING,

@@ -9,7 +9,8 @@ static const struct field rows[] = {
       .offset = MEMORY(dir),
       .min = 1,
       .max = 4096,
-      .help = "Folder that they are in, relative to the manifest's; when not given, one in agentbox' state folder that "
+      .help = "Folder that they are in, relative to the manifest's; when not given, one in agentbox' state "
+              "folder that "
               "belongs to the manifest's `name`.",
       .example = "\"memory\"" },
     { .name = "read",
@@ -21,7 +22,8 @@ static const struct field rows[] = {
       .kind = FIELD_BOOL,
       .offset = MEMORY(write),
       .fallback = "false",
-      .help = "It may leave some, with the tool `remember`: at most 20 a run, 200 in all, 2 KiB each; never one that "
+      .help = "It may leave some, with the tool `remember`: at most 20 a run, 200 in all, 2 KiB each; never "
+              "one that "
               "holds a secret of the run or looks like a key. They stay whatever becomes of the run." },
     { .name = "size",
       .kind = FIELD_SIZE,
@@ -37,7 +39,8 @@ const struct table manifest_memory_table = {
     .fields = rows,
     .count = FIELD_COUNT_OF(rows),
     .size = sizeof(struct manifest_memory),
-    .help = "Durable notes kept between runs, outside of every workspace; without this key there are none. `agentbox "
+    .help = "Durable notes kept between runs, outside of every workspace; without this key there are none. "
+            "`agentbox "
             "memory` shows and removes them.",
 };
 

@@ -268,7 +268,8 @@ static void check_from(struct table_ctx *ctx, const struct tree *value, struct m
     if (strcmp(output->from, "image_generation") != 0 && strcmp(output->from, "code_interpreter") != 0)
         table_problem(ctx, from, "image_generation or code_interpreter", "no tool whose images can be had");
     else if (output->path && strcmp(output->path, output->from) != 0)
-        table_problem(ctx, tree_get(value, "path"), "remove one of them", "'path' and 'from' exclude each other");
+        table_problem(ctx, tree_get(value, "path"), "remove one of them",
+                      "'path' and 'from' exclude each other");
     output->path = output->from;
 }
 

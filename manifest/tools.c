@@ -183,9 +183,10 @@ static bool take_shell(struct table_ctx *ctx, const struct type *type, const str
     if (!is_map(item))
         return take_word(ctx, type, item, tools);
     if (!where || (!tree_is_string(where, "container_auto") && !tree_is_string(where, "container_reference")))
-        return kind_refuse(ctx, where ? where : item,
-                           "container_auto or container_reference; the shell of the sandbox is the word alone",
-                           "'environment.type' must name a container of the model's server");
+        return kind_refuse(
+            ctx, where ? where : item,
+            "container_auto or container_reference; the shell of the sandbox is the word alone",
+            "'environment.type' must name a container of the model's server");
     return take_hosted(ctx, type, item, tools);
 }
 

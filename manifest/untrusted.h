@@ -7,9 +7,9 @@
  *
  *   - host paths that lead out of the manifest's folder once links are followed: instructions_file,
  *     task_file, a schema's file, attachments, sources of entries, from_file, record, replay, and targets of
- *     outputs, the folder of agent.memory, which must be given. A target may not be or lie in a hidden file or folder either: those steer git, shells and
- *     editors. Nor may a folder that is collected hold any (run/hidden.h), which the resolved manifest says
- *     for every output, so that resume and `outputs` keep to it.
+ *     outputs, the folder of agent.memory, which must be given. A target may not be or lie in a hidden file
+ * or folder either: those steer git, shells and editors. Nor may a folder that is collected hold any
+ * (run/hidden.h), which the resolved manifest says for every output, so that resume and `outputs` keep to it.
  *   - binds (mount: true): the sandbox would see whatever the folder becomes;
  *   - programs of the host: from_command, a scanner's command (a preset is fine);
  *   - variables: from_env but OPENAI_API_KEY as model.api_key, which goes to the model's server alone; and

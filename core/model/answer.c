@@ -184,7 +184,8 @@ static bool may_override(const struct model_end *end)
     return end->kind == MODEL_FAILED && end->http_status >= 400 &&
            strcmp(end->reason, "insufficient_quota") != 0 &&
            strcmp(end->reason, "billing_hard_limit_reached") != 0 && !end->wants_function_tools &&
-           !end->wants_no_schema && !end->refuses_compaction && !end->is_too_long && !end->lost_previous && !end->bad_reasoning;
+           !end->wants_no_schema && !end->refuses_compaction && !end->is_too_long && !end->lost_previous &&
+           !end->bad_reasoning;
 }
 
 void answer_close(struct answer *a, const struct err *cut)

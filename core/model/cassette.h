@@ -26,7 +26,8 @@
  * calls (a resumed run), the answers that made them are skipped. With "in_order":true in the first line
  * neither is done: the first answer is for the first request, whatever that holds.
  *
- * {"answer":{"aside":true}} is the answer to a request that is no turn of the conversation (model_ops.is_aside).
+ * {"answer":{"aside":true}} is the answer to a request that is no turn of the conversation
+ * (model_ops.is_aside).
  */
 #ifndef MODEL_CASSETTE_H
 #define MODEL_CASSETTE_H

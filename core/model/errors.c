@@ -345,8 +345,8 @@ static bool is_reasoning_bad(const struct report *rep)
 static bool is_too_long(const struct report *rep)
 {
     static const char *const words[] = { "context_length_exceeded", "exceed_context_size",
-                                         "maximum context length", "context window",
-                                         "available context size", NULL };
+                                         "maximum context length",  "context window",
+                                         "available context size",  NULL };
 
     return span_is(rep->code, words[0]) ||
            (rep->status != 429 && (contains_any(rep->type, words) || contains_any(rep->details, words)));
@@ -391,12 +391,12 @@ static void judge(struct model_end *end, const struct error_context *ctx, const 
     end->bad_reasoning = is_reasoning_bad(rep);
     end->refuses_compaction = is_compaction_refused(rep);
     end->is_too_long = !end->refuses_compaction && is_too_long(rep);
-    end->wants_function_tools = !end->lost_previous && !end->bad_reasoning && !end->refuses_compaction &&
-                                is_tool_refusal(rep);
+    end->wants_function_tools =
+        !end->lost_previous && !end->bad_reasoning && !end->refuses_compaction && is_tool_refusal(rep);
     end->wants_no_schema = !end->lost_previous && !end->bad_reasoning && !end->refuses_compaction &&
                            !end->wants_function_tools && is_schema_refusal(ctx, rep);
-    end->can_retry = !end->wants_function_tools && !end->wants_no_schema && !end->is_too_long &&
-                     can_retry(rep, rule);
+    end->can_retry =
+        !end->wants_function_tools && !end->wants_no_schema && !end->is_too_long && can_retry(rep, rule);
     if (end->wants_function_tools)
         (void) err_hint(&end->err,
                         "this model or server takes plain functions only: use 'model.tool_style: function'");

@@ -169,8 +169,8 @@ static void put_settings(struct encoder *e)
 static void put_more(struct encoder *e)
 {
     static const char *const written[] = {
-        "stream_options",   "include", "reasoning", "text", "max_output_tokens", "service_tier",
-        "prompt_cache_key", "context_management", NULL
+        "stream_options", "include",          "reasoning",          "text", "max_output_tokens",
+        "service_tier",   "prompt_cache_key", "context_management", NULL
     };
 
     tree_each (member, e->extra) {

@@ -145,10 +145,12 @@ bool conversation_find_cut(const struct run_item *items, const size_t *view, siz
 /* ---- summaries ---- */
 
 static const char ask_text[] =
-    "This conversation is about to become too long. Before its older part is taken out, write the summary that "
+    "This conversation is about to become too long. Before its older part is taken out, write the summary "
+    "that "
     "takes its place: you will go on with the task from this summary, the task itself, and the last turns, "
     "which stay as they are. Write down, briefly and exactly: what was asked for, with every requirement and "
-    "constraint that was stated; what was done, found out and decided, with names, paths, numbers and errors as "
+    "constraint that was stated; what was done, found out and decided, with names, paths, numbers and errors "
+    "as "
     "they were; the state of every file and of everything that is under way; what is left to do, in order. "
     "Leave out what does not matter any more. Call no tool; answer with the summary and nothing else.";
 

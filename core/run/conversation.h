@@ -4,10 +4,10 @@
  * Pure.
  *
  * The run's state keeps every item. A compaction is one more of them: an item of the server's own
- * (RUN_ITEM_COMPACTION), or a summary that the same model was asked for (RUN_ITEM_SUMMARY). The newest counts:
- * items before the one that it `keeps` are left out, but for those that are pinned (the task, and what
- * the harness told of the workspace). A summary stands where the items were that it replaces; an item of the
- * server's stays where it came. When items leave the conversation (a rollback), so does a compaction that
+ * (RUN_ITEM_COMPACTION), or a summary that the same model was asked for (RUN_ITEM_SUMMARY). The newest
+ * counts: items before the one that it `keeps` are left out, but for those that are pinned (the task, and
+ * what the harness told of the workspace). A summary stands where the items were that it replaces; an item of
+ * the server's stays where it came. When items leave the conversation (a rollback), so does a compaction that
  * came after them, and what it had replaced is sent again.
  */
 #ifndef RUN_CONVERSATION_H
@@ -26,9 +26,9 @@ size_t conversation_view(const struct run_item *items, size_t count, conversatio
 /* A cut through the conversation: what stands before it is summarised, what is not pinned of that is then
  * replaced. */
 struct conversation_cut {
-    size_t at;             /* so many of `view` are before it */
-    int64_t keeps;         /* the item from which on they stay: index in `items` */
-    size_t items, bytes;   /* that are replaced */
+    size_t at;           /* so many of `view` are before it */
+    int64_t keeps;       /* the item from which on they stay: index in `items` */
+    size_t items, bytes; /* that are replaced */
 };
 
 /* `tail_bytes`: as much as may stay behind the cut, more only when the newest turn alone is more. At most

@@ -14,8 +14,9 @@
  *   (`every: turn`: and the turn's calls are all answered); the model does not wait for it,
  *   the next call does, and so does the end of the run;
  * - the next request needs every call of the turn answered;
- * - before it the conversation is made shorter by a summary when it has become long (agent.compaction) and the
- *   server does not do that by itself, or when the server said that it is too long; at most once for a turn;
+ * - before it the conversation is made shorter by a summary when it has become long (agent.compaction) and
+ * the server does not do that by itself, or when the server said that it is too long; at most once for a
+ * turn;
  * - a call that needs approval is asked about when the turn's answer is complete, one at a time, while others
  *   run;
  * - a final message is put beside the schema it must match, then the checks are run, one after the other,
@@ -69,7 +70,7 @@ enum run_action_kind {
     RUN_FILL_WORKSPACE,
     RUN_TAKE_CHECKPOINT,
     RUN_LOOK_AROUND, /* into the workspace, for what the model is told of it before the next request */
-    RUN_COMPACT, /* attempt: ask for a summary of the older part of the conversation */
+    RUN_COMPACT,     /* attempt: ask for a summary of the older part of the conversation */
     RUN_SEND_REQUEST,
     RUN_START_CALL,   /* call; is_rerun */
     RUN_REFUSE_CALL,  /* call; answered with `why` (NULL: it is denied), nothing runs */

@@ -19,8 +19,8 @@
 enum { DIALECT_DAYS = 30 };
 
 enum {
-    DIALECT_FUNCTIONS = 1, /* functions only */
-    DIALECT_NO_SCHEMA = 2, /* no text.format: the model is told the schema in its instructions */
+    DIALECT_FUNCTIONS = 1,     /* functions only */
+    DIALECT_NO_SCHEMA = 2,     /* no text.format: the model is told the schema in its instructions */
     DIALECT_NO_COMPACTION = 4, /* no context_management: conversations are made shorter here */
 };
 

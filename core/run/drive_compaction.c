@@ -80,8 +80,8 @@ static void on_item(void *data, int64_t output_index, struct span raw)
         model_exchange_free(TAKE_PTR(run->exchange));
         (void) err_set(&end.err, ERR_MODEL, "the summary is larger than %d MiB", ANSWER_MAX >> 20);
         record_failed(run, &end, "useless");
-    } else if (item_inspect(raw, &view, &text, NULL) == 0 && view.kind == ITEM_MESSAGE && !view.is_commentary &&
-               !view.is_refusal && buf_add_span(&run->summary, buf_span(&text)) < 0) {
+    } else if (item_inspect(raw, &view, &text, NULL) == 0 && view.kind == ITEM_MESSAGE &&
+               !view.is_commentary && !view.is_refusal && buf_add_span(&run->summary, buf_span(&text)) < 0) {
         buf_clear(&run->summary); /* too long to be of use; what follows cannot make it so */
     }
     buf_done(&text);
@@ -142,7 +142,8 @@ void drive_compaction_close(struct run *run)
 
 /* ---- the request ---- */
 
-/* A fifth of what is allowed stays word for word; after a failure less is summarised at once, if it can be. */
+/* A fifth of what is allowed stays word for word; after a failure less is summarised at once, if it can be.
+ */
 static bool cut(struct run *run, const size_t *view, size_t count, int64_t attempt)
 {
     const struct run_state *s = &run->state;
@@ -164,7 +165,8 @@ static int encode(struct run *run, const size_t *view, struct err *err)
     struct request_input in = { .is_aside = true };
     CLEANUP(free) struct span *items = calloc(run->cut.at + 1, sizeof(*items));
     struct buf ask = BUF_INIT(ITEM_MAX);
-    int r = items ? conversation_ask_summary(&ask, err) : err_set(err, ERR_INTERNAL, "no memory for a request");
+    int r =
+        items ? conversation_ask_summary(&ask, err) : err_set(err, ERR_INTERNAL, "no memory for a request");
 
     for (size_t i = 0; r == 0 && i < run->cut.at; i++)
         items[i] = span_make(s->items[view[i]].raw, s->items[view[i]].len);

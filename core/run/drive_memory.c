@@ -30,7 +30,8 @@ static int put_notes(struct run *run, struct err *err)
 {
     struct notes *notes = calloc(1, sizeof(*notes));
     struct buf text = BUF_INIT(ITEM_MAX);
-    int r = notes ? notes_load(run->memory.dir, notes, err) : err_set(err, ERR_INTERNAL, "no memory for notes");
+    int r =
+        notes ? notes_load(run->memory.dir, notes, err) : err_set(err, ERR_INTERNAL, "no memory for notes");
 
     if (r == 0) {
         notes_tell(notes, (size_t) run->memory.bytes_max, &text, &run->note_count);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Inside of the driver, shared by its files: driver.c (decide-record-act, the end),
- * driver_life.c (made, started, resumed, freed), drive_model.c (requests), drive_compaction.c (summaries), drive_memory.c (notes of earlier runs), drive_calls.c (tool calls),
- * drive_context.c (what the model is told of the workspace), drive_answer.c (what follows a final message),
- * drive_approve.c (may a call run), drive_sandbox.c (sandbox), drive_trust.c (what its commands must trust),
- * drive_workspace.c (inputs, checkpoints, outputs), drive_egress.c (the way out).
+ * driver_life.c (made, started, resumed, freed), drive_model.c (requests), drive_compaction.c (summaries),
+ * drive_memory.c (notes of earlier runs), drive_calls.c (tool calls), drive_context.c (what the model is told
+ * of the workspace), drive_answer.c (what follows a final message), drive_approve.c (may a call run),
+ * drive_sandbox.c (sandbox), drive_trust.c (what its commands must trust), drive_workspace.c (inputs,
+ * checkpoints, outputs), drive_egress.c (the way out).
  *
  * The rule between them: an act_*() records an intent and queues an effect, nothing
  * more; an effect_*() starts something outside and is called only after the intent is
@@ -15,8 +16,8 @@
 #define RUN_DRIVER_IMPL_H
 
 #include "core/base/buf.h"
-#include "core/model/request.h"
 #include "core/egress/door.h"
+#include "core/model/request.h"
 #include "core/run/checkpoint_restore.h"
 #include "core/run/checkpoint_take.h"
 #include "core/run/conversation.h"
@@ -164,11 +165,11 @@ struct run {
     char *memory_dir;
     struct buf notes; /* the item that tells them; empty: there are none */
     size_t note_count;
-    struct buf instructions;                        /* of the manifest, and the index of its skills */
+    struct buf instructions; /* of the manifest, and the index of its skills */
     struct buf body;
     struct buf tools;
     int64_t body_bytes, answer_bytes;
-    unsigned dialect; /* what the server is known not to take, from earlier runs (dialect.h) */
+    unsigned dialect;   /* what the server is known not to take, from earlier runs (dialect.h) */
     struct buf summary; /* while it comes in */
     struct conversation_cut cut;
 
@@ -220,7 +221,8 @@ int drive_model_init(struct run *run, struct http *http, bool with_task, struct 
 void act_send_request(struct run *run, const struct run_action *action);
 void act_close_request(struct run *run); /* that of a dead process, or one that a rollback makes void */
 void effect_send(struct run *run);
-/* The body for these items, as it is sent now: tools, instructions and repairs are those of the next request. */
+/* The body for these items, as it is sent now: tools, instructions and repairs are those of the next request.
+ */
 int drive_model_encode(struct run *run, const struct span *items, size_t count, struct request_input *in,
                        struct err *err);
 struct record_usage drive_model_usage(const struct run *run, const struct model_end *end);

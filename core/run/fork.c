@@ -171,9 +171,8 @@ static bool is_unanswered(const struct run_state *s)
 
 static bool is_left_out(const struct fork *f, const struct run_item *item)
 {
-    return is_later(f, item->turn) ||
-           (is_unanswered(&f->state) && item->kind != RUN_ITEM_INPUT && item->kind != RUN_ITEM_SUMMARY &&
-            item->turn == f->state.turn);
+    return is_later(f, item->turn) || (is_unanswered(&f->state) && item->kind != RUN_ITEM_INPUT &&
+                                       item->kind != RUN_ITEM_SUMMARY && item->turn == f->state.turn);
 }
 
 /* Reasoning, and what a server made of a conversation, may be readable for the model that thought it only. */

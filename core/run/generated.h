@@ -23,8 +23,8 @@ struct generated {
     char sha256[DIGEST_HEX]; /* as of any folder: output_digest.h */
 };
 
-/* The list of the folder's files is appended to `list`. ERR_OUTPUT: one of them is no image, or it is required
- * and there are none; else errors of stage.h. */
+/* The list of the folder's files is appended to `list`. ERR_OUTPUT: one of them is no image, or it is
+ * required and there are none; else errors of stage.h. */
 int generated_collect(const struct run_state *s, const struct run_output *output, struct generated *ret,
                       struct buf *list, struct err *err);
 

@@ -23,7 +23,8 @@ static int add_stream(struct run_folder *folder, const struct record_call_end *e
 
         if (strcmp(s->name, stream) != 0)
             continue;
-        return s->object ? object_get(folder, s->object, out, err) : buf_add_text(out, s->text ? s->text : "");
+        return s->object ? object_get(folder, s->object, out, err)
+                         : buf_add_text(out, s->text ? s->text : "");
     }
     return err_set(err, ERR_NOT_FOUND, "call %lld has printed nothing to it", (long long) end->call);
 }
@@ -67,7 +68,8 @@ static int open_origin(const struct origin *origin, struct run_folder **ret, str
     return r < 0 ? err_wrap(err, "this is a fork of run '%s', which has it", origin->id) : 0;
 }
 
-int past_output(struct run_folder *folder, int64_t number, const char *stream, struct buf *out, struct err *err)
+int past_output(struct run_folder *folder, int64_t number, const char *stream, struct buf *out,
+                struct err *err)
 {
     struct origin origin = { 0 };
     int r = look(folder, 0, number, stream, out, &origin, err);

@@ -161,7 +161,7 @@ struct record_checkpoint {
 
 struct record_input_item {
     bool is_history; /* "history": of a fork, what was said after the task; the rest is never replaced */
-    int64_t notes;   /* it tells so many notes of earlier runs, and goes in front of the task; 0: it does not */
+    int64_t notes; /* it tells so many notes of earlier runs, and goes in front of the task; 0: it does not */
     struct record_blob item;
 };
 
@@ -297,7 +297,8 @@ struct record_request_failed {
     int64_t http_status;
     bool will_retry;
     int64_t retry_ms;
-    /* function_tools | full_input | no_reasoning | told_schema | no_compaction | compact: sent again, changed */
+    /* function_tools | full_input | no_reasoning | told_schema | no_compaction | compact: sent again, changed
+     */
     const char *repair;
     const char *request_id;
     struct record_usage usage;
@@ -306,11 +307,11 @@ struct record_request_failed {
 
 /* compaction.begin, .done, .failed */
 struct record_compaction {
-    int64_t turn;           /* after its answers, or in the place of its answer */
-    int64_t attempt;        /* "try" */
-    int64_t keeps;          /* the conversation's items from this number on (from 0) stay */
-    int64_t items, bytes;   /* that are replaced */
-    const char *body;       /* begin: as in request.begin */
+    int64_t turn;         /* after its answers, or in the place of its answer */
+    int64_t attempt;      /* "try" */
+    int64_t keeps;        /* the conversation's items from this number on (from 0) stay */
+    int64_t items, bytes; /* that are replaced */
+    const char *body;     /* begin: as in request.begin */
     int64_t body_bytes;
     struct record_blob item; /* done: the summary as an item */
     const char *response_id, *request_id, *model;

@@ -214,10 +214,10 @@ static const struct row input_row[] = {
 };
 
 static const struct row request_begin_row[] = {
-    REC_INT(request_begin, turn),        { "try", INT, AT(request_begin, attempt), 0, NEEDED },
-    REC_INT(request_begin, items),       REC_INT(request_begin, items_sent),
-    REC_TEXT(request_begin, body),       REC_INT(request_begin, body_bytes),
-    REC_TEXT(request_begin, tool_style), REC_TEXT(request_begin, previous),
+    REC_INT(request_begin, turn),          { "try", INT, AT(request_begin, attempt), 0, NEEDED },
+    REC_INT(request_begin, items),         REC_INT(request_begin, items_sent),
+    REC_TEXT(request_begin, body),         REC_INT(request_begin, body_bytes),
+    REC_TEXT(request_begin, tool_style),   REC_TEXT(request_begin, previous),
     REC_SPARSE(request_begin, compact_at),
 };
 
@@ -264,9 +264,9 @@ static const struct row request_failed_row[] = {
 #define REC_COST(t) REC_SUB(t, usage, &usage), REC_INT(t, cost_micros)
 
 static const struct row compaction_begin_row[] = {
-    REC_INT(compaction, turn),  { "try", INT, AT(compaction, attempt), 0, NEEDED },
-    REC_INT(compaction, keeps), REC_INT(compaction, items),
-    REC_INT(compaction, bytes), REC_TEXT(compaction, body),
+    REC_INT(compaction, turn),       { "try", INT, AT(compaction, attempt), 0, NEEDED },
+    REC_INT(compaction, keeps),      REC_INT(compaction, items),
+    REC_INT(compaction, bytes),      REC_TEXT(compaction, body),
     REC_INT(compaction, body_bytes),
 };
 
@@ -283,11 +283,15 @@ static const struct row compaction_done_row[] = {
 };
 
 static const struct row compaction_failed_row[] = {
-    REC_INT(compaction, turn),     REC_INT(compaction, attempt),
-    REC_NEED(compaction, code),    REC_TEXT(compaction, message),
-    REC_TEXT(compaction, hint),    REC_SPARSE(compaction, http_status),
+    REC_INT(compaction, turn),
+    REC_INT(compaction, attempt),
+    REC_NEED(compaction, code),
+    REC_TEXT(compaction, message),
+    REC_TEXT(compaction, hint),
+    REC_SPARSE(compaction, http_status),
     REC_FLAG(compaction, "will_retry", will_retry),
-    REC_INT(compaction, retry_ms), REC_TEXT(compaction, request_id),
+    REC_INT(compaction, retry_ms),
+    REC_TEXT(compaction, request_id),
     REC_COST(compaction),
 };
 

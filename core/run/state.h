@@ -59,8 +59,8 @@ struct run_item {
     int64_t output_index;
     int64_t call; /* calls and answers: the number; else 0 */
     bool is_incomplete, is_refusal, is_commentary;
-    bool is_whole;  /* item_is_sent_whole() */
-    char *raw;      /* owned; NULL when the blob was not loaded */
+    bool is_whole; /* item_is_sent_whole() */
+    char *raw;     /* owned; NULL when the blob was not loaded */
     bool is_pinned; /* never replaced: the task, what was told of the workspace */
     int64_t keeps;  /* COMPACTION, SUMMARY: items from this one on stay */
     size_t len;
@@ -149,13 +149,13 @@ struct run_context {
 /* The conversation is made shorter, by the server within a request or by a request of its own for a summary.
  * The latter may be under way between two turns, and whenever the server says that it is too long. */
 struct run_compaction {
-    enum run_part phase;  /* NONE, STARTING */
-    bool is_lost;         /* it was under way when the harness died */
-    bool is_wanted;       /* nothing can be sent before it: the conversation is too long */
-    bool is_refused;      /* the server said that it does not know context_management */
-    bool is_ignored;      /* it does not say so, and does nothing */
-    int64_t asked;        /* compact_at of the last request */
-    int64_t keeps;        /* of the one under way */
+    enum run_part phase; /* NONE, STARTING */
+    bool is_lost;        /* it was under way when the harness died */
+    bool is_wanted;      /* nothing can be sent before it: the conversation is too long */
+    bool is_refused;     /* the server said that it does not know context_management */
+    bool is_ignored;     /* it does not say so, and does nothing */
+    int64_t asked;       /* compact_at of the last request */
+    int64_t keeps;       /* of the one under way */
     int64_t body_bytes;
     int64_t failures;     /* in a row, since the last that came to something or was given up */
     int64_t at_turn;      /* of the last one */

@@ -3,8 +3,9 @@
  * Inside of the state, shared by its files: state.c (what it owns, which record goes where,
  * the ends), state_parts.c (sandbox, workspace, outputs, checkpoints), state_turn.c (requests, items, calls),
  * state_context.c (what was told of the workspace), state_egress.c (what left), state_answer.c (is the answer
- * good, may a call run), state_compaction.c (the conversation made shorter), state_resume.c (going on in another process, going back). An apply_*() gets a record
- * of its type and changes the state, or refuses the record and changes nothing.
+ * good, may a call run), state_compaction.c (the conversation made shorter), state_resume.c (going on in
+ * another process, going back). An apply_*() gets a record of its type and changes the state, or refuses the
+ * record and changes nothing.
  */
 #ifndef RUN_STATE_IMPL_H
 #define RUN_STATE_IMPL_H
@@ -58,7 +59,7 @@ void state_spend(struct run_state *s, const struct record_usage *u, int64_t cost
 /* ---- state_compaction.c ---- */
 
 void state_count_turn(struct run_state *s, const struct record_usage *u); /* its items have joined */
-void state_uncount(struct run_state *s);                                 /* items left the conversation */
+void state_uncount(struct run_state *s);                                  /* items left the conversation */
 
 /* ---- state_egress.c ---- */
 

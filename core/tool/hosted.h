@@ -24,9 +24,10 @@ const char *hosted_find(const struct tree *item);
  * hostile. */
 void hosted_title(const struct tree *item, char *out, size_t size);
 
-/* The images that such an item carries, by number from 0: 1 and its bytes in `out` (cleared first), with the ending
- * of a name that its first bytes call for; 0: there are no more. ERR_INVALID: it is not base64, larger than
- * `out` may be, or no PNG, JPEG, WebP, GIF, BMP or TIFF. Images that are only named (a URL, the id of a file) are none. */
+/* The images that such an item carries, by number from 0: 1 and its bytes in `out` (cleared first), with the
+ * ending of a name that its first bytes call for; 0: there are no more. ERR_INVALID: it is not base64, larger
+ * than `out` may be, or no PNG, JPEG, WebP, GIF, BMP or TIFF. Images that are only named (a URL, the id of a
+ * file) are none. */
 int hosted_image(const struct tree *item, size_t number, struct buf *out, const char **ret_suffix,
                  struct err *err);
 

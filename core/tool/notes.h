@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Notes that runs leave for later ones: one folder for an agent, with a file `notes.jsonl` in it, one JSON object
- * a line:
+ * Notes that runs leave for later ones: one folder for an agent, with a file `notes.jsonl` in it, one JSON
+ * object a line:
  *     {"id":3,"time":"2026-11-30T10:00:00.000Z","run":"20261130-...","call":7,"model":"gpt-5.1","text":"..."}
- * oldest first. It is the user's, and outside of every workspace; still it is read like anything foreign: bounded,
- * and refused as a whole when it is damaged.
+ * oldest first. It is the user's, and outside of every workspace; still it is read like anything foreign:
+ * bounded, and refused as a whole when it is damaged.
  *
- * Whoever writes holds the lock of the folder (`lock`), reads the file, and puts a new one in its place. A run
- * that only reads needs no lock: it gets the file of before or after.
+ * Whoever writes holds the lock of the folder (`lock`), reads the file, and puts a new one in its place. A
+ * run that only reads needs no lock: it gets the file of before or after.
  */
 #ifndef TOOL_NOTES_H
 #define TOOL_NOTES_H
@@ -18,11 +18,11 @@
 
 #include <stdint.h>
 
-#define NOTES_FILE      "notes.jsonl"
-#define NOTES_MAX       200           /* notes of one agent */
-#define NOTES_RUN_MAX   20            /* of these by one run */
-#define NOTES_FILE_MAX  (1024 * 1024) /* bytes; the manifest sets less */
-#define NOTES_TEXT_MAX  2048          /* bytes of one */
+#define NOTES_FILE     "notes.jsonl"
+#define NOTES_MAX      200           /* notes of one agent */
+#define NOTES_RUN_MAX  20            /* of these by one run */
+#define NOTES_FILE_MAX (1024 * 1024) /* bytes; the manifest sets less */
+#define NOTES_TEXT_MAX 2048          /* bytes of one */
 
 struct note {
     int64_t id; /* from 1, never given twice as long as a newer note is there */
@@ -63,8 +63,9 @@ struct notes_order {
  * ERR_TOO_LARGE, ERR_NOT_FOUND (what it replaces), with words for the model. */
 int notes_put(struct notes *notes, const struct notes_order *order, struct err *err);
 
-/* For the model: all of them, oldest first, as many of the newest as `bytes_max` allows; each line behind a mark
- * of ours, what would steer a terminal or make text read otherwise made visible. Nothing without notes. */
+/* For the model: all of them, oldest first, as many of the newest as `bytes_max` allows; each line behind a
+ * mark of ours, what would steer a terminal or make text read otherwise made visible. Nothing without notes.
+ */
 int notes_tell(const struct notes *notes, size_t bytes_max, struct buf *out, size_t *ret_count);
 
 #endif

@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TRY_MS   20
-#define TRIES    500 /* somebody who holds the lock does so for a moment */
+#define TRY_MS 20
+#define TRIES  500 /* somebody who holds the lock does so for a moment */
 
 struct remember_args {
     const char *note;
@@ -28,7 +28,8 @@ static const struct field fields[] = {
       .flags = FIELD_REQUIRED,
       .min = 1,
       .max = NOTES_TEXT_MAX,
-      .help = "What later runs should know, in a few sentences that can be understood without this conversation." },
+      .help = "What later runs should know, in a few sentences that can be understood without this "
+              "conversation." },
     { .name = "replaces",
       .kind = FIELD_INT,
       .offset = offsetof(struct remember_args, replaces),
@@ -76,7 +77,8 @@ static int put(struct remembering *r, struct err *err)
     struct notes *notes = calloc(1, sizeof(*notes));
     char time[CLOCK_TEXT];
     struct notes_order order = { .replaces = r->args.replaces, .bytes_max = memory->bytes_max };
-    int result = notes ? notes_load(memory->dir, notes, err) : err_set(err, ERR_INTERNAL, "no memory for the notes");
+    int result =
+        notes ? notes_load(memory->dir, notes, err) : err_set(err, ERR_INTERNAL, "no memory for the notes");
 
     if (result == 0) {
         clock_text(clock_wall_ms(), time);
@@ -176,10 +178,11 @@ static int start(struct tool_host *host, const struct tool_call *call, tool_done
 static void describe(struct json_writer *w, enum tool_style style)
 {
     (void) style;
-    function_describe(w, TOOL_REMEMBER,
-                      "Leaves a note for later runs of this agent: what was learnt that is not in the workspace. "
-                      "Never a secret. Call it at the end, and only for what will still be true then.",
-                      &table);
+    function_describe(
+        w, TOOL_REMEMBER,
+        "Leaves a note for later runs of this agent: what was learnt that is not in the workspace. "
+        "Never a secret. Call it at the end, and only for what will still be true then.",
+        &table);
 }
 
 static bool owns(const struct tree *item)

@@ -17,7 +17,8 @@
 #include <string.h>
 
 const struct tool_ops *const tools_all[] = { &shell_tool, &apply_patch_tool, &view_image_tool,
-                                             &files_tool, &skill_tool,       &remember_tool,   NULL };
+                                             &files_tool, &skill_tool,       &remember_tool,
+                                             NULL };
 
 static bool is_listed(const struct tool_ops *tool, const char *const *names, size_t count)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Whatever a conversation went through, what is sent of it is whole: see history.h. The same bytes as an item: what it is bound to,
- * and as a summary. */
+/* Whatever a conversation went through, what is sent of it is whole: see history.h. The same bytes as an
+ * item: what it is bound to, and as a summary. */
 #include "tests/fuzz/fuzz.h"
 
 #include "tests/fuzz/history.h"

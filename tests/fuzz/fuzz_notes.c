@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A file of notes: what is decoded is encoded and decoded again to the same; what the model is told of it is valid UTF-8 and
- * each line of a note stays behind its mark; a note put in is there once. */
+/* A file of notes: what is decoded is encoded and decoded again to the same; what the model is told of it is
+ * valid UTF-8 and each line of a note stays behind its mark; a note put in is there once. */
 #include "tests/fuzz/fuzz.h"
 
 #include "core/base/utf8.h"

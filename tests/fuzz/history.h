@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Property: whatever a conversation has gone through (turns with reasoning, calls, hosted items and messages, compactions of
- * the server's and of ours, one after the other), what is sent of it parts no call from its answer and no reasoning
- * from what it led to, and holds everything that is pinned. Driven by bytes from the fuzzer, or by a seed for a loop in a unit
- * test.
+ * Property: whatever a conversation has gone through (turns with reasoning, calls, hosted items and messages,
+ * compactions of the server's and of ours, one after the other), what is sent of it parts no call from its
+ * answer and no reasoning from what it led to, and holds everything that is pinned. Driven by bytes from the
+ * fuzzer, or by a seed for a loop in a unit test.
  */
 #ifndef TESTS_HISTORY_H
 #define TESTS_HISTORY_H
@@ -43,7 +43,8 @@ static inline bool history_is_over(const struct history *h)
     return h->count + 64 > HISTORY_MAX || (h->data && h->at >= h->size);
 }
 
-static inline void history_add(struct history *h, enum run_item_kind kind, const char *type, const char *id, size_t padding)
+static inline void history_add(struct history *h, enum run_item_kind kind, const char *type, const char *id,
+                               size_t padding)
 {
     struct run_item *item = &h->items[h->count];
     char *raw = malloc(HISTORY_SIZE + 256);
@@ -68,7 +69,8 @@ static inline void history_turn(struct history *h)
     if (history_roll(h, 3) == 0)
         history_add(h, RUN_ITEM_OTHER, "web_search_call", NULL, history_roll(h, 3000));
     for (unsigned i = 0; i < calls; i++) {
-        snprintf(ids[i], sizeof(ids[i]), "call_%lld", history_roll(h, 3) ? (long long) h->ids++ : (long long) i);
+        snprintf(ids[i], sizeof(ids[i]), "call_%lld",
+                 history_roll(h, 3) ? (long long) h->ids++ : (long long) i);
         for (unsigned k = 0; k < i; k++)
             if (strcmp(ids[i], ids[k]) == 0)
                 snprintf(ids[i], sizeof(ids[i]), "own_%lld", (long long) h->ids++);
@@ -121,7 +123,8 @@ static inline const char *history_look(const struct history *h, const size_t *vi
 static inline const char *history_compact(struct history *h)
 {
     size_t view[HISTORY_MAX], count = conversation_view(h->items, h->count, NULL, NULL, view), sent = 0;
-    size_t tail = 64 * (size_t) history_roll(h, 256), part = history_roll(h, 3) ? SIZE_MAX : 64 * (size_t) history_roll(h, 256);
+    size_t tail = 64 * (size_t) history_roll(h, 256),
+           part = history_roll(h, 3) ? SIZE_MAX : 64 * (size_t) history_roll(h, 256);
     struct conversation_cut cut;
 
     if (!conversation_find_cut(h->items, view, count, tail, part, &cut))

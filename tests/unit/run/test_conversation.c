@@ -29,7 +29,8 @@ static struct record of(enum record_type type)
 
 static void put_turn(struct feed *f, int64_t turn, int64_t input_tokens)
 {
-    struct record ask = of(RECORD_REQUEST_BEGIN), item = of(RECORD_REQUEST_ITEM), end = of(RECORD_REQUEST_END);
+    struct record ask = of(RECORD_REQUEST_BEGIN), item = of(RECORD_REQUEST_ITEM),
+                  end = of(RECORD_REQUEST_END);
     struct record begun = of(RECORD_CALL_BEGIN), ended = of(RECORD_CALL_END);
 
     ask.request_begin.turn = item.request_item.turn = end.request_end.turn = turn;
@@ -40,7 +41,8 @@ static void put_turn(struct feed *f, int64_t turn, int64_t input_tokens)
     item.request_item.tool = "shell";
     item.request_item.item.json = span_of("{\"type\":\"shell_call\",\"call_id\":\"c\"}");
     end.request_end.status = "completed";
-    end.request_end.usage = (struct record_usage){ .input = input_tokens, .output = 10, .total = input_tokens + 10 };
+    end.request_end.usage =
+        (struct record_usage){ .input = input_tokens, .output = 10, .total = input_tokens + 10 };
     ended.call_end.outcome = "ok";
     ended.call_end.answer.json = span_of("{\"type\":\"shell_call_output\",\"call_id\":\"c\"}");
     assert_int_equal(put(f, ask), 0);
@@ -122,10 +124,12 @@ static void test_a_summary_takes_the_place_of_what_is_old(void **state)
     run_state_done(&f.s);
 }
 
-/* The sandbox is lost with what the newest calls did: the answers go, and the summary that came after them. */
+/* The sandbox is lost with what the newest calls did: the answers go, and the summary that came after them.
+ */
 static void test_going_back_brings_back_what_was_replaced(void **state)
 {
-    struct record resume = of(RECORD_RUN_RESUME), back = of(RECORD_ROLLBACK), taken = of(RECORD_CHECKPOINT_DONE);
+    struct record resume = of(RECORD_RUN_RESUME), back = of(RECORD_ROLLBACK),
+                  taken = of(RECORD_CHECKPOINT_DONE);
     struct record keep = of(RECORD_CHECKPOINT_BEGIN);
     struct feed f;
 
@@ -151,7 +155,8 @@ static void test_going_back_brings_back_what_was_replaced(void **state)
 static void test_one_that_was_under_way_is_closed_before_anything_else(void **state)
 {
     struct run_spec spec = { .compact = { .by = RUN_COMPACT_LOCAL, .at_tokens = 900 } };
-    struct record failed = of(RECORD_COMPACTION_FAILED), resume = of(RECORD_RUN_RESUME), ask = of(RECORD_REQUEST_BEGIN);
+    struct record failed = of(RECORD_COMPACTION_FAILED), resume = of(RECORD_RUN_RESUME),
+                  ask = of(RECORD_REQUEST_BEGIN);
     struct feed f;
 
     start(&f);

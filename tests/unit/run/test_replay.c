@@ -130,8 +130,8 @@ static void read_answer(struct cassette *c, struct buf *out)
     int r;
 
     buf_clear(out);
-    if (cassette_next(c, span_of("{\"input\":[{\"type\":\"function_call_output\",\"call_id\":\"x\"}]}"), false,
-                      &head, &err) < 0)
+    if (cassette_next(c, span_of("{\"input\":[{\"type\":\"function_call_output\",\"call_id\":\"x\"}]}"),
+                      false, &head, &err) < 0)
         fail_msg("%s", err.text);
     assert_int_equal(head.status, 200);
     while ((r = cassette_read(c, &chunk, cut, &err)) > 0)

@@ -24,8 +24,10 @@ static int remove_dir(void **state)
 
 static struct notes_order order(const char *run, int64_t call, const char *text)
 {
-    return (struct notes_order){ .note = { .time = "2026-11-30T10:00:00.000Z", .run = run, .model = "m", .call = call, .text = text },
-                                 .bytes_max = NOTES_FILE_MAX };
+    return (struct notes_order){
+        .note = { .time = "2026-11-30T10:00:00.000Z", .run = run, .model = "m", .call = call, .text = text },
+        .bytes_max = NOTES_FILE_MAX
+    };
 }
 
 static int put(struct notes *notes, struct notes_order o, struct err *err)
@@ -95,7 +97,9 @@ static void test_damage_is_told_with_its_line(void **state)
     struct notes *notes = calloc(1, sizeof(*notes));
     struct err err = { 0 };
 
-    assert_int_equal(notes_decode(span_of("{\"id\":1,\"text\":\"a\"}\n{\"id\":1,\"text\":\"b\"}\n"), notes, &err), -ERR_INVALID);
+    assert_int_equal(
+        notes_decode(span_of("{\"id\":1,\"text\":\"a\"}\n{\"id\":1,\"text\":\"b\"}\n"), notes, &err),
+        -ERR_INVALID);
     assert_non_null(strstr(err.text, "line 2"));
     assert_int_equal(notes_decode(span_of("{\"id\":1}\n"), notes, &err), -ERR_INVALID);
     assert_int_equal(notes_decode(span_of("x"), notes, &err), -ERR_INVALID);
@@ -130,11 +134,20 @@ static void test_no_link_is_followed(void **state)
 
 static void test_keys_are_seen(void **state)
 {
-    static const char *const bad[] = { "sk-abcdefghijklmnopqrst", "x ghp_abcdefghijklmnopqrstuvwxyz012345", "AKIAABCDEFGHIJKLMNOP",
-                                       "-----BEGIN OPENSSH PRIVATE KEY-----", "password: hunter22", "API_KEY=abcd1234efgh",
-                                       "Authorization: Bearer abcdefghijkl", "secret='s3cr3t-value'" };
-    static const char *const good[] = { "the password is asked for at the start", "token counts are estimates", "use sk-learn",
-                                        "the secret santa list", "read keys.txt first", "bearer of news" };
+    static const char *const bad[] = { "sk-abcdefghijklmnopqrst",
+                                       "x ghp_abcdefghijklmnopqrstuvwxyz012345",
+                                       "AKIAABCDEFGHIJKLMNOP",
+                                       "-----BEGIN OPENSSH PRIVATE KEY-----",
+                                       "password: hunter22",
+                                       "API_KEY=abcd1234efgh",
+                                       "Authorization: Bearer abcdefghijkl",
+                                       "secret='s3cr3t-value'" };
+    static const char *const good[] = { "the password is asked for at the start",
+                                        "token counts are estimates",
+                                        "use sk-learn",
+                                        "the secret santa list",
+                                        "read keys.txt first",
+                                        "bearer of news" };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         if (!notes_suspect(span_of(bad[i])))
@@ -155,7 +168,8 @@ static void test_what_is_told_shows_what_is_hidden(void **state)
     put(notes, order("a", 2, "n1: fake"), &err);
     notes_tell(notes, 1000, &told, &count);
     assert_int_equal(count, 2);
-    assert_non_null(strstr(buf_text(&told), "n1 (2026-11-30):\n| one\n| \\u{1b}[2Jtwo\nn2 (2026-11-30):\n| n1: fake\n"));
+    assert_non_null(
+        strstr(buf_text(&told), "n1 (2026-11-30):\n| one\n| \\u{1b}[2Jtwo\nn2 (2026-11-30):\n| n1: fake\n"));
     buf_clear(&told);
     notes_tell(notes, 9, &told, &count); /* the newest */
     assert_int_equal(count, 1);
