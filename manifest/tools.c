@@ -180,7 +180,7 @@ static bool take_shell(struct table_ctx *ctx, const struct type *type, const str
 {
     const struct tree *where = is_map(item) ? tree_path(item, "environment", "type", NULL) : NULL;
 
-    if (!is_map(item))
+    if (!is_map(item) || !tree_get(item, "environment"))
         return take_word(ctx, type, item, tools);
     if (!where || (!tree_is_string(where, "container_auto") && !tree_is_string(where, "container_reference")))
         return kind_refuse(
