@@ -364,6 +364,31 @@ static void line_context(struct buf *out, const struct record *rec, const struct
     }
 }
 
+static void line_input(struct buf *out, const struct record *rec, const struct term *term)
+{
+    if (rec->input_item.notes > 0)
+        buf_printf(out, "told of %lld note%s of earlier runs\n", (long long) rec->input_item.notes,
+                   rec->input_item.notes == 1 ? "" : "s");
+}
+
+static void line_compaction(struct buf *out, const struct record *rec, const struct term *term)
+{
+    const struct record_compaction *r = &rec->compaction;
+    char size[32];
+
+    buf_printf(out, "the conversation is made shorter: %lld items of %s are summarised\n", (long long) r->items,
+               units_format_size(size, r->bytes));
+}
+
+static void line_compaction_failed(struct buf *out, const struct record *rec, const struct term *term)
+{
+    const struct record_compaction *r = &rec->compaction;
+
+    buf_add_text(out, "no summary: ");
+    tone_foreign(out, term, r->message ? r->message : r->code, 30);
+    buf_add_text(out, r->will_retry ? "; trying again\n" : "; going on without\n");
+}
+
 static void line_end(struct buf *out, const struct record *rec, const struct term *term)
 {
     const struct record_run_end *r = &rec->run_end;
@@ -478,6 +503,9 @@ static line_fn *const lines[RECORD_TYPES] = {
     [RECORD_EGRESS_END] = line_left,
     [RECORD_WORKSPACE_READY] = line_workspace,
     [RECORD_CONTEXT_DONE] = line_context,
+    [RECORD_INPUT_ITEM] = line_input,
+    [RECORD_COMPACTION_BEGIN] = line_compaction,
+    [RECORD_COMPACTION_FAILED] = line_compaction_failed,
     [RECORD_REQUEST_ITEM] = line_item,
     [RECORD_REQUEST_FAILED] = line_failed,
     [RECORD_APPROVAL_ANSWER] = line_approval,
