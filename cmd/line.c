@@ -376,8 +376,8 @@ static void line_compaction(struct buf *out, const struct record *rec, const str
     const struct record_compaction *r = &rec->compaction;
     char size[32];
 
-    buf_printf(out, "the conversation is made shorter: %lld items of %s are summarised\n", (long long) r->items,
-               units_format_size(size, r->bytes));
+    buf_printf(out, "the conversation is made shorter: %lld items of %s are summarised\n",
+               (long long) r->items, units_format_size(size, r->bytes));
 }
 
 static void line_compaction_failed(struct buf *out, const struct record *rec, const struct term *term)
