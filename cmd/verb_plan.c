@@ -231,6 +231,12 @@ static void text_files(struct buf *out, const struct run_spec *spec)
                    spec->outputs[i].required ? "  (required)" : "");
         line(out, i == 0 ? "outputs" : "", buf_text(&text));
     }
+    buf_clear(&text);
+    if (spec->memory.read || spec->memory.write) {
+        buf_printf(&text, "%s%s%s", spec->memory.dir ? spec->memory.dir : "by name",
+                   spec->memory.read ? "  (told)" : "", spec->memory.write ? "  (may be added to)" : "");
+        line(out, "memory", buf_text(&text));
+    }
     buf_done(&text);
 }
 

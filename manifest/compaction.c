@@ -13,17 +13,16 @@ static const struct field rows[] = {
       .min = 0,
       .max = 1,
       .fallback = "0.9",
-      .help = "Of model.context_window, from 0.1 to 1. Without a window nothing is done before the server "
-              "says that "
-              "the conversation is too long; then it is summarised once, and sent again." },
+      .help = "Of model.context_window, from 0.1 to 1. Without a window: once the server says that it is too "
+              "long." },
     { .name = "by",
       .kind = FIELD_ENUM,
       .offset = offsetof(struct manifest_compaction, by),
       .names = by_names,
       .fallback = "\"auto\"",
-      .help = "auto: the server does it (context_management) where it can, which is learnt from its first "
-              "refusal, "
-              "else the same model is asked for a summary; local: always that; off: never." },
+      .help = "auto: the server does it (context_management), else, as its first refusal teaches, the same "
+              "model is "
+              "asked for a summary; local: always that; off: never." },
 };
 
 static void check(struct table_ctx *ctx, const struct tree *value, void *out)
@@ -40,9 +39,7 @@ const struct table manifest_compaction_table = {
     .fields = rows,
     .count = FIELD_COUNT_OF(rows),
     .size = sizeof(struct manifest_compaction),
-    .help = "When the conversation is made shorter: a summary takes the place of its older part. The task, "
-            "what was "
-            "told of the workspace and the last turns stay as they are; the journal keeps everything.",
+    .help = "When a summary takes the place of the conversation's older part.",
     .check = check,
 };
 

@@ -22,9 +22,7 @@ static const struct field rows[] = {
       .kind = FIELD_BOOL,
       .offset = MEMORY(write),
       .fallback = "false",
-      .help = "It may leave some, with the tool `remember`: at most 20 a run, 200 in all, 2 KiB each; never "
-              "one that "
-              "holds a secret of the run or looks like a key. They stay whatever becomes of the run." },
+      .help = "It may leave some, with the tool `remember`; they stay whatever becomes of the run." },
     { .name = "size",
       .kind = FIELD_SIZE,
       .offset = MEMORY(bytes_max),

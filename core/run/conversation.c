@@ -144,15 +144,14 @@ bool conversation_find_cut(const struct run_item *items, const size_t *view, siz
 
 /* ---- summaries ---- */
 
-static const char ask_text[] =
-    "This conversation is about to become too long. Before its older part is taken out, write the summary "
-    "that "
-    "takes its place: you will go on with the task from this summary, the task itself, and the last turns, "
-    "which stay as they are. Write down, briefly and exactly: what was asked for, with every requirement and "
-    "constraint that was stated; what was done, found out and decided, with names, paths, numbers and errors "
-    "as "
-    "they were; the state of every file and of everything that is under way; what is left to do, in order. "
-    "Leave out what does not matter any more. Call no tool; answer with the summary and nothing else.";
+static const char ask_text[] = "This conversation is about to become too long: its older part is taken out. "
+                               "First write the summary that takes its "
+                               "place; you will go on from that, the task, and the last turns, which stay. "
+                               "Briefly and exactly: what was asked for, "
+                               "with every requirement; what was done, found out and decided, with names, "
+                               "paths, numbers and errors as they were; "
+                               "the state of files and of what is under way; what is left to do. Call no "
+                               "tool; answer with the summary alone.";
 
 static const char lead[] =
     "The older part of this conversation was taken out because it had become too long. This summary of it, "
