@@ -69,6 +69,30 @@ static void next_fails(struct cassette *c, const char *body, const char *text)
 
 #define ASK "{\"input\":[{\"role\":\"user\"}]}"
 
+/* What is asked beside the conversation has answers of its own; those of turns do not see them. */
+static void test_asides(void **state)
+{
+    struct cassette *c = load("{\"answer\":{\"status\":200}}\n"
+                              "{\"body\":{\"status\":\"completed\",\"output\":[{\"type\":\"function_call\","
+                              "\"call_id\":\"c1\",\"name\":\"f\",\"arguments\":\"{}\"}]}}\n"
+                              "{\"answer\":{\"status\":201,\"aside\":true}}\n{\"body\":{\"n\":1}}\n"
+                              "{\"answer\":{\"status\":202,\"aside\":true}}\n{\"body\":{\"n\":2}}\n"
+                              "{\"answer\":{\"status\":203}}\n{\"body\":{\"n\":3}}\n");
+    static const char answered[] = "{\"input\":[{\"type\":\"function_call\",\"call_id\":\"c1\"},{\"type\":"
+                                   "\"function_call_output\",\"call_id\":\"c1\"}]}";
+    struct answer_head head;
+    struct err err;
+
+    next(c, ASK, 200);
+    assert_int_equal(cassette_next(c, span_of(ASK), true, &head, &err), 0);
+    assert_int_equal(head.status, 201);
+    read_all(c, "{\"n\":1}", "");
+    next(c, answered, 203); /* the second was not asked for; the call still wants its output */
+    read_all(c, "{\"n\":3}", "");
+    assert_int_equal(cassette_next(c, span_of(ASK), true, &head, &err), -ERR_MODEL);
+    cassette_free(c);
+}
+
 static void test_answers_in_order(void **state)
 {
     struct cassette *c = load("{\"agentbox_cassette\":1,\"note\":\"x\"}\n"
@@ -344,6 +368,7 @@ static int tear_down(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_asides),
     cmocka_unit_test(test_answers_in_order),
     cmocka_unit_test(test_unread_rest_is_skipped),
     cmocka_unit_test(test_calls_must_be_answered),

@@ -244,6 +244,43 @@ static void test_repairs(void **state)
     assert_false(end.can_retry);
 }
 
+/* In whatever words: of OpenAI, llama.cpp, vLLM. */
+static void test_too_long(void **state)
+{
+    static const char *const bodies[] = {
+        "{\"error\":{\"message\":\"x\",\"code\":\"context_length_exceeded\",\"param\":\"input\"}}",
+        "{\"error\":{\"message\":\"the request exceeds the available context size\",\"type\":"
+        "\"exceed_context_size_error\"}}",
+        "{\"message\":\"This model's maximum context length is 4096 tokens.\"}",
+    };
+    struct model_end end;
+
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        end = refused(400, bodies[i]);
+        assert_true(end.is_too_long);
+        assert_false(end.can_retry);
+    }
+    assert_false(refused(429, "{\"error\":{\"message\":\"too many for the context window\"}}").is_too_long);
+    assert_false(refused(400, "{\"error\":{\"message\":\"x\",\"param\":\"input\"}}").is_too_long);
+}
+
+static void test_compaction_refused(void **state)
+{
+    struct model_end end =
+        refused(400, "{\"error\":{\"message\":\"Unknown parameter: 'context_management'.\","
+                     "\"code\":\"unknown_parameter\",\"param\":\"context_management\"}}");
+
+    assert_true(end.refuses_compaction);
+    assert_false(end.wants_function_tools);
+    end = refused(
+        422,
+        "{\"detail\":[{\"loc\":[\"body\",\"context_management\"],\"msg\":\"extra fields not permitted\"}]}");
+    assert_true(end.refuses_compaction);
+    assert_false(refused(401, "{\"error\":{\"message\":\"context_management\"}}").refuses_compaction);
+    assert_false(
+        refused(400, "{\"error\":{\"message\":\"unknown\",\"param\":\"tools\"}}").refuses_compaction);
+}
+
 static void test_pages_and_odd_bodies(void **state)
 {
     check(502, "\n<html>\n<head><title>Bad\tGateway</title>", "", true,
@@ -346,6 +383,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_other_refusals_are_not_about_native_tools),
     cmocka_unit_test(test_schema_refused),
     cmocka_unit_test(test_repairs),
+    cmocka_unit_test(test_too_long),
+    cmocka_unit_test(test_compaction_refused),
     cmocka_unit_test(test_pages_and_odd_bodies),
     cmocka_unit_test(test_texts_are_harmless),
     cmocka_unit_test(test_texts_are_bounded),

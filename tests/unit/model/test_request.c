@@ -154,6 +154,33 @@ static void test_what_is_whole_is_not_looked_at(void **state)
           "\"input\":[{\"status\":null},{}]}");
 }
 
+/* A threshold with turns of the conversation, no tool and no schema with what is asked beside it. */
+static void test_compaction(void **state)
+{
+    struct model_spec spec = plain;
+    struct request_input in = { .compact_at = 9000, .tools = span_of("[{\"type\":\"shell\"}]") };
+    struct arena arena = ARENA_INIT(100000);
+    const struct tree *schema, *extra;
+
+    assert_int_equal(json_parse(span_of("{\"type\":\"object\"}"), &arena, &schema, NULL), 0);
+    assert_int_equal(json_parse(span_of("{\"tool_choice\":\"required\"}"), &arena, &extra, NULL), 0);
+    check(&spec, &in,
+          "{\"model\":\"m\",\"stream\":true,\"store\":false,\"include\":[\"reasoning.encrypted_content\"],"
+          "\"context_management\":[{\"type\":\"compaction\",\"compact_threshold\":9000}],"
+          "\"tools\":[{\"type\":\"shell\"}],\"input\":[]}");
+    spec.schema = schema;
+    spec.extra = extra;
+    in.is_aside = true;
+    check(&spec, &in,
+          "{\"model\":\"m\",\"stream\":true,\"store\":false,\"include\":[\"reasoning.encrypted_content\"],"
+          "\"tools\":[{\"type\":\"shell\"}],\"tool_choice\":\"none\",\"input\":[]}");
+    in.tools = span_of("[]");
+    check(&spec, &in,
+          "{\"model\":\"m\",\"stream\":true,\"store\":false,\"include\":[\"reasoning.encrypted_content\"],"
+          "\"input\":[]}");
+    arena_done(&arena);
+}
+
 static void test_ceiling(void **state)
 {
     const struct span items[] = { span_of("{\"type\":\"a\"}") };
@@ -195,6 +222,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_extra_cannot_break_the_loop),
     cmocka_unit_test(test_repair_without_reasoning),
     cmocka_unit_test(test_what_is_whole_is_not_looked_at),
+    cmocka_unit_test(test_compaction),
     cmocka_unit_test(test_ceiling),
     cmocka_unit_test(test_task),
 };
