@@ -2,6 +2,7 @@
 /* Text to struct manifest. */
 #include "manifest/decode.h"
 
+#include "manifest/agents.h"
 #include "manifest/edit.h"
 #include "manifest/entry.h"
 #include "manifest/expand.h"
@@ -268,6 +269,8 @@ static void check_whole(struct decoder *d)
     const struct tree *cost = tree_path(d->root, "limits", "cost", NULL);
     struct tree_pos top = d->root->pos;
 
+    if (d->in->parent)
+        agents_inherit(m, d->root, d->in->parent);
     put_default(d, &m->model.name, env_or(d->in->env, "AGENTBOX_MODEL", NULL));
     put_default(d, &m->model.base_url, decode_base_url(d->in->env));
     if (!m->model.name && is_missing(model, "name") && (model || is_missing(d->root, "model")))

@@ -14,6 +14,8 @@
 /* Ceiling of an arena that manifests of every acceptable size fit into. */
 #define DECODE_ARENA_MAX (96 * 1024 * 1024)
 
+struct manifest_parent;
+
 struct decode_input {
     const char *file; /* its name, for messages */
     struct span text;
@@ -21,9 +23,10 @@ struct decode_input {
     size_t param_count;
     const char *const *sets; /* --set */
     size_t set_count;
-    const char *const *env; /* "NAME=value", NULL-terminated */
-    bool has_task;          /* it comes from the command line */
-    bool is_untrusted;      /* it does not see the environment */
+    const char *const *env;               /* "NAME=value", NULL-terminated */
+    bool has_task;                        /* it comes from the command line */
+    bool is_untrusted;                    /* it does not see the environment */
+    const struct manifest_parent *parent; /* whose subagent it is; NULL: nobody's */
 };
 
 struct decoded {

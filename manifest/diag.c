@@ -6,6 +6,7 @@
 #include "core/base/utf8.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define DIAG_ARENA_MAX   (8 * 1024 * 1024)
 #define DIAG_MESSAGE_MAX 1000
@@ -18,8 +19,33 @@ void diags_init(struct diags *d)
 
 void diags_done(struct diags *d)
 {
+    diags_free(d->next);
     arena_done(&d->arena);
     *d = (struct diags){ .file = "manifest" };
+}
+
+struct diags *diags_new(void)
+{
+    struct diags *d = malloc(sizeof(*d));
+
+    if (d)
+        diags_init(d);
+    return d;
+}
+
+void diags_free(struct diags *d)
+{
+    if (!d)
+        return;
+    diags_done(d);
+    free(d);
+}
+
+void diags_append(struct diags *d, struct diags *more)
+{
+    while (d->next)
+        d = d->next;
+    d->next = more;
 }
 
 int diags_source(struct diags *d, const char *file, struct span text)
@@ -275,6 +301,8 @@ void diags_render(const struct diags *d, struct buf *out)
         render_one(d, &d->items[i], out);
     if (d->dropped > 0)
         (void) buf_printf(out, "%s: ... and %zu more\n", d->file, d->dropped);
+    if (d->next)
+        diags_render(d->next, out);
 }
 
 static void json_one(const struct diags *d, const struct diag *item, struct json_writer *w)
@@ -300,7 +328,8 @@ static void json_one(const struct diags *d, const struct diag *item, struct json
 void diags_json(const struct diags *d, struct json_writer *w)
 {
     json_array(w);
-    for (size_t i = 0; i < d->count; i++)
-        json_one(d, &d->items[i], w);
+    for (; d; d = d->next)
+        for (size_t i = 0; i < d->count; i++)
+            json_one(d, &d->items[i], w);
     json_array_end(w);
 }

@@ -50,10 +50,16 @@ struct diags {
     size_t dropped;               /* problems beyond DIAG_MAX */
     uint32_t hidden[DIAG_HIDDEN]; /* lines that may hold a secret */
     size_t hidden_count;
+    struct diags *next; /* of another file, that this one names; told behind these, and owned; NULL: none */
 };
 
 void diags_init(struct diags *d);
 void diags_done(struct diags *d);
+
+struct diags *diags_new(void); /* NULL: no memory */
+void diags_free(struct diags *d);
+/* `more` (of diags_new()) is told at the end, and freed with `d`. */
+void diags_append(struct diags *d, struct diags *more);
 
 /* Name and bytes of the file, copied. 0, or -ERR_INTERNAL without memory. */
 int diags_source(struct diags *d, const char *file, struct span text);

@@ -7,6 +7,7 @@
 #include "manifest/grammar.h"
 
 #include "manifest/agent.h"
+#include "manifest/agents.h"
 #include "manifest/answer.h"
 #include "manifest/entry.h"
 #include "manifest/kinds.h"
@@ -322,9 +323,24 @@ static const struct field limit_rows[] = {
       .max = 1000,
       .fallback = "5",
       .help = "The same call with the same result this often in a row ends the run." },
+    { .name = "depth",
+      .kind = FIELD_INT,
+      .offset = LIMIT(depth),
+      .min = 0,
+      .max = AGENT_DEPTH_MAX,
+      .fallback = "2",
+      .help = "Levels of subagents that its manifests may have." },
+    { .name = "agents",
+      .kind = FIELD_INT,
+      .offset = LIMIT(agents),
+      .min = 0,
+      .max = 1000,
+      .fallback = "16",
+      .help = "Subagents that it, and they, may start in all. The call that would start one more is refused; "
+              "the run goes on." },
 };
 
-static const struct table limit_table = {
+const struct table manifest_limit_table = {
     TABLE(struct run_limits, "limits", limit_rows, "Each ends the run with its own reason and exit code."),
 };
 
@@ -422,7 +438,7 @@ static const struct field rows[] = {
       .schema = kind_network_schema,
       .help = "none: nothing leaves the sandbox, and nothing listens in it; or what may.",
       .example = "{\"allow\": [\"*.wikipedia.org\"]}" },
-    { .name = "limits", .kind = FIELD_TABLE, .offset = TOP(limits), .sub = &limit_table },
+    { .name = "limits", .kind = FIELD_TABLE, .offset = TOP(limits), .sub = &manifest_limit_table },
     { .name = "checkpoint", .kind = FIELD_TABLE, .offset = TOP(checkpoint), .sub = &checkpoint_table },
     { .name = "checks",
       .kind = FIELD_TABLES,

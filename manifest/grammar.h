@@ -230,7 +230,8 @@ struct manifest {
     struct manifest_checkpoint checkpoint;
 };
 
-extern const struct table manifest_table; /* struct manifest */
+extern const struct table manifest_table;       /* struct manifest */
+extern const struct table manifest_limit_table; /* struct run_limits */
 extern const struct table
     manifest_param_table; /* struct manifest_param: `params` is decoded before the rest */
 

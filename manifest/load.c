@@ -3,6 +3,7 @@
 #include "manifest/load.h"
 
 #include "core/base/cleanup.h"
+#include "manifest/agents.h"
 #include "manifest/answer.h"
 #include "manifest/approve.h"
 #include "manifest/host.h"
@@ -383,8 +384,8 @@ static int load_all(struct loader *l, struct err *err)
     load_answer(l);
     load_attachments(l);
     load_skills(l);
-    load_own(l);
     load_model(l);
+    load_own(l); /* agents have the model of their parent */
     load_seccomp(l);
     load_scan(l);
     load_entries(l);
@@ -408,13 +409,15 @@ static int load_text(struct loader *l, struct span text, struct err *err)
         .sets = l->opt->sets,
         .set_count = l->opt->set_count,
         .env = env,
-        .has_task = l->opt->task != NULL,
+        .has_task = l->opt->task || l->opt->parent || l->opt->has_begun,
+        .parent = l->opt->parent,
         .is_untrusted = l->opt->is_untrusted,
     };
     int r;
 
     l->env = env;
-    l->folder = host_folder(l->opt->text.ptr ? "-" : l->opt->path, l->arena);
+    l->folder = l->opt->text_folder ? l->opt->text_folder
+                                    : host_folder(l->opt->text.ptr ? "-" : l->opt->path, l->arena);
     if (!l->folder)
         return err_errno(err, ERR_MANIFEST, "looking up the folder of '%s'", l->opt->path);
     r = decode_manifest(&in, l->arena, l->diags, &l->dec, err);
@@ -441,6 +444,8 @@ int manifest_load(const struct manifest_options *opt, struct run_spec **ret, str
         (void) err_set(err, ERR_INTERNAL, "no memory for the manifest");
     }
     buf_done(&text);
+    if (l)
+        agents_drop(&l->dec.manifest.agent.tools);
     free(l);
     if (r == 0) {
         *ret = spec;

@@ -29,6 +29,8 @@
 /* How long a guest waits for a harness before it ends its container. */
 #define MANIFEST_ORPHAN_MS (5 * 60 * 1000)
 
+struct manifest_parent;
+
 struct manifest_options {
     const char *path; /* "-" = stdin */
     struct span text; /* instead of what is in the file; then `path` is but a name. ptr NULL: none */
@@ -41,8 +43,10 @@ struct manifest_options {
     /* Of a run that goes on: what its beginning has read (attachments, copied entries, a recording) is not
      * looked for again. */
     bool has_begun;
-    int approve;       /* enum approve_word: what agent.approve is at least */
-    bool is_untrusted; /* refuse what untrusted.h says */
+    int approve;             /* enum approve_word: what agent.approve is at least */
+    bool is_untrusted;       /* refuse what untrusted.h says */
+    const char *text_folder; /* of `text`: what its paths are relative to; NULL: the working folder */
+    const struct manifest_parent *parent; /* of a subagent (agents.h): whose it is; NULL: a run's own */
 };
 
 /* On success *ret is the caller's, to be freed with run_spec_free(). Fails with -ERR_MANIFEST: the problems

@@ -4,6 +4,7 @@
 
 #include "core/base/err.h"
 #include "core/base/units.h"
+#include "manifest/agents.h"
 #include "manifest/entry.h"
 #include "manifest/grammar.h"
 #include "manifest/kinds.h"
@@ -151,6 +152,7 @@ int reference_write(struct buf *out)
     put_table(out, &manifest_table, "manifest");
     put_table(out, &manifest_memory_table, "agent.memory");
     put_table(out, &manifest_scan_table, "sandbox.scan");
+    put_table(out, &manifest_agent_tool_table, "agent.tools[] of type agent");
     put_table(out, &manifest_secret_table, "secret");
     return out->len < out->max ? 0 : -ERR_TOO_LARGE;
 }

@@ -3,6 +3,7 @@
 #include "manifest/tools.h"
 
 #include "core/base/utf8.h"
+#include "manifest/agents.h"
 
 #include <stdio.h>
 
@@ -164,6 +165,19 @@ bool tools_add_own(struct table_ctx *ctx, const struct tree *item, const struct 
     return true;
 }
 
+static bool take_agent(struct table_ctx *ctx, const struct type *type, const struct tree *item,
+                       struct manifest_tools *tools)
+{
+    return is_map(item) ? agents_take(ctx, item, tools)
+                        : kind_refuse(ctx, item, "{type: agent, name: reviewer, manifest: reviewer.yaml}",
+                                      "a subagent needs a name and a manifest");
+}
+
+static void agent_schema(struct json_writer *w, const struct type *type)
+{
+    agents_schema(w);
+}
+
 /* --- the types --- */
 
 static bool take_later(struct table_ctx *ctx, const struct type *type, const struct tree *item,
@@ -218,7 +232,7 @@ static const struct type types[] = {
     { "computer", take_later, false, NULL, NULL, { NULL } },
     { "mcp", take_later, false, NULL, NULL, { NULL } },
     { "container", take_later, false, NULL, NULL, { NULL } },
-    { "agent", take_later, false, NULL, NULL, { NULL } },
+    { "agent", take_agent, false, agent_schema, NULL, { NULL } },
 };
 
 /* --- the list --- */

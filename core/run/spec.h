@@ -17,6 +17,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+struct run_folder;
+
 #define RUN_AGENTS_MD "AGENTS.md" /* what projects call the file that tells agents about them */
 
 enum run_entry_kind { RUN_ENTRY_DIR, RUN_ENTRY_FILE, RUN_ENTRY_LOCAL_FILE, RUN_ENTRY_LOCAL_DIR };
@@ -47,6 +49,8 @@ struct run_check { /* run in the sandbox after a final message */
 
 struct run_limits { /* 0 = no limit, unless said */
     int64_t turns, tool_calls, wall_ms, tokens, cost_micros, command_ms, output_bytes, repeat;
+    int64_t depth;  /* levels of subagents; 0: none */
+    int64_t agents; /* subagents that may be started, those of subagents too; 0: none */
 };
 
 enum run_checkpoint_every { RUN_CHECKPOINT_CALL, RUN_CHECKPOINT_TURN, RUN_CHECKPOINT_OFF };
@@ -76,6 +80,15 @@ struct run_side {
     const char *name; /* [a-z0-9-]{1,40}, one of its kind in the run */
     struct sandbox_spec sandbox;
     struct egress_spec network;
+};
+
+/* An agent that is a tool of another (tool_own.spec of TOOL_AGENT): a run of its own. */
+struct run_agent {
+    const char *name;
+    struct run_spec *spec;                      /* owned by the other's; the task is NULL */
+    const char *const *inputs, *const *outputs; /* beneath both workspaces */
+    size_t input_count, output_count;
+    bool is_handoff; /* it works in its parent's sandbox */
 };
 
 struct run_spec {
@@ -119,15 +132,27 @@ struct run_spec {
     struct run_checkpoints checkpoints;
     struct run_compact compact;
 
+    struct run_folder *agents_from; /* a replay: the run whose subagents' results are given again; NULL: none.
+                                       Borrowed */
+
     const char *resolved; /* JSON text: the manifest after expansion, secrets as references; what the run
                              folder keeps */
 };
 
-/* The spec and everything in it; NULL is fine. */
+/* NULL: it is no agent. */
+static inline const struct run_agent *run_spec_agent(const struct tool_own *own)
+{
+    return own->kind == TOOL_AGENT ? (const struct run_agent *) own->spec : NULL;
+}
+
+/* The spec and everything in it, those of its agents too; NULL is fine. */
 static inline void run_spec_free(struct run_spec *spec)
 {
     if (!spec)
         return;
+    for (size_t i = 0; i < spec->own_count; i++)
+        if (run_spec_agent(&spec->own[i]))
+            run_spec_free(run_spec_agent(&spec->own[i])->spec);
     arena_done(&spec->arena);
     free(spec);
 }
