@@ -485,6 +485,22 @@ static void line_interrupt(struct buf *out, const struct record *rec, const stru
     buf_add_text(out, ": stopping cleanly; once more to stop at once\n");
 }
 
+static void line_agent(struct buf *out, const struct record *rec, const struct term *term)
+{
+    const struct record_agent *a = &rec->agent;
+    char text[32];
+
+    buf_add_text(out, "        ");
+    tone_foreign(out, term, a->name, 40);
+    buf_add_text(out, " ");
+    tone_foreign(out, term, a->state, 20);
+    buf_printf(out, ": %lld turn%s, %s tokens", (long long) a->turns, a->turns == 1 ? "" : "s",
+               units_format_count(text, a->usage.total));
+    if (a->cost_micros > 0)
+        buf_printf(out, ", %s", units_format_money(text, a->cost_micros));
+    buf_add_char(out, '\n');
+}
+
 typedef void line_fn(struct buf *out, const struct record *rec, const struct term *term);
 
 /* Records that are not named have nothing to say while a run goes on. */
@@ -509,6 +525,7 @@ static line_fn *const lines[RECORD_TYPES] = {
     [RECORD_REQUEST_ITEM] = line_item,
     [RECORD_REQUEST_FAILED] = line_failed,
     [RECORD_APPROVAL_ANSWER] = line_approval,
+    [RECORD_AGENT_END] = line_agent,
     [RECORD_ANSWER_CHECK] = line_answer,
     [RECORD_CHECK_BEGIN] = line_check,
     [RECORD_CALL_END] = line_call_end,

@@ -67,6 +67,7 @@ static int verify_json(const struct verifying *all, struct buf *out, struct err 
     json_put_int(&w, "checkpoints", v->checkpoints);
     json_put_int(&w, "packs", v->packs);
     json_put_int(&w, "bytes", v->bytes);
+    json_put_int(&w, "agents", v->agents);
     json_put_string(&w, "attestation", all->opts->attestation);
     if (all->has_checked_outputs)
         json_put_int(&w, "outputs", all->outputs);
@@ -116,6 +117,9 @@ static void verify_text(const struct verifying *all, struct buf *out)
     buf_printf(out, "%s  %s: %lld records, %lld objects, %lld checkpoints, %s checked", folder->id,
                v->damage_count == 0 ? "as it was written" : "damaged", (long long) v->records,
                (long long) v->objects, (long long) v->checkpoints, units_format_size(size, v->bytes));
+    if (v->agents > 0)
+        buf_printf(out, ", %lld run%s of subagents with it", (long long) v->agents,
+                   v->agents == 1 ? "" : "s");
     if (all->has_checked_outputs)
         buf_printf(out, ", %lld output%s", (long long) all->outputs, all->outputs == 1 ? "" : "s");
     buf_add_char(out, '\n');

@@ -283,6 +283,8 @@ static int put_details(struct attest *a)
     json_put_bool(w, "recorded", tree_string(replay, NULL)); /* answers of another run took its place */
     r = put_list(a, "responses", attest_response);
     json_object_end(w);
+    if (r == 0 && a->state.agents > 0)
+        r = put_list(a, "agentbox_agents", attest_agent);
     json_key(w, "agentbox_journal");
     json_object(w);
     json_put_string(w, "head", a->head);

@@ -13,7 +13,8 @@
  *                           resolvedDependencies: manifest, image, inputs, the run that it was forked from
  *   runDetails              builder with version, run id, times, agentbox_model (each response, with the
  *                           digest of its request) and agentbox_journal (its head, which names all of the
- *                           history)
+ *                           history), and agentbox_agents, when there were subagents: the run of each with
+ *                           what it came to and the head of its journal
  *
  * Characters that a terminal would act upon are escaped (json_armor()).
  */

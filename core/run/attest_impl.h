@@ -40,7 +40,8 @@ struct attest {
 /* Each writes elements of a list for the records that belong into it. */
 typedef void attest_record_fn(struct attest *a, const struct record *rec);
 
-attest_record_fn attest_subject, attest_input, attest_sandbox, attest_response, attest_resume, attest_image;
+attest_record_fn attest_agent, attest_subject, attest_input, attest_sandbox, attest_response, attest_resume,
+    attest_image;
 
 /* What was allowed out of the sandboxes, and how much left. */
 void attest_egress(struct attest *a);

@@ -291,3 +291,18 @@ void attest_resume(struct attest *a, const struct record *rec)
     json_array_end(w);
     json_object_end(w);
 }
+
+/* One that was interrupted went on, and is told of again. */
+void attest_agent(struct attest *a, const struct record *rec)
+{
+    struct json_writer *w = &a->w;
+
+    if (rec->type != RECORD_AGENT_END || strcmp(rec->agent.state, run_end_name(RUN_INTERRUPTED)) == 0)
+        return;
+    json_object(w);
+    json_put_string(w, "invocationId", rec->agent.id);
+    json_put_string(w, "name", rec->agent.name);
+    json_put_string(w, "state", rec->agent.state);
+    json_put_string(w, "head", rec->agent.line);
+    json_object_end(w);
+}

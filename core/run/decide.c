@@ -25,7 +25,7 @@ static bool hit(struct run_action *a, const char *limit, int64_t value, int64_t 
     a->kind = RUN_HIT_LIMIT;
     a->limit = limit;
     a->value = value;
-    a->max = max;
+    a->max = max < 0 ? 0 : max; /* of a subagent for which nothing is left */
     return true;
 }
 
@@ -271,6 +271,19 @@ static bool refuse(struct run_action *a, const char *outcome, const char *why)
     return true;
 }
 
+/* A subagent: it goes on from where its own run folder says, whatever became of this run's sandbox. */
+static bool is_agent(const struct run_spec *spec, const struct run_call *call)
+{
+    const struct run_agent *agent;
+
+    for (size_t i = 0; call->tool && i < spec->own_count; i++) {
+        agent = run_spec_agent(&spec->own[i]);
+        if (agent && strcmp(agent->name, call->tool) == 0)
+            return !agent->is_handoff;
+    }
+    return false;
+}
+
 /* It ran in a sandbox that is gone. */
 static bool handle_lost(const struct run_state *s, const struct run_spec *spec, const struct run_call *call,
                         struct run_action *a)
@@ -280,7 +293,8 @@ static bool handle_lost(const struct run_state *s, const struct run_spec *spec, 
     if (call->begin_order || call->check ||
         !can_begin(s, spec)) /* not rolled back: the sandbox is about to say why it went */
         return false;
-    if ((call->losses <= 1 && !call->has_left) || (on == RUN_INTERRUPT_RERUN && call->losses < LOSSES_MAX)) {
+    if ((is_agent(spec, call) && call->losses < LOSSES_MAX) || (call->losses <= 1 && !call->has_left) ||
+        (on == RUN_INTERRUPT_RERUN && call->losses < LOSSES_MAX)) {
         a->kind = RUN_START_CALL;
         a->is_rerun = true;
         return true;
@@ -313,13 +327,21 @@ static bool ask_approval(const struct run_state *s, const struct run_call *call,
     return true;
 }
 
+/* With those of subagents; a journal may say anything. */
+static int64_t calls_of(const struct run_state *s)
+{
+    int64_t sum;
+
+    return __builtin_add_overflow(s->calls_begun, s->calls_below, &sum) ? INT64_MAX : sum;
+}
+
 static bool handle_waiting(const struct run_state *s, const struct run_spec *spec,
                            const struct run_call *call, struct run_action *a)
 {
     const struct run_limits *l = &spec->limits;
 
-    if (l->tool_calls && s->calls_begun >= l->tool_calls)
-        return hit(a, "tool_calls", s->calls_begun, l->tool_calls);
+    if (l->tool_calls && calls_of(s) >= l->tool_calls)
+        return hit(a, "tool_calls", calls_of(s), l->tool_calls);
     if (call->is_incomplete) {
         /* an incomplete answer takes the call out of the conversation: wait how it ends */
         if (s->phase == RUN_TURN_CLOSED)

@@ -25,7 +25,7 @@
 
 #define LOCK_FILE    "lock"
 #define OBJECTS_DIR  "objects"
-#define ID_TEXT_LEN  (RUN_ID_SIZE - 1)
+#define ID_TEXT_LEN  RUN_ROOT_ID
 #define CREATE_TRIES 16
 
 static const char id_letters[] = "0123456789abcdefghijklmnopqrstuvwxyz";
@@ -275,9 +275,17 @@ void run_folder_free(struct run_folder *folder)
     free(folder);
 }
 
+/* Of an id: the name of its folder. */
+static const char *path_last(const char *id)
+{
+    const char *slash = strrchr(id, '/');
+
+    return slash ? slash + 1 : id;
+}
+
 static int open_dirs(struct run_folder *folder, int root_fd, struct err *err)
 {
-    folder->fd = openat(root_fd, folder->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    folder->fd = openat(root_fd, path_last(folder->id), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (folder->fd < 0)
         return err_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "run folder '%s'", folder->path);
     folder->objects_fd = openat(folder->fd, OBJECTS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -295,7 +303,7 @@ static int folder_new(const char *root, int root_fd, const char *id, struct run_
         return err_set(err, ERR_INTERNAL, "no memory for a run folder");
     folder->fd = folder->objects_fd = folder->lock_fd = -1;
     snprintf(folder->id, sizeof(folder->id), "%s", id);
-    folder->path = file_join(root, id);
+    folder->path = file_join(root, path_last(id));
     if (!folder->path)
         r = err_set(err, ERR_INTERNAL, "no memory for a run folder");
     else
@@ -420,6 +428,8 @@ int run_folder_remove(struct run_folder *folder, struct err *err)
     CLEANUP(fd) int root_fd = -1;
     int r = 0;
 
+    if (run_folder_is_child(folder))
+        return err_set(err, ERR_USAGE, "'%s' is part of run '%.*s'", folder->id, RUN_ROOT_ID, folder->id);
     if (folder->lock_fd < 0)
         r = run_folder_lock(folder, err); /* nobody may begin to run it meanwhile */
     if (r == 0)
@@ -427,6 +437,83 @@ int run_folder_remove(struct run_folder *folder, struct err *err)
     if (r == 0)
         r = file_remove_tree(root_fd, folder->id, err);
     return r;
+}
+
+/* ---- of subagents ---- */
+
+#define KEY_MAX 15
+
+/* "12", or "12-2" */
+static bool is_key(const char *key)
+{
+    size_t len = strspn(key, "0123456789");
+
+    if (len > 0 && len < 10 && key[len] == '-' && key[len + 1])
+        len += 1 + strspn(key + len + 1, "0123456789");
+    return len > 0 && len <= KEY_MAX && key[len] == '\0' && key[0] != '0';
+}
+
+/* agents/ of the parent, with `key` as an id in it. */
+static int open_agents(const struct run_folder *parent, const char *key, char **ret_path, int *ret_fd,
+                       char id[RUN_ID_SIZE], struct err *err)
+{
+    int fd = openat(parent->fd, RUN_AGENTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0)
+        return err_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "subagents of run '%s'", parent->id);
+    *ret_fd = fd;
+    *ret_path = file_join(parent->path, RUN_AGENTS);
+    if (!*ret_path)
+        return err_set(err, ERR_INTERNAL, "no memory for a run folder");
+    if (!is_key(key) || snprintf(id, RUN_ID_SIZE, "%s/%s", parent->id, key) >= RUN_ID_SIZE)
+        return err_set(err, ERR_NOT_FOUND, "run '%s' has no subagent '%.80s'", parent->id, key);
+    return 0;
+}
+
+int run_folder_open_child(const struct run_folder *parent, const char *key, struct run_folder **ret,
+                          struct err *err)
+{
+    CLEANUP(free) char *path = NULL;
+    CLEANUP(fd) int fd = -1;
+    char id[RUN_ID_SIZE];
+    int r = open_agents(parent, key, &path, &fd, id, err);
+
+    return r < 0 ? r : folder_new(path, fd, id, ret, err);
+}
+
+int run_folder_create_child(struct run_folder *parent, const char *key, struct run_folder **ret,
+                            struct err *err)
+{
+    CLEANUP(free) char *path = NULL;
+    CLEANUP(fd) int fd = -1;
+    struct run_folder *folder = NULL;
+    char id[RUN_ID_SIZE];
+    int r;
+
+    if (mkdirat(parent->fd, RUN_AGENTS, 0700) < 0 && errno != EEXIST)
+        return err_errno(err, ERR_IO, "making folder '%s' of run '%s'", RUN_AGENTS, parent->id);
+    r = open_agents(parent, key, &path, &fd, id, err);
+    if (r == 0 && mkdirat(fd, key, 0700) < 0)
+        r = err_errno(err, errno == EEXIST ? ERR_CONFLICT : ERR_IO, "making the folder of run '%s'", id);
+    if (r == 0)
+        r = folder_new(path, fd, id, &folder, err);
+    if (r == 0)
+        r = fill_new(folder, fd, err);
+    if (r == 0)
+        r = file_sync_dir(parent->fd, err);
+    if (r < 0)
+        run_folder_free(folder);
+    else
+        *ret = folder;
+    return r;
+}
+
+void run_folder_discard_child(const struct run_folder *parent, const char *key)
+{
+    CLEANUP(fd) int fd = openat(parent->fd, RUN_AGENTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd >= 0 && is_key(key))
+        (void) file_remove_tree(fd, key, NULL); /* what stays is in the way, and says so */
 }
 
 /* ---- all folders ---- */
@@ -457,14 +544,15 @@ static int list_add(char ***ids, size_t *count, const char *id)
     return 0;
 }
 
-static int list_dir(DIR *dir, char ***ret_ids, size_t *ret_count, struct err *err)
+static int list_dir(DIR *dir, bool (*is_wanted)(const char *), char ***ret_ids, size_t *ret_count,
+                    struct err *err)
 {
     struct dirent *entry;
     char **ids = NULL;
     size_t count = 0;
 
     while ((entry = readdir(dir)) != NULL) {
-        if (is_id(entry->d_name) && list_add(&ids, &count, entry->d_name) < 0) {
+        if (is_wanted(entry->d_name) && list_add(&ids, &count, entry->d_name) < 0) {
             run_folder_list_free(ids, count);
             return err_set(err, ERR_INTERNAL, "no memory for the list of runs");
         }
@@ -498,8 +586,38 @@ int run_folder_list(char ***ret_ids, size_t *ret_count, struct err *err)
     if (!dir)
         return err_errno(err, ERR_IO, "reading '%s'", root);
     (void) take_fd(&fd); /* the DIR's now */
-    r = list_dir(dir, ret_ids, ret_count, err);
+    r = list_dir(dir, is_id, ret_ids, ret_count, err);
     (void) closedir(dir);
+    return r;
+}
+
+/* Numbers without zeros before them: a longer one is larger. */
+static int by_call(const void *a, const void *b)
+{
+    const char *x = *(char *const *) a, *y = *(char *const *) b;
+    size_t p = strspn(x, "0123456789"), q = strspn(y, "0123456789");
+
+    return p != q ? (p < q ? -1 : 1) : strcmp(x, y);
+}
+
+int run_folder_children(const struct run_folder *parent, char ***ret_keys, size_t *ret_count, struct err *err)
+{
+    CLEANUP(fd) int fd = openat(parent->fd, RUN_AGENTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *dir;
+    int r;
+
+    *ret_keys = NULL;
+    *ret_count = 0;
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir)
+        return err_errno(err, ERR_IO, "subagents of run '%s'", parent->id);
+    (void) take_fd(&fd); /* the DIR's now */
+    r = list_dir(dir, is_key, ret_keys, ret_count, err);
+    (void) closedir(dir);
+    if (r == 0 && *ret_count)
+        qsort(*ret_keys, *ret_count, sizeof(**ret_keys), by_call);
     return r;
 }
 
@@ -546,7 +664,78 @@ static int find_in_list(const char *name, char ret[RUN_ID_SIZE], struct err *err
     return r;
 }
 
-int run_folder_open(const char *name, struct run_folder **ret, struct err *err)
+/* Which subagent of the run: is it the one with that key? 1 = yes. */
+static int is_called(const struct run_folder *parent, const char *key, const char *name, struct err *err)
+{
+    struct run_folder *child = NULL;
+    struct journal_reader reader;
+    struct record rec;
+    int r = run_folder_open_child(parent, key, &child, err), found = 0;
+
+    if (r == 0)
+        r = journal_open(child, &reader, err);
+    if (r == 0) {
+        if (journal_next(&reader, &rec, NULL) == 1)
+            found = rec.run_begin.agent && strcmp(rec.run_begin.agent, name) == 0;
+        journal_close(&reader);
+    }
+    run_folder_free(child);
+    return found;
+}
+
+/* By name, which only one call may have. */
+static int open_called(const struct run_folder *parent, const char *name, struct run_folder **ret,
+                       struct err *err)
+{
+    char **keys, *found = NULL;
+    size_t count, hits = 0;
+    int r = run_folder_children(parent, &keys, &count, err);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < count; i++)
+        if (is_called(parent, keys[i], name, NULL)) {
+            found = keys[i];
+            hits++;
+        }
+    if (hits == 1)
+        r = run_folder_open_child(parent, found, ret, err);
+    else if (hits == 0)
+        r = err_set(err, ERR_NOT_FOUND, "run '%s' has no subagent '%.80s'", parent->id, name);
+    else
+        r = err_set(err, ERR_USAGE, "'%.80s' was called %zu times by run '%s'", name, hits, parent->id);
+    if (hits != 1)
+        (void) err_hint(err, "`agentbox show %s` lists its subagents", parent->id);
+    run_folder_list_free(keys, count);
+    return r;
+}
+
+/* Down from `folder`, which is freed, by the rest of a name. */
+static int open_below(struct run_folder *folder, const char *rest, struct run_folder **ret, struct err *err)
+{
+    int r = 0;
+
+    while (r == 0 && *rest) {
+        struct run_folder *child = NULL;
+        char name[80];
+        size_t len = strcspn(rest, "/");
+
+        snprintf(name, sizeof(name), "%.*s", (int) (len < sizeof(name) ? len : sizeof(name) - 1), rest);
+        r = is_key(name) ? run_folder_open_child(folder, name, &child, err)
+                         : open_called(folder, name, &child, err);
+        if (r == -ERR_NOT_FOUND && is_key(name))
+            r = err_set(err, ERR_NOT_FOUND, "run '%s' has no subagent '%s'", folder->id, name);
+        run_folder_free(folder);
+        folder = child;
+        rest += len;
+        rest += *rest == '/';
+    }
+    if (r == 0)
+        *ret = folder;
+    return r;
+}
+
+static int open_root_run(const char *name, struct run_folder **ret, struct err *err)
 {
     CLEANUP(free) char *root = NULL;
     CLEANUP(fd) int root_fd = -1;
@@ -554,7 +743,7 @@ int run_folder_open(const char *name, struct run_folder **ret, struct err *err)
     int r = 0;
 
     if (is_id(name))
-        memcpy(id, name, sizeof(id));
+        snprintf(id, sizeof(id), "%s", name);
     else
         r = find_in_list(name, id, err);
     if (r == 0)
@@ -562,4 +751,20 @@ int run_folder_open(const char *name, struct run_folder **ret, struct err *err)
     if (r == 0)
         r = folder_new(root, root_fd, id, ret, err);
     return r == -ERR_NOT_FOUND && is_id(name) ? not_found(name, err) : r;
+}
+
+int run_folder_open(const char *name, struct run_folder **ret, struct err *err)
+{
+    CLEANUP(free) char *head = strndup(name, strcspn(name, "/"));
+    const char *slash = strchr(name, '/');
+    struct run_folder *folder = NULL;
+    int r =
+        head ? open_root_run(head, &folder, err) : err_set(err, ERR_INTERNAL, "no memory for a run folder");
+
+    if (r < 0)
+        return r;
+    if (slash)
+        return open_below(folder, slash + 1, ret, err);
+    *ret = folder;
+    return 0;
 }

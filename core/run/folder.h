@@ -6,8 +6,11 @@
  *   journal.jsonl     journal.h
  *   objects/<sha256>  large payloads and outputs of commands, by content (object.h)
  *   checkpoints/      checkpoint.h
- *   lock              empty; held (OFD or flock lock) by the one process that runs it. Who that is follows
- *                     from the journal's last run.begin or run.resume
+ *   agents/<call>/    the run of a subagent, a folder like this one, by the number of the call that it
+ * answers lock              empty; held (OFD or flock lock) by the one process that runs it. Who that is
+ * follows from the journal's last run.begin or run.resume
+ *
+ * The id of a subagent's run is "ID/CALL", and so on down.
  *
  * An id is the UTC time of creation and a random part, "20261122-013000-k3x9ab", and
  * ids sort by time. The state folder must be ours and writable; that is checked
@@ -22,7 +25,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RUN_ID_SIZE  23 /* with the NUL */
+#define RUN_ID_SIZE  64 /* with the NUL */
+#define RUN_ROOT_ID  22 /* bytes of the id of a run that is no subagent's; others begin with one */
+#define RUN_AGENTS   "agents"
 #define RUN_MANIFEST "manifest.json"
 
 struct run_folder {
@@ -42,9 +47,24 @@ int run_folder_beside(const char *name, char **ret, struct err *err);
 /* A new folder, locked by us. */
 int run_folder_create(struct run_folder **ret, struct err *err);
 
-/* By id, by a prefix that only one run has, or "last". Not locked. ERR_NOT_FOUND, ERR_USAGE (prefix of
- * several). */
+/* By id, by a prefix that only one run has, or "last"; then, each behind a '/', by the call of a subagent or
+ * by its name, if it was called once. Not locked. ERR_NOT_FOUND, ERR_USAGE (prefix of several). */
 int run_folder_open(const char *name, struct run_folder **ret, struct err *err);
+
+/* The run of a subagent. `key`: number of the call; locked by us when it is made. */
+int run_folder_create_child(struct run_folder *parent, const char *key, struct run_folder **ret,
+                            struct err *err);
+int run_folder_open_child(const struct run_folder *parent, const char *key, struct run_folder **ret,
+                          struct err *err);
+/* One of which nothing was recorded. */
+void run_folder_discard_child(const struct run_folder *parent, const char *key);
+/* Keys of all of them, by call. Free with run_folder_list_free(). */
+int run_folder_children(const struct run_folder *parent, char ***ret_keys, size_t *ret_count,
+                        struct err *err);
+static inline bool run_folder_is_child(const struct run_folder *folder)
+{
+    return folder->id[RUN_ROOT_ID] == '/';
+}
 
 /* Unlocks. NULL is fine. */
 void run_folder_free(struct run_folder *folder);

@@ -291,6 +291,11 @@ bool journal_is_broken(const struct journal *j)
     return j->broken.code != 0;
 }
 
+const struct journal_chain *journal_head(const struct journal *j)
+{
+    return &j->chain;
+}
+
 bool journal_is_dirty(const struct journal *j)
 {
     return j->pending.len > 0 || j->is_unsynced;

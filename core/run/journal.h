@@ -70,6 +70,8 @@ void journal_free(struct journal *j); /* NULL is fine; what was not synced is go
  * is the line without newline, valid until the next call. */
 int journal_append(struct journal *j, struct record *rec, struct span *ret_line, struct err *err);
 bool journal_is_broken(const struct journal *j);
+/* Where it stands: seq and digest of the line that was appended last. */
+const struct journal_chain *journal_head(const struct journal *j);
 /* Hand what was appended to the system: it survives our own death from now on, a power cut only after
  * journal_sync(). */
 int journal_write(struct journal *j, struct err *err);

@@ -96,6 +96,8 @@ enum record_type {
     RECORD_COMPACTION_BEGIN,  /* intent: this body asks the model for a summary of the conversation */
     RECORD_COMPACTION_DONE,   /* it takes the place of older items from now on */
     RECORD_COMPACTION_FAILED, /* there is none, or none of use */
+    RECORD_AGENT_BEGIN, /* intent: a subagent's run, in a folder of its own, answers this call */
+    RECORD_AGENT_END,   /* it has ended, or stopped with this run */
     RECORD_TYPES
 };
 
@@ -114,10 +116,12 @@ struct record_run_begin {
     const char *host, *boot;         /* boot id of the machine */
     int64_t pid;
     const char *model, *base_url;
-    /* a fork: of which run, as of which record, and the SHA-256 of that line of its journal */
+    /* a fork, or a subagent: of which run, as of which record, and the SHA-256 of that line of its journal */
     const char *parent, *parent_line;
     int64_t parent_seq;
     int64_t parent_calls; /* numbers that its calls have: ours go on behind them */
+    const char *agent; /* a subagent: the name that it is called by; NULL: it is none */
+    int64_t call;      /* of its parent, which it answers; 0 = it is none */
 };
 
 struct record_text {
@@ -387,6 +391,17 @@ struct record_approval {
     const char *reason; /* of a denial; for the model */
 };
 
+/* agent.begin (without what follows `id`), agent.end. */
+struct record_agent {
+    int64_t turn, call;
+    const char *call_id, *name, *id; /* id: of its run */
+    const char *state, *reason;      /* of its run.end */
+    const char *line;                /* SHA-256 of the last line of its journal */
+    struct record_usage usage;       /* of all that it used so far, with what is below it */
+    int64_t cost_micros;             /* -1 = price unknown */
+    int64_t turns, calls, agents;    /* agents: below it */
+};
+
 struct record_call_lost {
     int64_t turn, call;
     const char *call_id;
@@ -484,6 +499,7 @@ struct record {
         struct record_egress_total egress_total;
         struct record_answer_check answer_check;
         struct record_approval approval;
+        struct record_agent agent; /* agent.begin, agent.end */
         struct record_interrupt interrupt;
         struct record_run_end run_end;
         struct record_run_resume run_resume;

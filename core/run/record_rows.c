@@ -76,6 +76,8 @@ static const struct row run_begin_row[] = {
     { "parent_seq", INT, AT(run_begin, parent_seq), 0, SPARSE },
     REC_TEXT(run_begin, parent_line),
     { "parent_calls", INT, AT(run_begin, parent_calls), 0, SPARSE },
+    REC_TEXT(run_begin, agent),
+    { "call", INT, AT(run_begin, call), 0, SPARSE },
 };
 
 static const struct row text_row[] = { REC_NEED(text, text) };
@@ -445,6 +447,19 @@ static const struct row interrupt_row[] = {
     REC_TEXT(interrupt, signal),
 };
 
+static const struct row agent_begin_row[] = {
+    REC_INT(agent, turn),  REC_INT(agent, call), REC_NEED(agent, call_id),
+    REC_NEED(agent, name), REC_NEED(agent, id),
+};
+
+static const struct row agent_end_row[] = {
+    REC_INT(agent, turn),        REC_INT(agent, call),   REC_NEED(agent, call_id),
+    REC_NEED(agent, name),       REC_NEED(agent, id),    REC_NEED(agent, state),
+    REC_TEXT(agent, reason),     REC_TEXT(agent, line),  REC_INT(agent, turns),
+    REC_INT(agent, calls),       REC_INT(agent, agents), REC_SUB(agent, usage, &usage),
+    REC_INT(agent, cost_micros),
+};
+
 static const struct row run_end_row[] = {
     REC_NEED(run_end, state),
     REC_NEED(run_end, reason),
@@ -517,4 +532,6 @@ const struct record_table record_tables[RECORD_TYPES] = {
     [RECORD_COMPACTION_BEGIN] = { "compaction.begin", ROWS(compaction, compaction_begin_row) },
     [RECORD_COMPACTION_DONE] = { "compaction.done", ROWS(compaction, compaction_done_row) },
     [RECORD_COMPACTION_FAILED] = { "compaction.failed", ROWS(compaction, compaction_failed_row) },
+    [RECORD_AGENT_BEGIN] = { "agent.begin", ROWS(agent, agent_begin_row) },
+    [RECORD_AGENT_END] = { "agent.end", ROWS(agent, agent_end_row) },
 };

@@ -228,6 +228,8 @@ static void put_budget(struct json_writer *w, const struct run_state *s)
 {
     json_put_int(w, "call_total", s->call_total);
     json_put_int(w, "calls_begun", s->calls_begun);
+    json_put_int(w, "calls_below", s->calls_below);
+    json_put_int(w, "agents", s->agents);
     put_usage(w, "usage", &s->usage);
     put_usage(w, "last", &s->last);
     json_put_int(w, "cost_micros", s->cost_micros);

@@ -91,6 +91,7 @@ void run_state_done(struct run_state *s)
     free(s->sessions);
     free(s->guest_boot);
     free(s->parent);
+    free(s->agent);
     free(s->id);
     free(s->name);
     free(s->model);
@@ -197,6 +198,8 @@ static int apply_run_begin(struct run_state *s, const struct record *rec, struct
     if (r == 0)
         r = state_set_text(&s->name, rec->run_begin.name, err);
     if (r == 0)
+        r = state_set_text(&s->agent, rec->run_begin.agent, err);
+    if (r == 0 && !rec->run_begin.agent)
         r = state_set_text(&s->parent, rec->run_begin.parent, err);
     return r < 0 ? r : state_set_text(&s->model, rec->run_begin.model, err);
 }
@@ -314,6 +317,8 @@ static state_apply_fn *const appliers[RECORD_TYPES] = {
     [RECORD_COMPACTION_BEGIN] = apply_compaction_begin,
     [RECORD_COMPACTION_DONE] = apply_compaction_done,
     [RECORD_COMPACTION_FAILED] = apply_compaction_failed,
+    [RECORD_AGENT_BEGIN] = apply_agent_begin,
+    [RECORD_AGENT_END] = apply_agent_end,
 };
 
 int run_apply(struct run_state *s, const struct record *rec, struct err *err)

@@ -77,6 +77,13 @@ enum run_approval {
 /* The final message beside agent.output.schema. */
 enum run_answer { RUN_ANSWER_OPEN, RUN_ANSWER_FITS, RUN_ANSWER_WRONG };
 
+/* What a run has used, with all that is below it. */
+struct run_spent {
+    struct record_usage usage;
+    int64_t cost_micros, calls, agents;
+    bool is_cost_unknown;
+};
+
 enum run_call_phase {
     RUN_CALL_WAITING,
     RUN_CALL_RUNNING,
@@ -107,6 +114,8 @@ struct run_call { /* of the current turn */
     struct run_item
         intent; /* what it had said to be about to do since its last call.begin; no bytes: nothing */
     struct run_item answer;
+    bool has_agent;         /* a subagent was begun for it */
+    struct run_spent spent; /* by that, as far as it was told */
 };
 
 /* A turn with calls that no checkpoint covers, while the next turn goes on already. */
@@ -202,6 +211,7 @@ struct run_state {
     int64_t changed_ms; /* wall clock of the last record */
     char *id, *name, *model, *parent;
     int64_t parent_seq, parent_calls; /* of a fork: its point, and the calls that were asked for there */
+    char *agent; /* a subagent: what it is called */
     int64_t resumes;
     char **sets; /* of all resumes, in order; NULL-terminated; NULL: none */
     size_t set_count;
@@ -244,8 +254,9 @@ struct run_state {
     /* budgets */
     int64_t call_total; /* numbers given out */
     int64_t calls_begun;
-    struct record_usage usage; /* sums */
-    struct record_usage last;  /* of the last answer that had one */
+    int64_t calls_below, agents; /* calls of subagents; subagents begun, with those below them */
+    struct record_usage usage;   /* sums */
+    struct record_usage last;    /* of the last answer that had one */
     int64_t cost_micros;
     bool is_cost_unknown;    /* some exchange had no price */
     char repeat[DIGEST_HEX]; /* fingerprint of the last answer */

@@ -2,10 +2,10 @@
 /*
  * Inside of the state, shared by its files: state.c (what it owns, which record goes where,
  * the ends), state_parts.c (sandbox, workspace, outputs, checkpoints), state_turn.c (requests, items, calls),
- * state_context.c (what was told of the workspace), state_egress.c (what left), state_answer.c (is the answer
- * good, may a call run), state_compaction.c (the conversation made shorter), state_resume.c (going on in
- * another process, going back). An apply_*() gets a record of its type and changes the state, or refuses the
- * record and changes nothing.
+ * state_agent.c (subagents), state_context.c (what was told of the workspace), state_egress.c (what left),
+ * state_answer.c (is the answer good, may a call run), state_compaction.c (the conversation made shorter),
+ * state_resume.c (going on in another process, going back). An apply_*() gets a record of its type and changes
+ * the state, or refuses the record and changes nothing.
  */
 #ifndef RUN_STATE_IMPL_H
 #define RUN_STATE_IMPL_H
@@ -45,6 +45,7 @@ state_apply_fn apply_input_item, apply_request_begin, apply_request_item, apply_
 state_apply_fn apply_answer_check, apply_check_begin, apply_check_end, apply_approval_ask,
     apply_approval_answer;
 state_apply_fn apply_compaction_begin, apply_compaction_done, apply_compaction_failed;
+state_apply_fn apply_agent_begin, apply_agent_end;
 state_apply_fn apply_run_resume, apply_rollback;
 state_apply_fn apply_context_begin, apply_context_done;
 state_apply_fn apply_egress_allow, apply_egress_deny, apply_egress_end, apply_egress_total;

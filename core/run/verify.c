@@ -347,16 +347,23 @@ static int check_object(struct verify *v, const char *name, struct err *err)
     return r < 0 ? r : 0;
 }
 
+/* Of a subagent: what it was handed and hands back, which its own records have the digests of. */
+static bool is_handed(const struct verify *v, const char *name)
+{
+    return run_folder_is_child(v->folder) && (strcmp(name, "inputs") == 0 || strcmp(name, "outputs") == 0);
+}
+
 static int check_top(struct verify *v, const char *name, struct err *err)
 {
-    static const char *const known[] = { JOURNAL_FILE, RUN_MANIFEST, "lock", "objects", CHECKPOINT_DIR };
+    static const char *const known[] = { JOURNAL_FILE, RUN_MANIFEST,   "lock",
+                                         "objects",    CHECKPOINT_DIR, RUN_AGENTS };
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (strcmp(name, known[i]) == 0)
             return 0;
     if (name[0] == '.' && is_temp(name))
         leftover(v, name, "a file that was not finished");
-    else
+    else if (!is_handed(v, name))
         damage(v, name, "it does not belong here");
     return 0;
 }
@@ -529,12 +536,11 @@ static int check_checkpoints(struct verify *v, struct err *err)
 
 /* ---- all of it ---- */
 
-int run_verify(struct run_folder *folder, struct run_verdict *ret, struct err *err)
+static int verify_one(struct run_folder *folder, struct run_verdict *ret, struct err *err)
 {
     struct verify v = { .folder = folder, .verdict = ret };
     int r = checkpoint_store_new(folder, &v.store, err);
 
-    memset(ret, 0, sizeof(*ret));
     run_state_init(&v.state);
     if (r == 0)
         r = check_journal(&v, err);
@@ -550,5 +556,144 @@ int run_verify(struct run_folder *folder, struct run_verdict *ret, struct err *e
         r = each_name(&v, ".", check_top, err);
     run_state_done(&v.state);
     checkpoint_store_free(v.store);
+    return r;
+}
+
+/* ---- subagents ---- */
+
+/* The run's line `digest`: is it one of this journal? Its head counts as well. */
+static bool has_line(struct run_folder *folder, const char *digest)
+{
+    struct journal_reader reader;
+    struct record rec;
+    bool is_there = false;
+
+    if (journal_open(folder, &reader, NULL) < 0)
+        return false;
+    while (!is_there && journal_next(&reader, &rec, NULL) > 0)
+        is_there = strcmp(reader.chain.prev, digest) == 0;
+    journal_close(&reader);
+    return is_there;
+}
+
+/* What the parent's journal says of a run below it, beside that run. */
+static void check_told(struct verify *v, const struct record *rec)
+{
+    const char *key = strrchr(rec->agent.id, '/');
+    struct run_folder *child = NULL;
+    char file[64];
+
+    snprintf(file, sizeof(file), RUN_AGENTS "/%.40s", key ? key + 1 : "");
+    if (!key || run_folder_open_child(v->folder, key + 1, &child, NULL) < 0)
+        damage(v, file, "it is missing: record %" PRIu64 " speaks of it", rec->seq);
+    else if (rec->agent.line && !has_line(child, rec->agent.line))
+        damage(v, file, "it is not the run that record %" PRIu64 " speaks of", rec->seq);
+    run_folder_free(child);
+}
+
+static int check_all_told(struct verify *v, struct err *err)
+{
+    struct journal_reader reader;
+    struct record rec;
+    int r = journal_open(v->folder, &reader, err);
+
+    if (r < 0)
+        return r;
+    while (journal_next(&reader, &rec, NULL) > 0)
+        if (rec.type == RECORD_AGENT_END)
+            check_told(v, &rec);
+    journal_close(&reader);
+    return 0;
+}
+
+/* What was found in it, told of the folder above. */
+static void add_child(struct run_verdict *to, const struct run_verdict *from, const char *key)
+{
+    size_t room = sizeof(to->damage) / sizeof(to->damage[0]);
+
+    for (size_t i = 0; i < from->damage_count && i < room; i++) {
+        char file[sizeof(from->damage[0].file)];
+
+        snprintf(file, sizeof(file), RUN_AGENTS "/%s/%.200s", key, from->damage[i].file);
+        add(to->damage, &to->damage_count, file, from->damage[i].offset, &from->damage[i].err);
+    }
+    for (size_t i = 0; i < from->leftover_count && i < room; i++) {
+        char file[sizeof(from->damage[0].file)];
+
+        snprintf(file, sizeof(file), RUN_AGENTS "/%s/%.200s", key, from->leftovers[i].file);
+        add(to->leftovers, &to->leftover_count, file, -1, &from->leftovers[i].err);
+    }
+    to->records += from->records;
+    to->objects += from->objects;
+    to->checkpoints += from->checkpoints;
+    to->packs += from->packs;
+    to->bytes += from->bytes;
+    to->torn_bytes += from->torn_bytes;
+    to->agents += 1 + from->agents;
+}
+
+/* Killed before its first record: the parent's resume begins it. */
+static bool has_begun(struct run_folder *folder)
+{
+    struct journal_reader reader;
+    struct record rec;
+    bool has_any = false;
+
+    if (journal_open(folder, &reader, NULL) < 0)
+        return false;
+    has_any = journal_next(&reader, &rec, NULL) != 0;
+    journal_close(&reader);
+    return has_any;
+}
+
+static void unbegun(struct run_verdict *v, const char *key)
+{
+    struct err why = { 0 };
+    char file[64];
+
+    snprintf(file, sizeof(file), RUN_AGENTS "/%.40s", key);
+    (void) err_set(&why, ERR_NONE, "a run that had not begun");
+    add(v->leftovers, &v->leftover_count, file, -1, &why);
+}
+
+static int verify_child(const struct run_folder *folder, const char *key, struct run_verdict *ret,
+                        struct err *err)
+{
+    struct run_verdict *below = calloc(1, sizeof(*below));
+    struct run_folder *child = NULL;
+    int r = below ? run_folder_open_child(folder, key, &child, err)
+                  : err_set(err, ERR_INTERNAL, "no memory to verify");
+
+    if (r == 0 && !has_begun(child)) {
+        unbegun(ret, key);
+        run_folder_free(child);
+        free(below);
+        return 0;
+    }
+    if (r == 0)
+        r = run_verify(child, below, err);
+    if (r == 0)
+        add_child(ret, below, key);
+    run_folder_free(child);
+    free(below);
+    return r;
+}
+
+int run_verify(struct run_folder *folder, struct run_verdict *ret, struct err *err)
+{
+    struct verify v = { .folder = folder, .verdict = ret };
+    char **keys = NULL;
+    size_t count = 0;
+    int r;
+
+    memset(ret, 0, sizeof(*ret));
+    r = verify_one(folder, ret, err);
+    if (r == 0)
+        r = run_folder_children(folder, &keys, &count, err);
+    for (size_t i = 0; r == 0 && i < count; i++)
+        r = verify_child(folder, keys[i], ret, err);
+    if (r == 0 && ret->damage_count == 0)
+        r = check_all_told(&v, err);
+    run_folder_list_free(keys, count);
     return r;
 }

@@ -2,7 +2,8 @@
 /*
  * Is a run folder as it was written? The chain of the journal, the fold, the
  * manifest, every object, tree record and pack (each file's digest, each content's digest, each tree's), and
- * nothing beside them. One byte changed anywhere is found, and told with its place.
+ * nothing beside them; and so for the runs of its subagents, which are those that its journal speaks of. One
+ * byte changed anywhere is found, and told with its place.
  */
 #ifndef RUN_VERIFY_H
 #define RUN_VERIFY_H
@@ -29,7 +30,8 @@ struct run_verdict {
     size_t leftover_count;
     int64_t torn_bytes; /* cut-off rest at the journal's end: harmless, cut by resume */
     int64_t records, objects, checkpoints, packs, bytes; /* that were checked */
-    char head[65]; /* digest of the journal's last line: names the whole history */
+    int64_t agents; /* runs of subagents, all of which were checked too */
+    char head[65];  /* digest of the journal's last line: names the whole history */
 };
 
 /* One more, of whatever was checked besides the run folder. */

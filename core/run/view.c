@@ -91,6 +91,7 @@ static void fill(struct run_view *v, const struct run_state *s, bool is_locked)
 
     v->state = state_of(s, is_locked);
     copy(NAME_FIELD(v->name), s->name);
+    copy(NAME_FIELD(v->agent), s->agent);
     copy(NAME_FIELD(v->model), s->model);
     copy(NAME_FIELD(v->reason), s->reason);
     copy(NAME_FIELD(v->message), s->end_failure.message);
@@ -192,7 +193,8 @@ static int glance(struct run_folder *folder, struct run_view *v)
         v->started_ms = first.time_ms;
         copy(NAME_FIELD(v->name), first.run_begin.name);
         copy(NAME_FIELD(v->model), first.run_begin.model);
-        copy(NAME_FIELD(v->parent), first.run_begin.parent);
+        if (!first.run_begin.agent)
+            copy(NAME_FIELD(v->parent), first.run_begin.parent);
     }
     journal_close(&reader);
     return r;

@@ -28,6 +28,7 @@ enum run_view_state {
 struct run_view {
     char id[RUN_ID_SIZE];
     char name[64];
+    char agent[72]; /* of a subagent: what it is called; "" */
     char model[128];
     enum run_view_state state;
     char reason[64];

@@ -22,7 +22,7 @@ static void test_creates_a_closed_folder(void **state)
 
     snprintf(expected, sizeof(expected), "%s/agentbox/runs/%s", state_home, folder->id);
     assert_string_equal(folder->path, expected);
-    assert_int_equal(strlen(folder->id), RUN_ID_SIZE - 1);
+    assert_int_equal(strlen(folder->id), RUN_ROOT_ID);
     assert_int_equal(folder->id[8], '-');
     assert_int_equal(folder->id[15], '-');
     assert_int_equal(fstat(folder->fd, &st), 0);
@@ -234,7 +234,64 @@ static void test_objects_are_what_their_name_says(void **state)
     run_folder_free(folder);
 }
 
+static struct run_folder *open_or_fail(const char *name)
+{
+    struct run_folder *folder = NULL;
+    struct err err = { 0 };
+
+    assert_int_equal(run_folder_open(name, &folder, &err), 0);
+    return folder;
+}
+
+static int open_code(const char *name)
+{
+    struct run_folder *folder = NULL;
+    struct err err = { 0 };
+
+    return run_folder_open(name, &folder, &err);
+}
+
+static void test_subagents_are_beneath(void **state)
+{
+    struct run_folder *top = create(), *child = NULL, *below = NULL, *found;
+    char name[RUN_ID_SIZE + 8], **keys;
+    struct err err = { 0 };
+    size_t count;
+
+    assert_int_equal(run_folder_children(top, &keys, &count, &err), 0);
+    assert_int_equal(count, 0);
+    assert_int_equal(run_folder_create_child(top, "12", &child, &err), 0);
+    assert_int_equal(run_folder_create_child(child, "3", &below, &err), 0);
+    assert_int_equal(run_folder_create_child(top, "12", &found, &err), -ERR_CONFLICT);
+    snprintf(name, sizeof(name), "%s/12/3", top->id);
+    assert_string_equal(below->id, name);
+    assert_true(run_folder_is_locked(below) && run_folder_is_child(below) && !run_folder_is_child(top));
+    found = open_or_fail("last/12/3");
+    assert_string_equal(found->id, name);
+    assert_string_equal(found->path, below->path);
+    assert_int_equal(run_folder_remove(found, &err), -ERR_USAGE);
+    run_folder_free(found);
+    run_folder_free(child);
+    assert_int_equal(run_folder_create_child(top, "2", &child, &err), 0);
+    assert_int_equal(run_folder_children(top, &keys, &count, &err), 0);
+    assert_int_equal(count, 2);
+    assert_string_equal(keys[0], "2");
+    assert_string_equal(keys[1], "12");
+    run_folder_list_free(keys, count);
+    run_folder_discard_child(top, "2");
+    assert_int_equal(open_code("last/2"), -ERR_NOT_FOUND);
+    assert_int_equal(open_code("last/reviewer"), -ERR_NOT_FOUND);
+    assert_int_equal(open_code("last/../x"), -ERR_NOT_FOUND);
+    assert_int_equal(open_code("last/12/."), -ERR_NOT_FOUND);
+    assert_int_equal(run_folder_create_child(top, "../x", &found, &err), -ERR_NOT_FOUND);
+    assert_int_equal(run_folder_create_child(top, "0", &found, &err), -ERR_NOT_FOUND);
+    run_folder_free(child);
+    run_folder_free(below);
+    run_folder_free(top);
+}
+
 static const struct CMUnitTest tests[] = {
+    in_state_home(test_subagents_are_beneath),
     in_state_home(test_creates_a_closed_folder),
     in_state_home(test_ids_sort_by_time),
     in_state_home(test_opens_by_id_prefix_and_last),
