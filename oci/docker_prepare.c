@@ -51,7 +51,8 @@ int docker_prepare_fence(struct docker_sandbox *sb)
 {
     int r;
 
-    sb->fence_options = (struct fence_options){ .run = sb->blueprint.labels[0].value };
+    sb->fence_options =
+        (struct fence_options){ .run = sb->blueprint.labels[0].value, .part = sb->blueprint.part };
     if (sb->is_attaching) {
         sb->fence_options.keep_id = sb->id;
         sb->fence_options.keep_attempt = sb->blueprint.attempt_number;

@@ -123,10 +123,26 @@ static void on_removed(void *data, int result, const struct engine_answer *answe
     }
 }
 
+#define AGENT "agent-"
+
+/* Does what has this part go with ours? */
+static bool is_part(const struct fence *fence, const char *part)
+{
+    const char *ours = fence->options.part ? fence->options.part : "";
+    size_t len = strlen(ours);
+    bool is_same = strcmp(part, ours) == 0;
+    bool is_agents =
+        len ? strncmp(part, ours, len) == 0 && part[len] == '-' : strncmp(part, AGENT, strlen(AGENT)) == 0;
+
+    if (is_same || (is_agents && (!len || strncmp(ours, AGENT, strlen(AGENT)) == 0)))
+        return is_same || !fence->options.keep_id;
+    return !len;
+}
+
 /* Whether this entry of a list must go. */
 static bool is_older(const struct fence *fence, const struct sweep_item *item)
 {
-    if (item->verdict != SWEEP_ASKED)
+    if (item->verdict != SWEEP_ASKED || !is_part(fence, item->part))
         return false;
     if (item->kind == SWEEP_CONTAINER)
         return !fence->options.keep_id || strcmp(item->id, fence->options.keep_id) != 0;

@@ -9,6 +9,9 @@
  * A container that cannot be removed is an error; a volume that cannot is not, for
  * nothing runs in it: `agentbox gc` finds it.
  *
+ * Sandboxes of subagents (part "agent-...") belong to that of their parent, and go with it; but not when it
+ * is taken over, for then they go on too. What is of another part of the run stays.
+ *
  * What is of another run, and what has our labels but no name of ours (an image made
  * by `docker commit` hands labels on), is never touched.
  */
@@ -23,6 +26,7 @@ typedef void fence_fn(void *data, int result, const struct err *err);
 
 struct fence_options {
     const char *run;
+    const char *part;    /* of the run: "": the agent's own, to which all others belong */
     const char *keep_id; /* the one container that stays; NULL: none */
     int keep_attempt;    /* volumes of this attempt stay; 0: none */
 };

@@ -83,7 +83,10 @@ bool sweep_judge(enum sweep_kind kind, const struct tree *entry, const struct sw
     const struct tree *labels = tree_get(entry, "Labels");
     int64_t attempt = 0;
 
-    *ret = (struct sweep_item){ .kind = kind, .run = label(labels, "agentbox.run"), .state = "" };
+    *ret = (struct sweep_item){ .kind = kind,
+                                .run = label(labels, "agentbox.run"),
+                                .part = label(labels, "agentbox.part"),
+                                .state = "" };
     (void) units_int(span_of(label(labels, "agentbox.attempt")), 0, INT32_MAX, &attempt); /* else 0 */
     ret->attempt = (int) attempt;
     if (kind == SWEEP_CONTAINER) {

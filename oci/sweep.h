@@ -35,6 +35,7 @@ struct sweep_item {
     const char *id; /* of a container; name of a volume */
     const char *name;
     const char *run;   /* agentbox.run, "" */
+    const char *part;  /* agentbox.part, "": the agent's own */
     const char *state; /* "running", "exited" ...; "" for volumes */
     int attempt;
     enum sweep_verdict verdict;
