@@ -15,14 +15,26 @@
 #define PAGE_LINES 40
 #define TOLD_MAX   ((size_t) 64 * 1024)
 
+/* One that waits for its turn: subagents ask when they like. */
+struct waiting {
+    struct waiting *next;
+    struct buf shown;
+    int64_t call;
+    char agent_id[RUN_ID_SIZE];
+    ask_fn *fn;
+    void *data;
+};
+
 struct ask {
     struct loop *loop;
+    struct waiting *waiting; /* the first first */
     struct loop_source *source;
     struct term term;
     int fd;
     struct buf shown; /* what is still to be shown */
     struct buf line;  /* what was typed, up to its end */
     int64_t call;
+    char agent_id[RUN_ID_SIZE]; /* "": the run's own */
     ask_fn *fn;
     void *data;
 };
@@ -52,11 +64,20 @@ void ask_free(struct ask *ask)
     if (!ask)
         return;
     loop_source_free(ask->source);
+    while (ask->waiting) {
+        struct waiting *w = ask->waiting;
+
+        ask->waiting = w->next;
+        buf_done(&w->shown);
+        free(w);
+    }
     (void) close(ask->fd);
     buf_done(&ask->shown);
     buf_done(&ask->line);
     free(ask);
 }
+
+static void ask_next(struct ask *ask);
 
 static void say(const struct ask *ask, const char *text)
 {
@@ -96,7 +117,8 @@ static void finish(struct ask *ask, enum run_approve_answer answer, const char *
 {
     loop_source_free(TAKE_PTR(ask->source));
     buf_clear(&ask->shown);
-    ask->fn(ask->data, ask->call, answer, reason);
+    ask->fn(ask->data, ask->agent_id[0] ? ask->agent_id : NULL, ask->call, answer, reason);
+    ask_next(ask);
 }
 
 static void take_line(struct ask *ask, const char *line)
@@ -145,7 +167,8 @@ static void on_input(void *data, unsigned events)
 static int put_question(struct buf *out, const struct run_question *question, size_t max)
 {
     struct span text = question->text;
-    int r = buf_printf(out, "\ncall %lld wants to run (", (long long) question->call);
+    int r = buf_printf(out, "\n%s%scall %lld wants to run (", question->agent ? question->agent : "",
+                       question->agent ? ": " : "", (long long) question->call);
     size_t left = text.len > max ? text.len - max : 0;
 
     text.len -= left;
@@ -169,19 +192,60 @@ void ask_tell(const struct run_question *question)
     buf_done(&text);
 }
 
-int ask_about(struct ask *ask, const struct run_question *question, ask_fn *fn, void *data, struct err *err)
+/* It is this one's turn. */
+static int ask_now(struct ask *ask, struct waiting *w, struct err *err)
 {
-    int r = put_question(&ask->shown, question, SIZE_MAX);
+    int r;
 
-    if (r < 0)
-        return err_set(err, ERR_TOO_LARGE, "the call is too large to be shown");
-    ask->call = question->call;
-    ask->fn = fn;
-    ask->data = data;
+    buf_done(&ask->shown);
+    ask->shown = w->shown;
+    ask->call = w->call;
+    memcpy(ask->agent_id, w->agent_id, sizeof(ask->agent_id));
+    ask->fn = w->fn;
+    ask->data = w->data;
+    free(w);
     buf_clear(&ask->line);
     term_forget_input(ask->fd); /* what was typed before it was seen is no answer */
     r = loop_watch_fd(ask->loop, ask->fd, LOOP_READ, on_input, ask, &ask->source, err);
     if (r == 0)
         show_page(ask);
     return r;
+}
+
+static void ask_next(struct ask *ask)
+{
+    struct waiting *w = ask->waiting;
+    struct err err = { 0 };
+
+    if (!w)
+        return;
+    ask->waiting = w->next;
+    if (ask_now(ask, w, &err) < 0)
+        finish(ask, RUN_APPROVE_LATER, NULL);
+}
+
+int ask_about(struct ask *ask, const struct run_question *question, ask_fn *fn, void *data, struct err *err)
+{
+    struct waiting *w = calloc(1, sizeof(*w)), **slot = &ask->waiting;
+    int r;
+
+    if (!w)
+        return err_set(err, ERR_INTERNAL, "no memory for asking");
+    buf_init(&w->shown, SHOWN_MAX);
+    w->call = question->call;
+    snprintf(w->agent_id, sizeof(w->agent_id), "%s", question->agent_id ? question->agent_id : "");
+    w->fn = fn;
+    w->data = data;
+    r = put_question(&w->shown, question, SIZE_MAX);
+    if (r < 0) {
+        buf_done(&w->shown);
+        free(w);
+        return err_set(err, ERR_TOO_LARGE, "the call is too large to be shown");
+    }
+    if (!ask->source)
+        return ask_now(ask, w, err);
+    while (*slot)
+        slot = &(*slot)->next;
+    *slot = w;
+    return 0;
 }

@@ -16,12 +16,14 @@ struct ask;
 int ask_new(struct loop *loop, struct ask **ret, struct err *err);
 void ask_free(struct ask *ask); /* NULL is fine */
 
-typedef void ask_fn(void *data, int64_t call, enum run_approve_answer answer, const char *reason);
+typedef void ask_fn(void *data, const char *agent_id, int64_t call, enum run_approve_answer answer,
+                    const char *reason);
 
 /* Nobody can be asked: what it is about, for whoever reads it later; the first 64 KiB of it. */
 void ask_tell(const struct run_question *question);
 
-/* `fn` comes from the loop, unless ask_free() does first. One question at a time. */
+/* `fn` comes from the loop, unless ask_free() does first. Questions that come meanwhile wait for their turn.
+ */
 int ask_about(struct ask *ask, const struct run_question *question, ask_fn *fn, void *data, struct err *err);
 
 #endif

@@ -188,6 +188,36 @@ static bool is_worth_a_line(struct progress *p, const struct record *record)
     }
 }
 
+/* Each of its lines says whose it is: "reviewer 4 | ". */
+static void put_agent(struct buf *out, const struct run_event *ev, struct buf *lines, const struct term *term)
+{
+    const char *at = buf_text(lines), *eol;
+
+    for (; *at; at = eol + (*eol != '\0')) {
+        eol = at + strcspn(at, "\n");
+        tone_set(out, term, TONE_DIM);
+        buf_printf(out, "%s %s | ", ev->agent_name, ev->agent + RUN_ROOT_ID + 1);
+        tone_set(out, term, TONE_PLAIN);
+        buf_add(out, at, (size_t) (eol - at));
+        buf_add_char(out, '\n');
+    }
+}
+
+void progress_agent(struct progress *p, const struct run_event *ev)
+{
+    struct buf line = BUF_INIT(LINE_MAX_BYTES), lines = BUF_INIT(2 * LINE_MAX_BYTES);
+
+    if (is_worth_a_line(p, ev->record))
+        line_record(&line, ev->record, &p->term);
+    if (line.len > 0) {
+        put_agent(&lines, ev, &line, &p->term);
+        erase(p);
+        (void) term_write(&p->term, buf_span(&lines), NULL); /* only for show */
+    }
+    buf_done(&line);
+    buf_done(&lines);
+}
+
 void progress_record(struct progress *p, const struct record *record, const struct run_state *state)
 {
     struct buf line = BUF_INIT(LINE_MAX_BYTES);

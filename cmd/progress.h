@@ -23,6 +23,8 @@ void progress_free(struct progress *p); /* takes the live line away; NULL is fin
 /* First of all, for a run with a past: where it goes on. */
 void progress_go_on(struct progress *p, const struct run_state *state);
 void progress_record(struct progress *p, const struct record *record, const struct run_state *state);
+/* Of one of its subagents: each line says of which. */
+void progress_agent(struct progress *p, const struct run_event *ev);
 void progress_delta(struct progress *p, enum model_delta kind, struct span text);
 void progress_step(struct progress *p, const char *step, const char *text);
 

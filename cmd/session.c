@@ -42,17 +42,30 @@ struct app {
 
 /* ---- events of the run ---- */
 
+/* A subagent's says so first. */
+static int add_line(struct buf *out, const struct run_event *ev)
+{
+    struct span rest = ev->line;
+
+    if (!ev->agent)
+        return buf_add_span(out, rest);
+    return buf_printf(out, "{\"agent_id\":\"%s\",\"agent_name\":\"%s\",%.*s", ev->agent, ev->agent_name,
+                      (int) rest.len - 1, rest.ptr + 1);
+}
+
 static void on_record(void *data, const struct run_event *ev)
 {
     struct app *app = data;
     struct buf line = BUF_INIT(TEXT_MAX);
     struct err err = { 0 };
 
-    if (app->progress)
+    if (app->progress && ev->agent)
+        progress_agent(app->progress, ev);
+    else if (app->progress)
         progress_record(app->progress, ev->record, ev->state);
     if (!app->opts->json || app->session->is_silent)
         return;
-    if (buf_add_span(&line, ev->line) == 0 && buf_add_char(&line, '\n') == 0 &&
+    if (add_line(&line, ev) == 0 && buf_add_char(&line, '\n') == 0 &&
         term_json(&app->out, buf_span(&line), &err) < 0 && app->result == 0) {
         app->result = -(int) err.code;
         app->err = err;
@@ -161,13 +174,14 @@ static void on_removed(void *data, int result, const struct err *err)
 
 /* ---- approvals ---- */
 
-static void on_answer(void *data, int64_t call, enum run_approve_answer answer, const char *reason)
+static void on_answer(void *data, const char *agent_id, int64_t call, enum run_approve_answer answer,
+                      const char *reason)
 {
     struct app *app = data;
 
     if (app->progress)
         progress_pause(app->progress, false);
-    run_approve(app->run, call, answer, reason);
+    run_approve(app->run, agent_id, call, answer, reason);
 }
 
 /* The n-th question has the n-th answer. */
@@ -183,7 +197,8 @@ static bool answer_again(struct app *app, int64_t call)
             continue;
         if (strcmp(c->approval_by, "nobody") == 0)
             return false;
-        run_approve(app->run, call, strcmp(c->approval, "approve") == 0 ? RUN_APPROVE_YES : RUN_APPROVE_NO,
+        run_approve(app->run, NULL, call,
+                    strcmp(c->approval, "approve") == 0 ? RUN_APPROVE_YES : RUN_APPROVE_NO,
                     c->approval_reason);
         return true;
     }
@@ -196,7 +211,7 @@ static bool on_ask(void *data, const struct run_question *question)
     struct err err = { 0 };
 
     if (app->session->answers)
-        return answer_again(app, question->call);
+        return !question->agent && answer_again(app, question->call);
     if (!app->ask) {
         if (!app->opts->quiet)
             ask_tell(question);

@@ -7,6 +7,7 @@
 #include "core/run/egress_sums.h"
 #include "core/run/journal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -304,12 +305,35 @@ static void json_total(struct json_writer *w, const struct egress *e)
     json_object_end(w);
 }
 
-static int show_json(const struct egress *e, const char *id, struct buf *out, struct err *err)
+/* Each has its own: `agentbox egress ID/CALL`. */
+static int json_agents(struct json_writer *w, const struct run_folder *folder, struct err *err)
+{
+    char id[RUN_ID_SIZE + 16], **keys;
+    size_t count;
+    int r = run_folder_children(folder, &keys, &count, err);
+
+    json_key(w, "agents");
+    json_array(w);
+    for (size_t i = 0; i < count; i++) {
+        (void) snprintf(id, sizeof(id), "%s/%s", folder->id, keys[i]);
+        json_string(w, id);
+    }
+    json_array_end(w);
+    run_folder_list_free(keys, count);
+    return r;
+}
+
+static int show_json(const struct egress *e, const struct run_folder *folder, struct buf *out,
+                     struct err *err)
 {
     struct json_writer w;
+    int r;
 
     report_begin(&w, out);
-    json_put_string(&w, "run", id);
+    json_put_string(&w, "run", folder->id);
+    r = json_agents(&w, folder, err);
+    if (r < 0)
+        return r;
     json_total(&w, e);
     json_key(&w, "hosts");
     json_array(&w);
@@ -410,28 +434,62 @@ static void show_text(const struct egress *e, struct buf *out)
     put_advice(out, e);
 }
 
-int verb_egress(const struct options *opts, struct err *err)
-{
-    struct buf out = BUF_INIT(EGRESS_TEXT_MAX);
-    struct run_folder *folder = NULL;
-    struct egress e = { .arena = ARENA_INIT(EGRESS_TEXT_MAX) };
-    int r = run_folder_open(opts->args[0], &folder, err);
+/* ---- the run and its subagents ---- */
 
-    if (r == 0)
-        r = read_journal(folder, &e, err);
+static int look(const struct options *opts, struct run_folder *folder, struct buf *out, struct err *err)
+{
+    struct egress e = { .arena = ARENA_INIT(EGRESS_TEXT_MAX) };
+    int r = read_journal(folder, &e, err);
+
     if (r == 0)
         r = sum_up(&e, err);
     if (r == 0 && opts->json)
-        r = show_json(&e, folder->id, &out, err);
+        r = show_json(&e, folder, out, err);
     else if (r == 0)
-        show_text(&e, &out);
-    if (r == 0)
-        r = opts->json ? term_print_json(buf_span(&out), err) : term_print(buf_span(&out), err);
-    run_folder_free(folder);
+        show_text(&e, out);
     free(e.requests);
     free(e.places);
     egress_sums_done(&e.sums);
     arena_done(&e.arena);
+    return r;
+}
+
+/* Each with its own, below its name. */
+static int look_below(const struct options *opts, struct run_folder *folder, struct buf *out, struct err *err)
+{
+    char **keys;
+    size_t count;
+    int r = run_folder_children(folder, &keys, &count, err);
+
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        struct run_folder *child = NULL;
+
+        r = run_folder_open_child(folder, keys[i], &child, err);
+        if (r == 0)
+            r = buf_printf(out, "\n%s:\n", child->id);
+        if (r == 0)
+            r = look(opts, child, out, err);
+        if (r == 0)
+            r = look_below(opts, child, out, err);
+        run_folder_free(child);
+    }
+    run_folder_list_free(keys, count);
+    return r;
+}
+
+int verb_egress(const struct options *opts, struct err *err)
+{
+    struct buf out = BUF_INIT(EGRESS_TEXT_MAX);
+    struct run_folder *folder = NULL;
+    int r = run_folder_open(opts->args[0], &folder, err);
+
+    if (r == 0)
+        r = look(opts, folder, &out, err);
+    if (r == 0 && !opts->json)
+        r = look_below(opts, folder, &out, err);
+    if (r == 0)
+        r = opts->json ? term_print_json(buf_span(&out), err) : term_print(buf_span(&out), err);
+    run_folder_free(folder);
     buf_done(&out);
     return r;
 }

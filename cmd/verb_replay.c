@@ -96,13 +96,14 @@ static int make_folder(struct replaying *r, const struct run_spec *spec, struct 
     return result;
 }
 
-static int run_again(struct replaying *r, const struct run_spec *spec, struct err *err)
+static int run_again(struct replaying *r, struct run_spec *spec, struct err *err)
 {
     static const char *const nothing[] = { NULL };
     struct run_folder *folder = NULL;
     bool has_begun = false;
     int result;
 
+    spec->agents_from = r->folder;
     r->session = (struct session){
         .opts = r->opts, .spec = spec, .sets = nothing, .answers = &r->then, .is_silent = true
     };

@@ -93,6 +93,11 @@ int verb_resume(const struct options *opts, struct err *err)
         r = result_check(opts->output, err);
     if (r == 0)
         r = run_folder_open(name, &folder, err);
+    if (r == 0 && run_folder_is_child(folder)) {
+        err_set(err, ERR_USAGE, "run '%s' is a subagent's: it goes on with the run that it belongs to",
+                folder->id);
+        r = err_hint(err, "agentbox resume %.*s", RUN_ROOT_ID, folder->id);
+    }
     if (r == 0)
         r = run_folder_lock(folder, err);
     if (r == 0)

@@ -51,6 +51,7 @@ static void final_message(struct run_folder *folder, const struct run_view *view
 /* What the view does not have: where it comes from, and what it went through. */
 struct history {
     char parent[RUN_ID_SIZE + 24]; /* RUN@SEQ; "" */
+    bool is_agent;                 /* of that run, no fork of it */
     bool is_put;    /* a fork that has not been begun: what comes next is its beginning and no resume */
     uint64_t ready; /* record of the last sandbox that became ready */
     int64_t resumes, rollbacks, checkpoints, checkpoint_bytes, unkept;
@@ -63,8 +64,9 @@ static void take_history(void *data, const struct record *rec)
 
     switch ((int) rec->type) {
     case RECORD_RUN_BEGIN:
-        h->is_put = rec->run_begin.parent;
-        if (h->is_put)
+        h->is_agent = rec->run_begin.agent;
+        h->is_put = rec->run_begin.parent && !h->is_agent;
+        if (rec->run_begin.parent)
             snprintf(h->parent, sizeof(h->parent), "%s@%lld", rec->run_begin.parent,
                      (long long) rec->run_begin.parent_seq);
         break;
@@ -92,7 +94,49 @@ static void take_history(void *data, const struct record *rec)
     }
 }
 
+/* ---- subagents ---- */
+
+typedef void agent_fn(void *data, const struct run_view *view);
+
+static int each_agent(struct run_folder *folder, agent_fn *fn, void *data, struct err *err)
+{
+    char **keys;
+    size_t count;
+    int r = run_folder_children(folder, &keys, &count, err);
+
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        struct run_folder *child = NULL;
+        struct run_view view;
+
+        if (run_folder_open_child(folder, keys[i], &child, NULL) == 0 &&
+            run_view_load(child, &view, NULL) == 0)
+            fn(data, &view);
+        run_folder_free(child);
+    }
+    if (r == 0)
+        run_folder_list_free(keys, count);
+    return r;
+}
+
 /* ---- JSON ---- */
+
+static void json_agent(void *data, const struct run_view *v)
+{
+    struct json_writer *w = data;
+
+    json_object(w);
+    json_put_string(w, "id", v->id);
+    json_put_string(w, "agent", v->agent);
+    json_put_string(w, "state", run_view_state_name(v->state));
+    json_put_string(w, "reason", v->reason[0] ? v->reason : NULL);
+    json_put_int(w, "turns", v->turns);
+    json_put_int(w, "calls", v->calls);
+    json_put_int(w, "tokens", v->tokens);
+    if (v->cost_micros >= 0)
+        json_put_double(w, "cost", (double) v->cost_micros / 1e6);
+    json_put_string(w, "container", v->container_name[0] ? v->container_name : NULL);
+    json_object_end(w);
+}
 
 static void json_history(struct json_writer *w, const struct history *h)
 {
@@ -305,6 +349,11 @@ static int show_json(struct run_folder *folder, const struct run_view *view, con
             r = each_record(folder, lists[i].fn, &with, err);
         json_array_end(&w);
     }
+    json_key(&w, "agents");
+    json_array(&w);
+    if (r == 0)
+        r = each_agent(folder, json_agent, &w, err);
+    json_array_end(&w);
     ended = report_end(&w, r < 0 ? NULL : err);
     return r < 0 ? r : ended;
 }
@@ -384,6 +433,21 @@ static void text_call(void *data, const struct record *rec)
     buf_done(&line);
 }
 
+static void text_agent(void *data, const struct run_view *v)
+{
+    struct buf line = BUF_INIT(4096);
+    char text[32];
+
+    buf_printf(&line, "%s  %s %s%s%s: %lld turn%s, %lld tool call%s, %s tokens", v->id, v->agent,
+               run_view_state_name(v->state), v->reason[0] && v->state != RUN_VIEW_DONE ? ", " : "",
+               v->state != RUN_VIEW_DONE ? v->reason : "", (long long) v->turns, v->turns == 1 ? "" : "s",
+               (long long) v->calls, v->calls == 1 ? "" : "s", units_format_count(text, v->tokens));
+    if (report_has_cost(v->cost_micros, v->tokens))
+        buf_printf(&line, ", %s", units_format_money(text, v->cost_micros));
+    text_line(data, "agent", buf_text(&line));
+    buf_done(&line);
+}
+
 static void text_egress(struct buf *out, const struct history *h)
 {
     struct record_egress_total left = egress_sums_all(&h->egress);
@@ -404,7 +468,7 @@ static void text_history(struct buf *out, const struct history *h)
     struct buf line = BUF_INIT(4096);
     char size[32];
 
-    text_line(out, "forked", h->parent);
+    text_line(out, h->is_agent ? "agent of" : "forked", h->parent);
     if (h->resumes > 0)
         buf_printf(&line, "%lld time%s", (long long) h->resumes, h->resumes == 1 ? "" : "s");
     text_line(out, "resumed", buf_text(&line));
@@ -455,6 +519,8 @@ static int show_text(struct run_folder *folder, const struct run_view *v, const 
         r = each_record(folder, text_call, out, err);
         if (r == 0)
             r = each_record(folder, text_output, out, err);
+        if (r == 0)
+            r = each_agent(folder, text_agent, out, err);
     }
     final_message(folder, v, &answer);
     if (answer.len > 0) {

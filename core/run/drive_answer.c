@@ -85,7 +85,7 @@ void act_start_check(struct run *run, const struct run_action *action)
         .turn = run->state.turn,
         .call = action->call,
         .call_id = id,
-        .exec_id = action->call * TOOL_EXEC_IDS,
+        .exec_id = (run->exec_base + action->call) * TOOL_EXEC_IDS,
         .check = action->check,
         .run = run->spec->checks[action->check - 1].run,
     };

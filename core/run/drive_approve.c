@@ -97,11 +97,13 @@ void effect_ask(struct run *run, int64_t number)
         record_answer(run, call, run->spec->approve.waits ? "later" : "deny", "nobody", NULL);
 }
 
-void run_approve(struct run *run, int64_t number, enum run_approve_answer answer, const char *reason)
+void run_approve(struct run *top, const char *agent_id, int64_t number, enum run_approve_answer answer,
+                 const char *reason)
 {
-    const struct run_call *call = run_state_call(&run->state, number);
+    struct run *run = drive_agent_run(top, agent_id);
+    const struct run_call *call = run ? run_state_call(&run->state, number) : NULL;
 
-    if (run->is_over || !call || call->approval != RUN_APPROVAL_ASKED)
+    if (!run || run->is_over || !call || call->approval != RUN_APPROVAL_ASKED)
         return;
     record_answer(run, call,
                   answer == RUN_APPROVE_YES  ? "approve"

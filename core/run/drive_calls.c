@@ -124,7 +124,7 @@ static uint64_t next_exec_id(void *data, const char *call_id)
 
     if (!call)
         return 0;
-    return (uint64_t) (call->number * TOOL_EXEC_IDS + call->execs++ % TOOL_EXEC_IDS);
+    return (uint64_t) ((run->exec_base + call->number) * TOOL_EXEC_IDS + call->execs++ % TOOL_EXEC_IDS);
 }
 
 /* Decide, record, act, for what a tool decides. */
@@ -143,10 +143,26 @@ static int declare(void *data, const char *call_id, struct span intent, loop_fn 
     rec.call_intent.intent.json = intent;
     if (run_record(run, &rec) < 0)
         return err_set(err, ERR_IO, "the journal cannot go on");
-    call->on_declared = fn;
-    call->on_declared_data = fn_data;
-    run_queue(run, EFFECT_DECLARED, call->number);
+    drive_calls_when_durable(run, call_id, fn, fn_data);
     return 0;
+}
+
+int64_t drive_calls_number(struct run *run, const char *call_id)
+{
+    const struct live_call *call = call_by_id(run, call_id);
+
+    return call ? call->number : 0;
+}
+
+void drive_calls_when_durable(struct run *run, const char *call_id, loop_fn *fn, void *data)
+{
+    struct live_call *call = call_by_id(run, call_id);
+
+    if (!call)
+        return;
+    call->on_declared = fn;
+    call->on_declared_data = data;
+    run_queue(run, EFFECT_DECLARED, call->number);
 }
 
 void effect_declared(struct run *run, int64_t number)
@@ -467,7 +483,7 @@ void act_start_call(struct run *run, const struct run_action *action)
         .call = call->number,
         .call_id = call->call_id,
         .tool = call->tool,
-        .exec_id = call->number * TOOL_EXEC_IDS,
+        .exec_id = (run->exec_base + call->number) * TOOL_EXEC_IDS,
         .is_rerun = action->is_rerun,
     };
     if (run_record(run, &rec) == 0)
@@ -509,7 +525,9 @@ static int start(struct run *run, struct live_call *live, struct span raw, bool 
     struct tool_found tool = { 0 };
     int r = json_parse(raw, &arena, &call.item, err);
 
-    if (r == 0 && (!tool_find(&tools, call.item, &tool) || !tool.ops))
+    if (r == 0 && tool_find(&tools, call.item, &tool) && tool.own && tool.own->kind == TOOL_AGENT)
+        tool.ops = &drive_agent_ops;
+    if (r == 0 && !tool.ops)
         r = err_set(err, ERR_NOT_FOUND, "there is no such tool here");
     call.own = tool.own;
     if (r == 0)
@@ -578,10 +596,14 @@ void drive_calls_release(struct run *run)
     size_t count = channel ? channel_exec_ended(channel, ids, CHANNEL_EXECS) : 0;
 
     run->wants_release = false;
-    for (size_t i = 0; i < count; i++)
-        if (!is_call_running(&run->state, (int64_t) (ids[i] / TOOL_EXEC_IDS)) &&
-            !tools_holds(&run->host, ids[i]))
+    for (size_t i = 0; i < count; i++) {
+        int64_t number = (int64_t) (ids[i] / TOOL_EXEC_IDS) - run->exec_base;
+
+        if (number < 0 || number > run->state.call_total) /* of another run in the same sandbox */
+            continue;
+        if (!is_call_running(&run->state, number) && !tools_holds(&run->host, ids[i]))
             channel_exec_release(channel, ids[i]);
+    }
 }
 
 /* ---- the end ---- */

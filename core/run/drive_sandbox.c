@@ -232,7 +232,8 @@ struct sandbox_order drive_sandbox_order(const struct run *run, const struct san
 {
     return (struct sandbox_order){
         .spec = spec,
-        .run_id = run->folder->id,
+        .run_id = run->root_id,
+        .part = run->part[0] ? run->part : NULL,
         .name = run->spec->name,
         .attempt = (int) attempt,
         .life_ms = run->spec->life_ms,

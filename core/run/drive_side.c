@@ -21,6 +21,7 @@ struct tool_side {
     struct tool_side *next;
     int64_t number; /* in this process */
     char name[64];
+    char part[RUN_ID_SIZE + 80];     /* of a subagent's */
     const struct tool_side_ops *ops; /* NULL: nobody is told any more */
     void *data;
     struct loop_source *soon;
@@ -219,7 +220,8 @@ static int side_new(struct run *run, size_t index, struct tool_side **ret, struc
     side->box = (struct box){ .run = run, .side = side->name, .out = &run->side_outs[index], .ops = &ops };
     side->box.order =
         drive_sandbox_order(run, &spec->sandbox, run->state.attempt > 0 ? run->state.attempt : 1);
-    side->box.order.part = side->name;
+    snprintf(side->part, sizeof(side->part), "%s-s-%s", side->box.run->part, side->name);
+    side->box.order.part = side->box.run->part[0] ? side->part : side->name;
     side->next = run->sides;
     run->sides = side;
     r = run->maker->make(run->maker->data, &side->box.order, &side->box.sb, err);

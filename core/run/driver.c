@@ -330,6 +330,7 @@ static void step(struct run *run)
     struct run_action a = { .wake_ms = -1 };
     int64_t now_ms = 0;
 
+    drive_agent_budget(run);
     if (run->lost_at_ms && run_elapsed(run) >= run->lost_at_ms)
         drive_sandbox_give_up(run);
     if (drive_workspace_by(run) && run_elapsed(run) >= drive_workspace_by(run))
@@ -338,7 +339,7 @@ static void step(struct run *run)
     while (!run->is_over && !run->broken.code) {
         now_ms = run_elapsed(run);
         a = run_decide(&run->state, run->spec, now_ms);
-        if (a.kind == RUN_WAIT)
+        if (a.kind == RUN_WAIT || (a.kind == RUN_FINISH && drive_agents_stop(run)))
             break;
         act(run, &a);
     }

@@ -38,6 +38,8 @@ struct run_event {
     struct span line;              /* the journal line, without newline: what --json prints */
     const struct record *record;   /* the same, decoded (blobs in objects are not loaded) */
     const struct run_state *state; /* now, which may be further than the record */
+    const char *agent;             /* id of the subagent's run that it is of; NULL: of this one's own */
+    const char *agent_name;
 };
 
 struct run_summary {
@@ -61,8 +63,9 @@ struct run_summary {
 /* May this call run? */
 struct run_question {
     int64_t call;
-    const char *rule; /* of agent.approve */
-    struct span text; /* everything that the call wants, foreign */
+    const char *rule;             /* of agent.approve */
+    struct span text;             /* everything that the call wants, foreign */
+    const char *agent, *agent_id; /* a subagent's: its name and id; NULL */
 };
 enum run_approve_answer { RUN_APPROVE_YES, RUN_APPROVE_NO, RUN_APPROVE_LATER };
 
@@ -91,9 +94,11 @@ int run_start(struct run *run, const char *program, const struct run_events *eve
 int run_resume(struct run *run, const char *program, const char *const *sets, const struct run_events *events,
                void *data, struct err *err);
 
-/* The answer to a question, with a reason for the model when it is no; LATER ends the run, which asks again
- * when it goes on. Nothing happens when the question is not open any more. */
-void run_approve(struct run *run, int64_t call, enum run_approve_answer answer, const char *reason);
+/* The answer to a question of this run, or of the subagent with that id, with a reason for the model when it
+ * is no; LATER ends the run, which asks again when it goes on. Nothing happens when the question is not open
+ * any more. */
+void run_approve(struct run *run, const char *agent_id, int64_t call, enum run_approve_answer answer,
+                 const char *reason);
 /* Before run_resume(): the answer to what was asked before the run ended. */
 int run_approve_resumed(struct run *run, bool is_approved, const char *reason, struct err *err);
 
@@ -101,8 +106,9 @@ int run_approve_resumed(struct run *run, bool is_approved, const char *reason, s
  * caller handles a second signal. Nothing happens when the run has ended. */
 void run_interrupt(struct run *run, int signum);
 
-/* Hand over a sandbox of now, which is no longer the run's: after a second signal, to remove it. Asked again,
- * the next one; NULL: there is none. Only run_free() may follow, without running the loop in between. */
+/* Hand over a sandbox of now, those of subagents first, which is no longer the run's: after a second signal,
+ * to remove it. Asked again, the next one; NULL: there is none. Only run_free() may follow, without running
+ * the loop in between. */
 struct sandbox *run_take_sandbox(struct run *run);
 
 /* Also in the middle: cancels everything, removes nothing. NULL is fine. */

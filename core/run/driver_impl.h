@@ -2,10 +2,11 @@
 /*
  * Inside of the driver, shared by its files: driver.c (decide-record-act, the end),
  * driver_life.c (made, started, resumed, freed), drive_model.c (requests), drive_compaction.c (summaries),
- * drive_memory.c (notes of earlier runs), drive_calls.c (tool calls), drive_context.c (what the model is told
- * of the workspace), drive_answer.c (what follows a final message), drive_approve.c (may a call run),
- * drive_sandbox.c (sandbox), drive_trust.c (what its commands must trust), drive_workspace.c (inputs,
- * checkpoints, outputs), drive_egress.c (the way out).
+ * drive_memory.c (notes of earlier runs), drive_calls.c (tool calls), drive_agent.c (subagents),
+ * drive_side.c (sandboxes beside the agent's), drive_context.c (what the model is told of the workspace),
+ * drive_answer.c (what follows a final message), drive_approve.c (may a call run), drive_sandbox.c (sandbox),
+ * drive_trust.c (what its commands must trust), drive_workspace.c (inputs, checkpoints, outputs),
+ * drive_egress.c (the way out).
  *
  * The rule between them: an act_*() records an intent and queues an effect, nothing
  * more; an effect_*() starts something outside and is called only after the intent is
@@ -22,6 +23,7 @@
 #include "core/run/checkpoint_take.h"
 #include "core/run/conversation.h"
 #include "core/run/decide.h"
+#include "core/run/drive_agent.h"
 #include "core/run/driver.h"
 #include "core/run/journal.h"
 #include "core/run/object.h"
@@ -123,8 +125,17 @@ struct effect {
     int64_t number;
 };
 
+#define DRIVE_PART_SIZE (RUN_ID_SIZE + 8)
+
 struct run {
     struct loop *loop;
+    struct http *http;
+    const char *program;
+    char root_id[RUN_ROOT_ID + 1]; /* of the run that all belongs to */
+    char part[DRIVE_PART_SIZE];    /* of a subagent's sandbox; "" */
+    int64_t exec_base;             /* added to the numbers of calls where they become ids of commands */
+    struct live_agent *self;       /* of a subagent's run: the call that it answers; NULL: it is none's */
+    struct live_agent *agents;     /* calls of subagents that are not over */
     const struct run_spec *spec;
     struct run_folder *folder;
     const struct sandbox_maker *maker;
@@ -211,6 +222,10 @@ int run_record(struct run *run, struct record *rec);
 void run_break(struct run *run, const struct err *err);
 void run_queue(struct run *run, enum effect_kind kind, int64_t number);
 
+/* driver_life.c */
+/* Of the run with that id: which part of the whole its sandbox is: "" or "agent-4". */
+void drive_part_of(const char *id, char ret[DRIVE_PART_SIZE]);
+
 /* driver.c */
 void drive_cancel(struct run *run); /* everything that is under way, effects that wait included */
 void drive_before_wait(void *data); /* decide, record, make durable, act, tell */
@@ -246,6 +261,9 @@ void act_start_call(struct run *run, const struct run_action *action);
 void act_refuse_call(struct run *run, const struct run_action *action);
 void effect_call(struct run *run, int64_t number);
 void effect_declared(struct run *run, int64_t number);
+int64_t drive_calls_number(struct run *run, const char *call_id); /* of a call that runs; 0 */
+/* `fn` comes once what was recorded so far is durable, unless the call ends before. */
+void drive_calls_when_durable(struct run *run, const char *call_id, loop_fn *fn, void *data);
 void drive_calls_lost(struct run *run); /* the sandbox is gone: record which calls were open */
 void drive_calls_cancel(struct run *run);
 

@@ -6,6 +6,7 @@
 #include "core/run/origin.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define TOLD_MAX  (256 * 1024 * 1024)
@@ -58,8 +59,16 @@ static int make_sandbox(struct run *run, struct err *err)
     return drive_sandbox_make(run, run_state_can_attach(s) ? s->attempt : s->attempt + 1, err);
 }
 
-static struct run *new_run(struct loop *loop, const struct run_spec *spec, struct run_folder *folder,
-                           const struct sandbox_maker *maker)
+void drive_part_of(const char *id, char ret[DRIVE_PART_SIZE])
+{
+    snprintf(ret, DRIVE_PART_SIZE, "%s%s", id[RUN_ROOT_ID] ? "agent" : "", id + RUN_ROOT_ID);
+    for (; *ret; ret++)
+        if (*ret == '/')
+            *ret = '-';
+}
+
+static struct run *new_run(struct loop *loop, struct http *http, const struct run_spec *spec,
+                           struct run_folder *folder, const struct sandbox_maker *maker)
 {
     static const struct run_events no_events;
     struct run *run = calloc(1, sizeof(*run));
@@ -67,7 +76,10 @@ static struct run *new_run(struct loop *loop, const struct run_spec *spec, struc
     if (!run)
         return NULL;
     run->loop = loop;
+    run->http = http;
     run->spec = spec;
+    snprintf(run->root_id, sizeof(run->root_id), "%.*s", RUN_ROOT_ID, folder->id);
+    drive_part_of(folder->id, run->part);
     run->folder = folder;
     run->maker = maker;
     run->box = (struct box){ .run = run, .out = &run->out, .ops = &drive_sandbox_box };
@@ -87,7 +99,7 @@ int run_new(struct loop *loop, struct http *http, const struct run_spec *spec, s
     struct run *run = NULL;
     int r = check_spec(spec, past, err);
 
-    if (r == 0 && !(run = new_run(loop, spec, folder, maker)))
+    if (r == 0 && !(run = new_run(loop, http, spec, folder, maker)))
         r = err_set(err, ERR_INTERNAL, "no memory for a run");
     if (r < 0) {
         run_past_free(past);
@@ -115,6 +127,7 @@ static int record_begin(struct run *run, const char *program)
     struct run_origin origin;
 
     run_origin_begin(&origin, run->spec, run->folder, program, &rec.run_begin);
+    drive_agent_origin(run, &rec.run_begin);
     return run_record(run, &rec);
 }
 
@@ -160,6 +173,7 @@ int run_start(struct run *run, const char *program, const struct run_events *eve
 {
     int r = run_folder_save(run->folder, RUN_MANIFEST, span_of(run->spec->resolved), err);
 
+    run->program = program;
     if (r == 0)
         r = journal_create(run->folder, &run->journal, err);
     if (r == 0)
@@ -199,6 +213,7 @@ int run_resume(struct run *run, const char *program, const char *const *sets, co
 {
     int r;
 
+    run->program = program;
     if (run->state.end == RUN_DONE)
         return refuse_done(run, err);
     r = run_folder_complete(run->folder, err);
@@ -233,6 +248,10 @@ void run_interrupt(struct run *run, int signum)
 
 struct sandbox *run_take_sandbox(struct run *run)
 {
+    struct sandbox *below = drive_agents_take(run);
+
+    if (below)
+        return below;
     drive_cancel(run); /* what uses it */
     run->is_over = true;
     return run->box.sb ? TAKE_PTR(run->box.sb) : drive_sides_take(run);

@@ -57,6 +57,8 @@ void tool_title(const struct tool_found *tool, const struct tree *item, char *ou
 
     if (!tool->own)
         tool->ops->title(item, out, size);
+    else if (tool->own->kind == TOOL_AGENT)
+        function_title(item, tool->name, "task", out, size);
     else
         snprintf(out, size, "%s %.*s", tool->name, (int) utf8_cut(args, 400), args.ptr ? args.ptr : "");
 }

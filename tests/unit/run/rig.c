@@ -498,6 +498,19 @@ int channel_write_end(struct channel_call *call, struct err *err)
     return 0;
 }
 
+/* No run of the rig hands files over to a subagent. */
+int channel_remove(struct channel *ch, const char *path, bool recursive, channel_done_fn *fn, void *data,
+                   struct channel_call **ret, struct err *err)
+{
+    return err_set(err, ERR_INTERNAL, "the rig removes nothing");
+}
+
+int channel_rename(struct channel *ch, const char *from, const char *to, channel_done_fn *fn, void *data,
+                   struct channel_call **ret, struct err *err)
+{
+    return err_set(err, ERR_INTERNAL, "the rig renames nothing");
+}
+
 void channel_cancel(struct channel_call *call)
 {
     assert_null(call);
@@ -1078,7 +1091,7 @@ static void answer_question(void *data)
     struct rig *rig = data;
 
     rig->ask_later = NULL;
-    run_approve(rig->run, rig->asked_call, RUN_APPROVE_YES, NULL);
+    run_approve(rig->run, NULL, rig->asked_call, RUN_APPROVE_YES, NULL);
 }
 
 /* Time passes for the run, not for us. */
