@@ -144,19 +144,19 @@ class Bench:
             json.dump(base, f)
         return path
 
-    def serve(self, turns):
-        """A scripted model: (process, its port, its log)."""
+    def serve(self, turns, agents=None):
+        """A scripted model, and those of subagents: (process, its port, its log)."""
         self.count += 1
         script, log = os.path.join(self.work, "script.json"), os.path.join(self.work, "log%d.jsonl" % self.count)
         with open(script, "w", encoding="utf-8") as f:
-            json.dump({"turns": turns, "schema": False}, f)
+            json.dump({"turns": turns, "schema": False, "agents": agents or {}}, f)
         server = subprocess.Popen([sys.executable, os.path.join(HERE, "model_server.py"), script, "--key", KEY, "--log", log,
                                    "--no-schema"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return server, int(server.stdout.readline().split()[1]), log
 
-    def run(self, turns, **more):
+    def run(self, turns, agents=None, **more):
         """One whole run against a scripted model; what was seen from outside and what its journal says."""
-        server, port, log = self.serve(turns)
+        server, port, log = self.serve(turns, agents)
         state = os.path.join(self.work, "state%d" % self.count)
         env = dict(os.environ, XDG_STATE_HOME=state, OPENAI_API_KEY=KEY)
         path = self.manifest(port, **more)
@@ -637,9 +637,27 @@ def row_restore(b, out):
         "cold start + untar over Engine exec: %.0f ms" % theirs, "%.2f" % (ours / theirs), "< 2")
 
 
+def row_agents(b, out):
+    """Each: a sandbox of its own, a command of a fifth of a second, an answer."""
+    count, turns = 8, calls(1, "sleep 0.2; echo hi")
+    worker = {"type": "agent", "name": "worker", "manifest": {
+        "version": 1, "model": {"name": "below"}, "agent": {"tools": ["shell"]}, "sandbox": {"image": IMAGE, "pull": "never"}}}
+    asked = [{"call": "worker", "arguments": {"task": "task %d" % i}, "call_id": "w%d" % i} for i in range(count)]
+    together, apart = [], []
+    for _ in range(3):
+        result = b.run([{"reply": asked}, {"reply": [{"message": "done"}]}], agents={"below": {"turns": turns, "runs": count}},
+                       agent={"tools": ["shell", worker]})
+        together.append(result["total"] * 1e3)
+        apart.append(sum(b.run(turns)["total"] * 1e3 for _ in range(count)))
+    ours, theirs = statistics.median(together), statistics.median(apart)
+    out("8 subagents at once, and the run that called them", "%.0f ms" % ours, "8 runs one after another: %.0f ms" % theirs,
+        "%.2f" % (ours / theirs), "< 0.5")
+
+
 ROWS = {"turn": row_turn, "start": row_start, "run": row_run, "memory": row_memory, "flood": row_flood, "verify": row_verify, "frames": row_frames, "copy": row_copy,
         "checkpoint": row_checkpoint, "unchanged": row_unchanged, "bulk": row_bulk, "overhead": row_overhead, "resume": row_resume,
-        "restore": row_restore, "patch": row_patch, "stdin": row_stdin, "search": row_search, "egress": row_egress}
+        "restore": row_restore, "patch": row_patch, "stdin": row_stdin, "search": row_search, "egress": row_egress,
+        "agents": row_agents}
 IN_MEMORY = ("copy", "checkpoint", "unchanged", "bulk", "overhead", "restore", "patch", "stdin", "search")
 WITH_TESTS = ("egress",)  # of the program that is built with tests: only that one can be led to servers on this machine
 

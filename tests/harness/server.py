@@ -5,7 +5,9 @@ A script is an object:
 
     {"turns": [TURN, ...], "auth": "bearer" | "api-key", "schema": false (for items that no schema knows),
      "functions_only": true (as llama.cpp and Ollama: other tools and items are refused, which takes no turn),
-     "no_schema": true (so is text.format)}
+     "no_schema": true (so is text.format),
+     "agents": {"NAME-OF-MODEL": {"turns": [TURN, ...]}, ...}}: requests of these models are subagents'. Each run of one
+     (they differ in their task) begins with the first turn of its script; "runs" says how many there must be.
 
 Each request is answered by the next turn:
 
@@ -17,7 +19,7 @@ Each request is answered by the next turn:
     "error_event"  error object sent as an `error` event before the end
     "http"       {"status": 429, "headers": {...}, "json": {...} or "text": "..."}: no stream at all
     "delay_ms"   before the answer; "item_ms": before each item after the first
-    "until"      path: no answer before this file is there
+    "until"      path: no answer before this file is there; "touch": path of one that is made before that
     "times"      this turn answers so many requests; "forever": true for all the rest; "while": {path: matcher} for those
                  that match, maybe none
     "aside"      the request is no turn of the conversation: it asks for a summary, and the next one may be shorter
@@ -162,23 +164,41 @@ class Listener(socketserver.ThreadingTCPServer):
     request_queue_size = 64
 
 
+class Lane:
+    """One conversation and what is left of its script."""
+
+    def __init__(self, turns):
+        self.turns, self.next, self.talk = turns, 0, check.Conversation()
+
+    def turn_for(self, parsed):
+        """There is one more, at least."""
+        while self.next + 1 < len(self.turns) and list(match.check(self.turns[self.next].get("while", {}), parsed)):
+            self.next += 1
+        turn = self.turns[self.next]
+        if not turn.get("forever") and "while" not in turn:
+            self.next += 1
+        return turn
+
+    def left(self):
+        return [t for t in self.turns[self.next:] if not (t.get("optional") or t.get("forever") or "while" in t)]
+
+
 class ModelServer:
     """Start with start(), end with stop(); then `violations` says what was wrong."""
 
     def __init__(self, script, key, log_path=None, port=0, schema=None, on_request=None):
-        self.turns = self._unroll(script["turns"])
+        self.main = Lane(self._unroll(script["turns"]))
+        self.agents, self.lanes, self.of_request = script.get("agents", {}), {}, {}
         self.auth, self.key = script.get("auth", "bearer"), key
         self.schema = schema if script.get("schema", True) else None
         self.on_request = on_request
         self.functions_only, self.no_schema = script.get("functions_only", False), script.get("no_schema", False)
         self.violations, self.requests, self.sent_events, self.noted = [], [], [], []
-        self.talk = check.Conversation()
         self.lock, self.stopping = threading.Lock(), threading.Event()
         self.log = open(log_path, "w", encoding="utf-8") if log_path else None
         self.listener = Listener(("127.0.0.1", port), Handler)
         self.listener.owner = self
         self.port = self.listener.server_address[1]
-        self.next = 0
 
     @staticmethod
     def _unroll(turns):
@@ -193,16 +213,20 @@ class ModelServer:
     def new_conversation(self):
         """Another run begins: its requests owe nothing to those before."""
         with self.lock:
-            self.talk = check.Conversation()
+            self.main.talk = check.Conversation()
 
     def stop(self):
         """Idempotent. Does the slow checks, which would have disturbed the clock before."""
         self.stopping.set()
         self.listener.shutdown()
         self.listener.server_close()
-        left = [t for t in self.turns[self.next:] if not (t.get("optional") or t.get("forever") or "while" in t)]
-        if left:
-            self.violation("%d turns of the script were not asked for" % len(left))
+        for lane in [self.main] + list(self.lanes.values()):
+            if lane.left():
+                self.violation("%d turns of the script were not asked for" % len(lane.left()))
+        for model, script in self.agents.items():
+            runs = len([key for key in self.lanes if key[0] == model])
+            if runs != script.get("runs", runs or 1):
+                self.violation("%d runs of %s" % (runs, model))
         if self.schema:
             for n, body in enumerate(self.requests, 1):
                 for text in self.schema.check("CreateResponseClosed", body):
@@ -246,6 +270,8 @@ class ModelServer:
                                                                        "param": None, "code": "script_over"}}})
             return False
         time.sleep(turn.get("delay_ms", 0) / 1000)
+        if turn.get("touch"):
+            open(turn["touch"], "w", encoding="utf-8").close()
         self._await_file(turn.get("until"))
         raw_items = []
         try:
@@ -269,6 +295,17 @@ class ModelServer:
         while path and not os.path.exists(path) and time.monotonic() < end:
             time.sleep(0.02)
 
+    def _lane_of(self, parsed):
+        model = parsed.get("model")
+        if model not in self.agents:
+            return self.main
+        items = parsed.get("input") or []
+        said = next((i for i, item in enumerate(items) if item.get("role") != "user"), len(items))
+        key = (model, json.dumps(items[:said]))
+        if key not in self.lanes:
+            self.lanes[key] = Lane(self._unroll(self.agents[model]["turns"]))
+        return self.lanes[key]
+
     def _take(self, method, path, headers, body):
         """Check a request and find its turn."""
         self.requests.append(None)
@@ -284,15 +321,16 @@ class ModelServer:
         self.requests[-1] = parsed
         if parsed.get("stream") is not True:
             self.violation("request %d: no stream asked for" % n)
-        for text in self.talk.check(members, parsed):
+        lane = self.of_request[n] = self._lane_of(parsed)
+        for text in lane.talk.check(members, parsed):
             self.violation("request %d: %s" % (n, text))
         refusal = refusal_of(parsed, self.functions_only, self.no_schema)
         if refusal:
             return {"http": {"status": 400, "json": {"error": refusal}}, "repair": True}, n, members, parsed
-        if self.next >= len(self.turns):
+        if lane.next >= len(lane.turns):
             self.violation("request %d: the script has no turn for it" % n)
             return None, n, members, parsed
-        turn = self._turn_for(parsed)
+        turn = lane.turn_for(parsed)
         if bool(turn.get("aside")) != check.is_aside(parsed):
             self.violation("request %d: %s" % (n, "a summary was to be asked for" if turn.get("aside") else "it asks for a summary"))
         for text in match.check(turn.get("expect", {}), parsed):
@@ -302,21 +340,13 @@ class ModelServer:
                 self.violation("request %d: header %s" % (n, text))
         return turn, n, members, parsed
 
-    def _turn_for(self, parsed):
-        """There is one more, at least."""
-        while self.next + 1 < len(self.turns) and list(match.check(self.turns[self.next].get("while", {}), parsed)):
-            self.next += 1
-        turn = self.turns[self.next]
-        if not turn.get("forever") and "while" not in turn:
-            self.next += 1
-        return turn
-
     def _settle(self, turn, members, raw_items, n):
         """The request was answered without success."""
         with self.lock:
             if not turn.get("aside"):
-                self.talk.failed(members, raw_items or [])
-                self.talk.may_change = bool(turn.get("repair"))
+                talk = self.of_request[n].talk
+                talk.failed(members, raw_items or [])
+                talk.may_change = bool(turn.get("repair"))
             self.write_log("end", n=n, success=False)
 
     def _plain(self, handler, n, http):
@@ -361,14 +391,15 @@ class ModelServer:
 
     def _finish(self, turn, n, members, raw_items):
         with self.lock:
+            talk = self.of_request[n].talk
             if turn.get("aside"):
-                self.talk.may_be_shorter = True
+                talk.may_be_shorter = True
                 return
             if turn.get("status", "completed") == "completed" and "error_event" not in turn and "garbage" not in turn:
-                self.talk.done(members, raw_items, "resp_%d" % n)
+                talk.done(members, raw_items, "resp_%d" % n)
             else:
-                self.talk.failed(members, raw_items)
-            self.talk.may_change = bool(turn.get("repair"))
+                talk.failed(members, raw_items)
+            talk.may_change = bool(turn.get("repair"))
 
     def _frames(self, turn, n, parsed, raw_items):
         """(bytes, event) of the whole answer; notes the items as they will have arrived."""
