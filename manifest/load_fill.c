@@ -28,12 +28,12 @@ struct secret_ref load_secret_ref(const struct manifest_secret *s)
 static bool fill_headers(struct loader *l)
 {
     const struct manifest_pairs *from = &l->m->model.headers;
-    struct model_header *to = arena_alloc(l->arena, (from->count + 1) * sizeof(*to));
+    struct credential *to = arena_alloc(l->arena, (from->count + 1) * sizeof(*to));
 
     for (size_t i = 0; to && i < from->count; i++)
-        to[i] = (struct model_header){ .name = from->items[i].name,
-                                       .value = from->items[i].value,
-                                       .secret = load_secret_ref(&from->items[i].secret) };
+        to[i] = (struct credential){ .name = from->items[i].name,
+                                     .value = from->items[i].value,
+                                     .secret = load_secret_ref(&from->items[i].secret) };
     l->spec->model.headers = to;
     l->spec->model.header_count = from->count;
     return to;

@@ -15,7 +15,7 @@
 #ifndef MODEL_ANSWER_H
 #define MODEL_ANSWER_H
 
-#include "core/model/sse.h"
+#include "core/base/sse.h"
 #include "core/model/stream.h"
 
 /* Header values; empty when absent. */

@@ -11,6 +11,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/digest.h"
+#include "core/base/url.h"
 #include "core/model/answer.h"
 #include "core/model/cassette.h"
 #include "core/model/credentials.h"
@@ -58,12 +59,12 @@ static int check_url(const struct model_spec *spec, struct err *err)
 {
     const char *url = spec->base_url;
 
-    if (endpoint_host(span_of(url)).len == 0 ||
+    if (url_host(span_of(url)).len == 0 ||
         (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)) {
         (void) err_set(err, ERR_MODEL, "'model.base_url' is not an address of the form https://HOST/PATH");
         return err_hint(err, "for OpenAI it is https://api.openai.com/v1");
     }
-    if (endpoint_has_userinfo(url)) {
+    if (url_has_userinfo(url)) {
         (void) err_set(err, ERR_MODEL, "'model.base_url' holds a user name or password");
         return err_hint(err, "put credentials into 'model.api_key' or 'model.headers', as references");
     }
@@ -72,10 +73,9 @@ static int check_url(const struct model_spec *spec, struct err *err)
 
 static int check_wire(const struct model_client *c, struct err *err)
 {
-    struct span host = endpoint_host(span_of(c->spec->base_url));
+    struct span host = url_host(span_of(c->spec->base_url));
 
-    if (c->credentials.secret_count == 0 || !endpoint_is_plain(c->spec->base_url) ||
-        endpoint_is_loopback(host))
+    if (c->credentials.secret_count == 0 || !url_is_plain(c->spec->base_url) || url_is_loopback(host))
         return 0;
     (void) err_set(err, ERR_MODEL, "the key would go to '" SPAN_FMT "' over plain HTTP, readable on the way",
                    SPAN_ARG(host));

@@ -3,8 +3,8 @@
 #include "core/model/errors.h"
 
 #include "core/base/json.h"
+#include "core/base/url.h"
 #include "core/base/utf8.h"
-#include "core/model/endpoint.h"
 #include "core/model/retry.h"
 
 #include <ctype.h>
@@ -194,7 +194,7 @@ static void hint_key(struct err *err, const struct secret_ref *ref)
 
 static void hint_path(struct err *err, const struct model_spec *spec)
 {
-    struct span host = endpoint_host(span_of(spec->base_url));
+    struct span host = url_host(span_of(spec->base_url));
 
     (void) err_hint(
         err, "check 'model.base_url' and 'model.name': does '" SPAN_FMT "' serve POST /responses for '%s'?",
@@ -495,7 +495,7 @@ void errors_from_redirect(struct model_end *end, const struct error_context *ctx
 {
     struct buf host = BUF_INIT(256);
 
-    errors_clean(&host, ctx, endpoint_host(location), 200);
+    errors_clean(&host, ctx, url_host(location), 200);
     end->kind = MODEL_FAILED;
     end->http_status = status;
     end->can_retry = false;

@@ -6,8 +6,8 @@
 #include "core/base/digest.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/base/url.h"
 #include "core/model/cassette.h"
-#include "core/model/endpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -231,7 +231,7 @@ void recorder_answer(struct recorder *rec, const struct answer_head *head)
     put_given(&rec->w, "retry_after", head->retry_after);
     put_given(&rec->w, "retry_after_ms", head->retry_after_ms);
     put_given(&rec->w, "should_retry", head->should_retry);
-    put_given(&rec->w, "location", endpoint_host(head->location));
+    put_given(&rec->w, "location", url_host(head->location));
     json_object_end(&rec->w);
     end_line(rec);
 }

@@ -6,7 +6,7 @@
 #ifndef MODEL_SPEC_H
 #define MODEL_SPEC_H
 
-#include "core/base/secret.h"
+#include "core/base/credentials.h"
 #include "core/base/tree.h"
 
 #include <stdbool.h>
@@ -15,12 +15,6 @@
 enum model_state_mode { MODEL_STATE_LOCAL, MODEL_STATE_SERVER };
 enum model_tool_style { MODEL_TOOLS_AUTO, MODEL_TOOLS_NATIVE, MODEL_TOOLS_CUSTOM, MODEL_TOOLS_FUNCTION };
 enum model_auth { MODEL_AUTH_BEARER, MODEL_AUTH_API_KEY };
-
-struct model_header {
-    const char *name;
-    const char *value; /* NULL when `secret` is used */
-    struct secret_ref secret;
-};
 
 struct model_price { /* millionths of a USD per million tokens; -1 = not given */
     int64_t input, cached_input, output;
@@ -31,7 +25,7 @@ struct model_spec {
     const char *base_url;
     struct secret_ref api_key;
     enum model_auth auth_header;
-    const struct model_header *headers;
+    const struct credential *headers;
     size_t header_count;
     enum model_state_mode state;
     enum model_tool_style tool_style;

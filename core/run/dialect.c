@@ -6,7 +6,7 @@
 #include "core/base/digest.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
-#include "core/model/endpoint.h"
+#include "core/base/url.h"
 #include "core/run/folder.h"
 
 #include <stdio.h>
@@ -75,7 +75,7 @@ static int write_text(const char *base_url, int64_t at_ms, unsigned known, struc
     clock_text(at_ms, day);
     json_begin(&w, out);
     json_object(&w);
-    json_put_span(&w, "host", endpoint_host(span_of(base_url))); /* the rest of it may be secret */
+    json_put_span(&w, "host", url_host(span_of(base_url))); /* the rest of it may be secret */
     if (known & DIALECT_FUNCTIONS)
         json_put_string(&w, "tool_style", "function");
     if (known & DIALECT_NO_SCHEMA)

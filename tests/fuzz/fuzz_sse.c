@@ -2,7 +2,7 @@
 /* However the bytes are cut into chunks, the same events come out. */
 #include "tests/fuzz/fuzz.h"
 
-#include "core/model/sse.h"
+#include "core/base/sse.h"
 
 #include <assert.h>
 #include <stdlib.h>

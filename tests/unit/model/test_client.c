@@ -185,7 +185,7 @@ static void test_framings(void **state)
 static void test_what_is_sent(void **state)
 {
     static const struct server_answer answer = { .text = STREAM HAPPY };
-    static const struct model_header headers[] = {
+    static const struct credential headers[] = {
         { "X-Title", "agent", { 0 } }, { "X-Secret", NULL, { SECRET_ENV, "TEST_MODEL_KEY", NULL, "Token " } }
     };
     struct buf seen = BUF_INIT(65536);
@@ -473,10 +473,10 @@ static void test_settings_that_cannot_work(void **state)
     t.spec.base_url = "http://models.example/v1";
     refused(&t, "the key would go to 'models.example' over plain HTTP, readable on the way",
             "use https, a tunnel to localhost, or a server that wants no key (leave 'model.api_key' out)");
-    t.spec.headers = &(struct model_header){ "X-A", "b\r\nX-C: d", { 0 } };
+    t.spec.headers = &(struct credential){ "X-A", "b\r\nX-C: d", { 0 } };
     t.spec.header_count = 1;
     refused(&t, "the value of 'model.headers.X-A' holds control characters", "");
-    t.spec.headers = &(struct model_header){ "X A", "b", { 0 } };
+    t.spec.headers = &(struct credential){ "X A", "b", { 0 } };
     refused(&t, "'model.headers' has a name that is none of a header", "");
     end(&t, NULL);
 }

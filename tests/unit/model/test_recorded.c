@@ -8,7 +8,7 @@
 
 #include "core/base/file.h"
 #include "core/base/json.h"
-#include "core/model/sse.h"
+#include "core/base/sse.h"
 #include "core/model/stream.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "core/base/err.h"
-#include "core/model/sse.h"
+#include "core/base/sse.h"
 
 #include <stdio.h>
 
@@ -189,8 +189,45 @@ static void test_stops_when_told(void **state)
     sse_done(&s);
 }
 
+static void check_place(const char *input, const char *id, int retry_ms)
+{
+    for (size_t step = 1; step <= strlen(input); step++) {
+        struct buf seen = BUF_INIT(4096);
+        struct sse s;
+
+        sse_init(&s);
+        for (size_t at = 0; at < strlen(input); at += step)
+            assert_int_equal(
+                sse_feed(&s, span_make(input + at, step < strlen(input) - at ? step : strlen(input) - at),
+                         note, &seen),
+                0);
+        assert_string_equal(s.id, id);
+        assert_int_equal(s.retry_ms, retry_ms);
+        sse_done(&s);
+        buf_done(&seen);
+    }
+}
+
+static void test_place(void **state)
+{
+    char line[SSE_NAME_MAX + 16], id[SSE_NAME_MAX + 1];
+
+    check_place("data: 1\n\n", "", -1);
+    check_place("id: ev-1\nretry: 500\ndata:\n\n", "ev-1", 500);
+    check_place("id: 1\ndata: x\n\ndata: y\n\n", "1", -1);
+    check_place("id: 1\ndata: x\n\nid\ndata: y\n\n", "", -1);
+    check_place("retry: 1s\n\n", "", -1);
+    check_place("retry: 99999999999999999999\n\n", "", -1);
+    snprintf(line, sizeof(line), "id: %0*d\n\n", SSE_NAME_MAX, 7);
+    snprintf(id, sizeof(id), "%0*d", SSE_NAME_MAX, 7);
+    check_place(line, id, -1);
+    snprintf(line, sizeof(line), "id: %0*d\n\n", SSE_NAME_MAX + 1, 7);
+    check_place(line, "", -1);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_plain_events),
+    cmocka_unit_test(test_place),
     cmocka_unit_test(test_line_ends),
     cmocka_unit_test(test_byte_order_mark),
     cmocka_unit_test(test_comments_and_unknown_fields),

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Server-sent events: a state machine over lines. */
-#include "core/model/sse.h"
+#include "core/base/sse.h"
 
 enum { IN_FIELD, BEFORE_VALUE, IN_VALUE };
-enum { TO_NOWHERE, TO_PAYLOAD, TO_NAME };
+enum { TO_NOWHERE, TO_PAYLOAD, TO_NAME, TO_ID, TO_RETRY };
 
 static const char bom[] = "\xef\xbb\xbf";
 
 void sse_init(struct sse *s)
 {
-    *s = (struct sse){ .payload = BUF_INIT(SSE_DATA_MAX) };
+    *s = (struct sse){ .payload = BUF_INIT(SSE_DATA_MAX), .retry_ms = -1 };
 }
 
 void sse_done(struct sse *s)
@@ -18,12 +18,41 @@ void sse_done(struct sse *s)
     sse_init(s);
 }
 
+/* A cut id would be that of another event: one that is too long, or has a NUL, is none. */
+static void add_id(struct sse *s, struct span piece)
+{
+    if (s->id_len + piece.len > SSE_NAME_MAX || memchr(piece.ptr, 0, piece.len)) {
+        s->id_len = 0;
+        s->target = TO_NOWHERE;
+    } else {
+        memcpy(s->id + s->id_len, piece.ptr, piece.len);
+        s->id_len += piece.len;
+    }
+    s->id[s->id_len] = '\0';
+}
+
+static void add_retry(struct sse *s, struct span piece)
+{
+    for (size_t i = 0; i < piece.len && s->target == TO_RETRY; i++) {
+        if (piece.ptr[i] < '0' || piece.ptr[i] > '9' || s->retry_ms > SSE_RETRY_MAX / 10) {
+            s->retry_ms = -1;
+            s->target = TO_NOWHERE;
+        } else {
+            s->retry_ms = (s->retry_ms < 0 ? 0 : s->retry_ms * 10) + (piece.ptr[i] - '0');
+        }
+    }
+}
+
 static int add_value(struct sse *s, struct span piece)
 {
     size_t room = SSE_NAME_MAX - s->name_len;
 
     if (s->target == TO_PAYLOAD)
         return buf_add_span(&s->payload, piece);
+    if (s->target == TO_ID)
+        add_id(s, piece);
+    if (s->target == TO_RETRY)
+        add_retry(s, piece);
     if (s->target == TO_NAME) {
         if (piece.len > room)
             piece.len = room;
@@ -43,6 +72,13 @@ static int begin_value(struct sse *s)
     if (span_is(field, "event")) {
         s->target = TO_NAME;
         s->name_len = 0;
+    } else if (span_is(field, "id")) {
+        s->target = TO_ID;
+        s->id_len = 0;
+        s->id[0] = '\0';
+    } else if (span_is(field, "retry")) {
+        s->target = TO_RETRY;
+        s->retry_ms = -1;
     } else if (span_is(field, "data")) {
         s->target = TO_PAYLOAD;
         if (s->has_data)

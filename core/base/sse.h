@@ -7,21 +7,23 @@
  * line; a BOM, comments and unknown fields are skipped; `data` may come before
  * `event` or without it; several `data` lines are joined with LF; an event that
  * the end of the stream leaves open is delivered by sse_end(). An event without
- * `data` is not delivered. `id` and `retry` mean nothing on this endpoint.
+ * `data` is not delivered. `id` and `retry` are kept for those who take up a broken stream again.
  *
  * Each byte is looked at once and copied at most once (into the event's data).
  * The memory of an event larger than SSE_KEEP is given back after its delivery.
  */
-#ifndef MODEL_SSE_H
-#define MODEL_SSE_H
+#ifndef BASE_SSE_H
+#define BASE_SSE_H
 
 #include "core/base/buf.h"
 
 #include <stdint.h>
 
-#define SSE_DATA_MAX ((size_t) 32 << 20) /* of one event; images come as one line of many MiB */
-#define SSE_NAME_MAX 128                 /* longer names are cut: nothing known is that long */
-#define SSE_KEEP     ((size_t) 64 << 10)
+#define SSE_DATA_MAX  ((size_t) 32 << 20) /* of one event; images come as one line of many MiB */
+#define SSE_NAME_MAX  128                 /* longer names are cut: nothing known is that long */
+#define SSE_KEEP      ((size_t) 64 << 10)
+
+#define SSE_RETRY_MAX 1000000000 /* larger ones are none */
 
 /* Both spans are valid inside the call only. Anything but 0 stops the decoding. */
 typedef int sse_event_fn(void *data, struct span name, struct span payload);
@@ -29,7 +31,10 @@ typedef int sse_event_fn(void *data, struct span name, struct span payload);
 struct sse {
     struct buf payload;
     char name[SSE_NAME_MAX];
-    char field[8]; /* the longest known name is 5; what does not fit is unknown */
+    char id[SSE_NAME_MAX + 1]; /* of the last event that had one; "": none */
+    size_t id_len;
+    int64_t retry_ms; /* before the stream is asked for again; -1: not said */
+    char field[8];    /* the longest known name is 5; what does not fit is unknown */
     size_t name_len, field_len;
     int bom_len; /* bytes of a BOM seen at the very start; -1: past it */
     int state;   /* of the line, see sse.c */
