@@ -80,6 +80,7 @@ struct exec_request {
     const char *cwd;    /* NULL = workspace root; relative = beneath it; absolute allowed */
     struct span input;  /* stdin, then end of file; empty = /dev/null */
     bool keep_input;    /* leave stdin open for exec_write() (sessions) */
+    size_t input_max;   /* bytes of exec_write() that may wait for the command to read; 0 = 64 KiB */
     bool tty;           /* own pseudo terminal, stdout and stderr together */
     int rows, cols;     /* of it, up to CHANNEL_TTY_MAX; 0 = 24 and 80 */
     int64_t timeout_ms; /* 0 = none */

@@ -371,6 +371,8 @@ static int input_copy(struct channel_call *call, const struct exec_request *req,
     call->has_input = req->keep_input || req->tty || req->input.len > 0;
     call->is_ending = call->has_input && !req->keep_input && !req->tty;
     call->window = call->has_input ? FRAME_WINDOW_STDIN : 0;
+    call->input_max = req->input_max;
+    buf_init(&call->input, CHANNEL_INPUT_MAX + req->input_max);
     if (buf_add_span(&call->input, req->input) < 0)
         return err_set(err, ERR_INTERNAL, "no memory for the input of a command");
     return 0;
@@ -450,14 +452,15 @@ void exec_pump(struct channel_call *call)
 int channel_exec_write(struct channel_call *call, struct span input, bool eof, struct err *err)
 {
     size_t waiting = call->input.len - call->input_sent;
+    size_t max = call->input_max ? call->input_max : CHANNEL_WRITE_MAX;
 
     if (!call->has_input || call->is_ending)
         return err_set(err, ERR_CONFLICT, "the input of '%s' is closed", call->shown);
     if (call->state == CALL_ENDED || call->ch->is_broken)
         return err_set(err, ERR_ENGINE, "sandbox lost: %s", call->ch->why.text);
-    if (input.len > CHANNEL_WRITE_MAX || waiting > CHANNEL_WRITE_MAX - input.len)
-        return err_set(err, ERR_TOO_LARGE, "'%s' does not read its input: more than %d bytes wait",
-                       call->shown, CHANNEL_WRITE_MAX);
+    if (input.len > max || waiting > max - input.len)
+        return err_set(err, ERR_TOO_LARGE, "'%s' does not read its input: more than %zu bytes wait",
+                       call->shown, max);
     if (call->input_sent > 0) {
         buf_drop(&call->input, call->input_sent);
         call->input_sent = 0;

@@ -22,7 +22,7 @@ enum {
     CHANNEL_OUT_MAX = 48 * 1024 * 1024,   /* credits and requests still come; never reached by ours */
     CHANNEL_CONN_AHEAD = 32 * 1024,       /* granted to one connection and not yet written */
     CHANNEL_INPUT_MAX = 16 * 1024 * 1024, /* `input` of one command */
-    CHANNEL_WRITE_MAX = 64 * 1024,        /* exec_write() waiting for credit */
+    CHANNEL_WRITE_MAX = 64 * 1024,        /* exec_write() waiting for credit, unless asked otherwise */
     CHANNEL_PATH_SHOWN = 256,
 };
 
@@ -80,7 +80,7 @@ struct channel_call {
     bool is_held; /* reading: no credit is given back */
     /* commands */
     struct buf input;
-    size_t input_sent;
+    size_t input_sent, input_max;
     bool has_input, is_killed;
     bool takes_over;
     uint64_t instead;
