@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void on_cleared(void *data, int result, const struct engine_answer *answer, const struct err *err)
+static void on_gone(void *data, int result, const struct engine_answer *answer, const struct err *err)
 {
     struct docker_sandbox *sb = data;
 
@@ -19,6 +19,19 @@ static void on_cleared(void *data, int result, const struct engine_answer *answe
     sb->id[0] = '\0';
     sb->has_made = false;
     docker_sandbox_enter(sb, STATE_CREATE);
+}
+
+static void on_cleared(void *data, int result, const struct engine_answer *answer, const struct err *err)
+{
+    struct docker_sandbox *sb = data;
+
+    /* Its own end, or somebody else, is removing it at this moment. */
+    if (result == -ERR_CONFLICT) {
+        if (docker_sandbox_ask_container(sb, "POST", "/wait?condition=removed", on_gone) < 0)
+            docker_sandbox_fail(sb);
+        return;
+    }
+    on_gone(data, result, answer, err);
 }
 
 int docker_create_clear(struct docker_sandbox *sb)
