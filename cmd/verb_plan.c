@@ -14,17 +14,21 @@
 
 #define PLAN_MAX (16 * 1024 * 1024)
 
-static int sandbox_json(const struct run_spec *spec, struct buf *out, struct err *err)
+/* `side` NULL: the agent's own. */
+static int sandbox_json(const struct run_spec *spec, const struct run_side *side, struct buf *out,
+                        struct err *err)
 {
-    const struct sandbox_order order = {
-        .run_id = "plan", .name = spec->name, .attempt = 1, .life_ms = spec->life_ms
-    };
+    const struct sandbox_order order = { .run_id = "plan",
+                                         .name = spec->name,
+                                         .part = side ? side->name : NULL,
+                                         .attempt = 1,
+                                         .life_ms = spec->life_ms };
     struct docker_identity id = backend_identity(&order);
     struct json_writer w;
     int r;
 
     json_begin(&w, out);
-    r = docker_sandbox_plan(&spec->sandbox, &id, NULL, &w, err);
+    r = docker_sandbox_plan(side ? &side->sandbox : &spec->sandbox, &id, NULL, &w, err);
     return r < 0 ? r : json_end(&w, err);
 }
 
@@ -73,6 +77,29 @@ static void json_scan(struct json_writer *w, const struct sandbox_scan *scan)
     json_object_end(w);
 }
 
+/* The sandboxes beside the agent's: the exact request for each. What may leave it, and what runs in it, the
+ * manifest says. */
+static int json_sides(struct json_writer *w, const struct run_spec *spec, struct err *err)
+{
+    int r = 0;
+
+    json_key(w, "sandboxes");
+    json_array(w);
+    for (size_t i = 0; i < spec->side_count && r == 0; i++) {
+        const struct run_side *side = &spec->sides[i];
+        struct buf request = BUF_INIT(PLAN_MAX);
+
+        r = sandbox_json(spec, side, &request, err);
+        json_object(w);
+        json_put_string(w, "name", side->name);
+        json_put_raw(w, "plan", r == 0 ? buf_span(&request) : span_of("null"));
+        json_object_end(w);
+        buf_done(&request);
+    }
+    json_array_end(w);
+    return r;
+}
+
 static int plan_json(const struct run_spec *spec, struct span sandbox, struct buf *out, struct err *err)
 {
     struct buf tools = BUF_INIT(PLAN_MAX);
@@ -91,6 +118,8 @@ static int plan_json(const struct run_spec *spec, struct span sandbox, struct bu
     json_entries(&w, spec);
     json_scan(&w, &spec->sandbox.scan);
     json_put_raw(&w, "plan", sandbox);
+    if (r == 0)
+        r = json_sides(&w, spec, err);
     if (r == 0)
         r = report_end(&w, err);
     buf_done(&tools);
@@ -195,8 +224,43 @@ static void text_tools(struct buf *out, const struct run_spec *spec)
         buf_printf(&text, "%s%s", text.len ? ", " : "", spec->own[i].name);
     for (size_t i = 0; i < spec->hosted_count; i++)
         buf_printf(&text, "%s%s (by the server)", text.len ? ", " : "", spec->hosted[i].type);
+    for (size_t i = 0; i < spec->mcp_count; i++)
+        buf_printf(&text, "%s%s (asked at start)", text.len ? ", " : "", spec->mcp[i].name);
     line(out, "tools", text.len ? buf_text(&text) : "none");
     buf_done(&text);
+}
+
+/* A server of tools, and where it is. */
+static void text_server(struct buf *out, const struct tool_mcp *m, bool is_first)
+{
+    struct buf text = BUF_INIT(64 * 1024);
+
+    buf_printf(&text, "%s: ", m->name);
+    for (size_t i = 0; m->command && m->command[i]; i++)
+        buf_printf(&text, "%s%s", i ? " " : "", m->command[i]);
+    buf_printf(&text, "%s%s%s", m->url ? m->url : "  (in sandbox ", m->url ? "  (by the harness" : m->side,
+               m->is_required ? ")" : "; the run goes on without it)");
+    for (size_t i = 0; m->allow && m->allow[i]; i++)
+        buf_printf(&text, "%s%s", i ? ", " : "; tools: ", m->allow[i]);
+    line(out, is_first ? "servers" : "", buf_text(&text));
+    buf_done(&text);
+}
+
+static void text_sides(struct buf *out, const struct run_spec *spec)
+{
+    char memory[32];
+
+    for (size_t i = 0; i < spec->mcp_count; i++)
+        text_server(out, &spec->mcp[i], i == 0);
+    for (size_t i = 0; i < spec->side_count; i++) {
+        const struct run_side *side = &spec->sides[i];
+
+        buf_printf(out, "%-12s %s: ", i == 0 ? "sandboxes" : "", side->name);
+        term_line(out, span_of(side->sandbox.image));
+        buf_printf(out, ", memory %s, pids %lld; lock-down as below\n",
+                   units_format_size(memory, side->sandbox.memory_bytes), (long long) side->sandbox.pids);
+        text_network(out, &side->network);
+    }
 }
 
 static void text_scan(struct buf *out, const struct sandbox_scan *scan)
@@ -269,6 +333,7 @@ static int plan_text(const struct run_spec *spec, struct span sandbox, struct bu
     line(out, "engine", tree_string(tree_get(tree, "engine"), "none found now"));
     text_files(out, spec);
     text_network(out, &spec->network);
+    text_sides(out, spec);
     text_limits(out, &spec->limits);
     text_checkpoints(out, &spec->checkpoints);
     if (r == 0)
@@ -285,7 +350,7 @@ int verb_plan(const struct options *opts, struct err *err)
     int r = load_spec(opts, &spec, err);
 
     if (r == 0)
-        r = sandbox_json(spec, &sandbox, err);
+        r = sandbox_json(spec, NULL, &sandbox, err);
     if (r == 0)
         r = opts->json ? plan_json(spec, buf_span(&sandbox), &out, err)
                        : plan_text(spec, buf_span(&sandbox), &out, err);

@@ -77,6 +77,11 @@ static int json_report(const struct tools_seen *s, struct buf *out, struct err *
         json_object_end(&w);
     }
     json_array_end(&w);
+    json_key(&w, "asked_at_start");
+    json_array(&w);
+    for (size_t i = 0; i < s->spec->mcp_count; i++)
+        json_string(&w, s->spec->mcp[i].name);
+    json_array_end(&w);
     json_put_int(&w, "tokens", tokens_of(s->json.len));
     json_put_span(&w, "instructions", buf_span(&s->instructions));
     json_put_int(&w, "instructions_tokens", tokens_of(s->instructions.len));
@@ -139,6 +144,9 @@ static void text_report(const struct tools_seen *s, struct buf *out)
             buf_printf(out, "    (free text with a grammar)\n");
         count++;
     }
+    for (size_t i = 0; i < s->spec->mcp_count; i++, count++)
+        buf_printf(out, "%s__... (tools of an MCP server, asked at start)\n", s->spec->mcp[i].name);
+    count -= s->spec->mcp_count;
     buf_printf(out, "%s%zu definition%s, about %lld tokens in each request", count ? "\n" : "", count,
                count == 1 ? "" : "s", tokens_of(s->json.len));
     if (s->instructions.len > 0)

@@ -2,6 +2,8 @@
 /* Approvals, as a manifest has them. */
 #include "manifest/approve.h"
 
+#include "manifest/mcp.h"
+
 #include <ctype.h>
 
 #define PATTERNS_MAX 256
@@ -132,7 +134,8 @@ void approve_check(struct table_ctx *ctx, const struct tree *value, const struct
         for (size_t k = 0; k < TOOLS; k++)
             is_known = is_known || spec->rules[i].tool == tools[k];
         for (size_t k = 0; k < listed->own_count; k++)
-            is_known = is_known || strcmp(listed->own[k].name, spec->rules[i].tool) == 0;
+            is_known = is_known || strcmp(listed->own[k].name, spec->rules[i].tool) == 0 ||
+                       mcp_has(&listed->own[k], spec->rules[i].tool);
         if (!is_known)
             (void) refuse_name(ctx, tree_get(value, spec->rules[i].tool));
     }

@@ -236,16 +236,21 @@ void kind_headers_schema(struct json_writer *w, const struct field *field)
     json_object_end(w);
 }
 
-static bool decode_variable(struct table_ctx *ctx, const struct tree *value, struct manifest_pair *out)
+static bool check_variable(struct table_ctx *ctx, const struct tree *value)
 {
     bool is_name = value->key.len > 0 && !isdigit((unsigned char) value->key.ptr[0]);
 
     for (size_t i = 0; i < value->key.len; i++)
         if (!isalnum((unsigned char) value->key.ptr[i]) && value->key.ptr[i] != '_')
             is_name = false;
-    if (!is_name)
-        return kind_refuse_key(ctx, value, "letters, digits and '_', not beginning with a digit",
-                               "not the name of a variable");
+    return is_name || kind_refuse_key(ctx, value, "letters, digits and '_', not beginning with a digit",
+                                      "not the name of a variable");
+}
+
+static bool decode_variable(struct table_ctx *ctx, const struct tree *value, struct manifest_pair *out)
+{
+    if (!check_variable(ctx, value))
+        return false;
     if (value->kind == TREE_OBJECT)
         return kind_refuse(ctx, value, "the sandbox never holds a secret",
                            "secrets do not go in here, only plain values");
@@ -257,6 +262,32 @@ bool kind_environment_decode(struct table_ctx *ctx, const struct field *field, c
                              void *out)
 {
     return decode_pairs(ctx, value, kind_slot(out, field), decode_variable);
+}
+
+static bool decode_secret_variable(struct table_ctx *ctx, const struct tree *value, struct manifest_pair *out)
+{
+    if (!check_variable(ctx, value))
+        return false;
+    if (value->kind != TREE_OBJECT)
+        return kind_refuse(ctx, value, "{from_env: NAME}; plain values go into 'environment'",
+                           "expected a secret by reference");
+    return table_decode(&manifest_secret_table, value, &out->secret, ctx) == 0;
+}
+
+bool kind_secrets_decode(struct table_ctx *ctx, const struct field *field, const struct tree *value,
+                         void *out)
+{
+    return decode_pairs(ctx, value, kind_slot(out, field), decode_secret_variable);
+}
+
+void kind_secrets_schema(struct json_writer *w, const struct field *field)
+{
+    json_object(w);
+    json_put_string(w, "type", "object");
+    json_put_raw(w, "propertyNames", span_of("{\"pattern\":\"^[A-Za-z_][A-Za-z0-9_]*$\"}"));
+    json_key(w, "additionalProperties");
+    table_schema(&manifest_secret_table, false, w);
+    json_object_end(w);
 }
 
 void kind_environment_schema(struct json_writer *w, const struct field *field)
@@ -490,6 +521,7 @@ static const struct kind {
     { kind_secret_decode, encode_secret, "secret" },
     { kind_headers_decode, encode_pairs, "map of text or secrets" },
     { kind_environment_decode, encode_pairs, "map of text" },
+    { kind_secrets_decode, encode_pairs, "map of secrets" },
     { tools_decode, tools_encode, "list of tools" },
     { kind_object_decode, encode_tree, "map" },
     { kind_scalars_decode, encode_tree, "list of values" },

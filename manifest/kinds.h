@@ -47,6 +47,10 @@ kind_schema_fn kind_environment_schema;
 kind_decode_fn kind_off_decode;
 kind_schema_fn kind_off_schema;
 
+/* struct manifest_pairs: variables whose values are secrets. */
+kind_decode_fn kind_secrets_decode;
+kind_schema_fn kind_secrets_schema;
+
 /* int64_t: 1. */
 kind_decode_fn kind_version_decode;
 kind_schema_fn kind_version_schema;

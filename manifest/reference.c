@@ -9,6 +9,7 @@
 #include "manifest/grammar.h"
 #include "manifest/kinds.h"
 #include "manifest/memory.h"
+#include "manifest/mcp.h"
 #include "manifest/scan.h"
 
 #include <stdio.h>
@@ -117,8 +118,7 @@ static void put_later(struct buf *out, const struct table *table)
         (void) buf_add_text(out, ".\n");
 }
 
-/* Sections nest as the tables do; no table holds itself. */
-static void put_table(struct buf *out, const struct table *table, const char *path)
+static void put_keys(struct buf *out, const struct table *table, const char *path)
 {
     (void) buf_printf(out, "### `%s`\n\n%s\n\n", path, table->help);
     (void) buf_add_text(out, "| key | value | default | meaning |\n|---|---|---|---|\n");
@@ -127,6 +127,12 @@ static void put_table(struct buf *out, const struct table *table, const char *pa
             put_row(out, &table->fields[i]);
     put_later(out, table);
     (void) buf_add_char(out, '\n');
+}
+
+/* Sections nest as the tables do; no table holds itself. */
+static void put_table(struct buf *out, const struct table *table, const char *path)
+{
+    put_keys(out, table, path);
     for (size_t i = 0; i < table->count; i++) {
         const struct field *field = &table->fields[i];
         bool is_top = table == &manifest_table;
@@ -151,6 +157,7 @@ int reference_write(struct buf *out)
              "in; `$${` is a literal `${`. Relative host paths are relative to the manifest's folder.\n\n");
     put_table(out, &manifest_table, "manifest");
     put_table(out, &manifest_memory_table, "agent.memory");
+    put_keys(out, &manifest_mcp_table, "agent.tools[] {type: mcp}");
     put_table(out, &manifest_scan_table, "sandbox.scan");
     put_table(out, &manifest_agent_tool_table, "agent.tools[] of type agent");
     put_table(out, &manifest_secret_table, "secret");

@@ -3,8 +3,6 @@
 
 #include "manifest/load_impl.h"
 
-#define ROOT "/workspace"
-
 void side_load(struct loader *l, struct manifest_side *side)
 {
     for (size_t i = 0; i < side->network.rule_count; i++)
@@ -23,7 +21,7 @@ bool side_fill(struct loader *l, const char *name, const struct manifest_side *f
     s->pids = from->pids;
     s->tmp_bytes = from->tmp_bytes;
     s->keep = SANDBOX_KEEP_NEVER;
-    s->root = ROOT;
+    s->root = SANDBOX_SIDE_ROOT;
     s->storage = SANDBOX_STORAGE_MEMORY;
     s->size_bytes = from->size_bytes;
     s->mounts = NULL;

@@ -4,6 +4,7 @@
 
 #include "core/base/utf8.h"
 #include "manifest/agents.h"
+#include "manifest/mcp.h"
 
 #include <stdio.h>
 
@@ -178,6 +179,19 @@ static void agent_schema(struct json_writer *w, const struct type *type)
     agents_schema(w);
 }
 
+static bool take_mcp(struct table_ctx *ctx, const struct type *type, const struct tree *item,
+                     struct manifest_tools *tools)
+{
+    return (is_map(item) || kind_refuse(ctx, item, "{type: mcp, name: ..., command: [...]}",
+                                        "a server needs a name and a command or url")) &&
+           mcp_take(ctx, item, tools);
+}
+
+static void mcp_schema(struct json_writer *w, const struct type *type)
+{
+    table_schema(&manifest_mcp_table, false, w);
+}
+
 /* --- the types --- */
 
 static bool take_later(struct table_ctx *ctx, const struct type *type, const struct tree *item,
@@ -230,7 +244,7 @@ static const struct type types[] = {
       { "action", "background", "input_fidelity", "input_image_mask", "model", "moderation",
         "output_compression", "output_format", "partial_images", "quality", "size" } },
     { "computer", take_later, false, NULL, NULL, { NULL } },
-    { "mcp", take_later, false, NULL, NULL, { NULL } },
+    { "mcp", take_mcp, false, mcp_schema, NULL, { NULL } },
     { "container", take_later, false, NULL, NULL, { NULL } },
     { "agent", take_agent, false, agent_schema, NULL, { NULL } },
 };

@@ -176,6 +176,19 @@ static void check_model(const struct untrusted *u)
                "give it yourself: --set model.extra={...}");
 }
 
+/* What a tool of its own reaches: an address by way of the harness, hosts by way of its sandbox. */
+static void check_reach(const struct untrusted *u, const struct tree *item)
+{
+    const struct tree *url = tree_get(item, "url"), *allow = tree_path(item, "network", "allow", NULL);
+
+    if (is_written(url))
+        refuse(u, url, "agent.tools", "choose servers that are spoken to",
+               "give the tool yourself: --set agent.tools=[...]");
+    if (is_written(allow) && allow->child)
+        refuse(u, allow, "agent.tools", "choose hosts that may be reached",
+               "give the tool yourself: --set agent.tools=[...]");
+}
+
 /* What they are asked leaves by way of the server, whatever `network` says, and your account pays for it. */
 static void check_tools(const struct untrusted *u)
 {
@@ -183,6 +196,7 @@ static void check_tools(const struct untrusted *u)
         const struct tree *word = item->kind == TREE_OBJECT ? tree_get(item, "type") : item;
         const struct manifest_tools *tools = &u->decoded->manifest.agent.tools;
 
+        check_reach(u, item);
         for (size_t i = 0; word && is_written(word) && i < tools->hosted_count; i++)
             if (span_is(word->text, tools->hosted[i].type))
                 refuse(u, item, "agent.tools",

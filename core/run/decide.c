@@ -124,6 +124,44 @@ static bool finish_settled(const struct run_state *s, const struct run_spec *spe
     return settle(s, spec, a) || finish(a, end, reason, code);
 }
 
+/* ---- servers of tools ---- */
+
+/* They are started together with the sandbox. */
+static bool start_servers(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
+{
+    for (size_t i = 0; i < spec->mcp_count; i++) {
+        const struct run_mcp *m = run_state_mcp(s, spec->mcp[i].name);
+
+        if (m && m->phase != RUN_PART_NONE)
+            continue;
+        a->kind = RUN_START_SERVER;
+        a->server = i;
+        return true;
+    }
+    return false;
+}
+
+/* The one that the run cannot go on without. */
+static const struct run_mcp *failed_server(const struct run_state *s, const struct run_spec *spec)
+{
+    for (size_t i = 0; i < spec->mcp_count; i++) {
+        const struct run_mcp *m = run_state_mcp(s, spec->mcp[i].name);
+
+        if (m && m->phase == RUN_PART_FAILED && spec->mcp[i].is_required)
+            return m;
+    }
+    return NULL;
+}
+
+/* The model is told of their tools, or that they are not there. */
+static bool await_servers(const struct run_state *s)
+{
+    for (size_t i = 0; i < s->mcp_count; i++)
+        if (s->mcp[i].phase == RUN_PART_STARTING)
+            return true;
+    return false;
+}
+
 /* What ends the run whatever else there is to do. */
 static bool must_end(const struct run_state *s, const struct run_spec *spec, struct run_action *a)
 {
@@ -139,6 +177,9 @@ static bool must_end(const struct run_state *s, const struct run_spec *spec, str
         return finish(a, RUN_FAILED, "sandbox_lost", code_of(&s->sandbox_failure, ERR_ENGINE));
     if (s->workspace == RUN_PART_FAILED)
         return finish(a, RUN_FAILED, "workspace", code_of(&s->workspace_failure, ERR_ENGINE));
+    if (failed_server(s, spec))
+        return finish_settled(s, spec, a, RUN_FAILED, "mcp",
+                              code_of(&failed_server(s, spec)->why, ERR_ENGINE));
     if (s->keeping == RUN_PART_FAILED)
         return finish(a, RUN_FAILED, "checkpoint", code_of(&s->checkpoint_failure, ERR_IO));
     if (s->phase == RUN_TURN_FAILED)
@@ -290,7 +331,7 @@ static bool handle_lost(const struct run_state *s, const struct run_spec *spec, 
 {
     enum run_on_interrupt on = spec->checkpoints.on_interrupt;
 
-    if (call->begin_order || call->check ||
+    if ((call->begin_order && !call->is_outside) || call->check ||
         !can_begin(s, spec)) /* not rolled back: the sandbox is about to say why it went */
         return false;
     if ((is_agent(spec, call) && call->losses < LOSSES_MAX) || (call->losses <= 1 && !call->has_left) ||
@@ -301,6 +342,10 @@ static bool handle_lost(const struct run_state *s, const struct run_spec *spec, 
     }
     if (on == RUN_INTERRUPT_FAIL)
         return finish_settled(s, spec, a, RUN_FAILED, "call_lost", ERR_ENGINE);
+    if (call->is_outside)
+        return refuse(a, "interrupted",
+                      "This call was interrupted: it had no answer yet when the run, or what carries it out, "
+                      "ended. What it has done by then is not known: find out before you do it again.");
     if (call->has_left)
         return refuse(
             a, "interrupted",
@@ -467,7 +512,7 @@ static bool send_request(const struct run_state *s, const struct run_spec *spec,
         a->wake_ms = s->retry_at_ms;
         return true;
     }
-    if (look_around(s, spec, a) || compact(s, spec, a))
+    if (look_around(s, spec, a) || await_servers(s) || compact(s, spec, a))
         return true;
     a->kind = RUN_SEND_REQUEST;
     a->turn = s->phase == RUN_TURN_VOID ? s->turn : s->turn + 1;
@@ -491,7 +536,8 @@ struct run_action run_decide(const struct run_state *s, const struct run_spec *s
         (void) hit(&a, "wall", worked_ms, l->wall_ms);
         return a;
     }
-    if (prepare_sandbox(s, &a) || take_checkpoint(s, spec, &a) || handle_calls(s, spec, &a))
+    if (start_servers(s, spec, &a) || prepare_sandbox(s, &a) || take_checkpoint(s, spec, &a) ||
+        handle_calls(s, spec, &a))
         return a;
     (void) send_request(s, spec, elapsed_ms, &a); /* none of it: wait */
     return a;
@@ -571,6 +617,15 @@ static void unsaid_err(const struct run_action *f, struct err *ret)
              "before them, with checkpoint.on_interrupt: rerun it begins anew all the same");
 }
 
+static void server_err(const struct run_state *s, const struct run_action *f, struct err *ret)
+{
+    for (size_t i = 0; i < s->mcp_count; i++)
+        if (s->mcp[i].phase == RUN_PART_FAILED) /* the first of them is as good as any */
+            (void) err_set(ret, f->code, "the MCP server '%s' did not come up: %s", s->mcp[i].server,
+                           s->mcp[i].why.message ? s->mcp[i].why.message : "failed for an unknown reason");
+    (void) err_hint(ret, "with `required: false` the run goes on without its tools");
+}
+
 void run_finish_err(const struct run_state *s, const struct run_action *f, struct err *ret)
 {
     if (f->end == RUN_LIMIT)
@@ -595,6 +650,8 @@ void run_finish_err(const struct run_state *s, const struct run_action *f, struc
         from_failure(&s->checkpoint_failure, f->code, "keeping a checkpoint: ", ret);
     else if (strcmp(f->reason, "egress") == 0)
         unsaid_err(f, ret);
+    else if (strcmp(f->reason, "mcp") == 0)
+        server_err(s, f, ret);
     else if (strcmp(f->reason, "call_lost") == 0)
         (void) err_set(ret, f->code,
                        "a call was interrupted, and may not be run again: its sandbox ended while it ran");

@@ -65,6 +65,7 @@ enum run_action_kind {
     RUN_WAIT,          /* for an event; or until wake_ms */
     RUN_CLOSE_REQUEST, /* of a dead process, or one that a rollback makes void */
     RUN_ROLL_BACK,     /* turn */
+    RUN_START_SERVER,  /* server: index in the spec's `mcp` */
     RUN_START_SANDBOX,
     RUN_ATTACH_SANDBOX,
     RUN_FILL_WORKSPACE,
@@ -86,6 +87,7 @@ struct run_action {
     enum run_action_kind kind;
     int64_t wake_ms;       /* RUN_WAIT: running time at which to ask again; -1 = none */
     int64_t turn, attempt; /* RUN_SEND_REQUEST; attempt also RUN_COMPACT */
+    size_t server;
     int64_t call;
     bool is_rerun;
     int64_t check; /* from 1 */
@@ -96,8 +98,8 @@ struct run_action {
     int64_t value, max;
     enum run_end_state end;
     const char *reason; /* one word: answer, refusal, incomplete, no_answer, model, sandbox, sandbox_lost,
-                           workspace, checkpoint, call_lost, outputs, answer, check, approval, SIGINT, or the
-                           limit's name */
+                           workspace, checkpoint, call_lost, mcp, outputs, answer, check, approval, SIGINT, or
+                           the limit's name */
     enum err_code code; /* ERR_NONE when done */
 };
 

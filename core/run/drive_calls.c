@@ -446,13 +446,13 @@ static void on_answer(struct live_call *call, const struct tool_answer *answer)
         record_answer(run, &end, answer->item, answer->essence);
 }
 
-static void record_lost(struct run *run, const struct live_call *call)
+static void record_lost(struct run *run, int64_t number, const char *call_id)
 {
     struct record rec = { .type = RECORD_CALL_LOST };
 
     rec.call_lost.turn = run->state.turn;
-    rec.call_lost.call = call->number;
-    rec.call_lost.call_id = call->call_id;
+    rec.call_lost.call = number;
+    rec.call_lost.call_id = call_id;
     (void) run_record(run, &rec);
 }
 
@@ -463,7 +463,7 @@ static void on_done(void *data, const struct tool_answer *answer)
 
     call->tool_run = NULL;
     if (answer->outcome == TOOL_LOST) {
-        record_lost(run, call);
+        record_lost(run, call->number, call->call_id);
         drive_sandbox_suspect(run); /* it will say why, soon */
     } else {
         on_answer(call, answer);
@@ -485,6 +485,7 @@ void act_start_call(struct run *run, const struct run_action *action)
         .tool = call->tool,
         .exec_id = (run->exec_base + call->number) * TOOL_EXEC_IDS,
         .is_rerun = action->is_rerun,
+        .is_outside = drive_mcp_is_outside(run, call->tool),
     };
     if (run_record(run, &rec) == 0)
         run_queue(run, EFFECT_CALL, action->call);
@@ -504,15 +505,15 @@ void act_refuse_call(struct run *run, const struct run_action *action)
 struct tool_list drive_tools(const struct run *run)
 {
     const struct run_spec *spec = run->spec;
-
-    return (struct tool_list){
+    struct tool_list list = {
         .names = spec->tools,
         .count = spec->tool_count,
         .hosted = spec->hosted,
         .hosted_count = spec->hosted_count,
-        .own = spec->own,
-        .own_count = spec->own_count,
     };
+
+    list.own = drive_own(run, &list.own_count);
+    return list;
 }
 
 static int start(struct run *run, struct live_call *live, struct span raw, bool is_check, struct err *err)
@@ -576,9 +577,14 @@ void drive_calls_adopt(struct run *run)
     for (size_t i = 0; i < s->session_count; i++)
         (void) tools_restore_session(&run->host, s->sessions[i].number, (uint64_t) s->sessions[i].exec_id,
                                      NULL);
-    for (size_t i = 0; i < s->call_count; i++)
-        if (s->calls[i].phase == RUN_CALL_RUNNING)
+    for (size_t i = 0; i < s->call_count; i++) {
+        if (s->calls[i].phase != RUN_CALL_RUNNING)
+            continue;
+        if (s->calls[i].is_outside) /* nothing of it can be taken up: it is decided on */
+            record_lost(run, s->calls[i].number, s->calls[i].call_id);
+        else
             run_queue(run, EFFECT_CALL, s->calls[i].number);
+    }
     run->wants_release = true;
 }
 
@@ -611,7 +617,7 @@ void drive_calls_release(struct run *run)
 void drive_calls_lost(struct run *run)
 {
     while (run->calls) {
-        record_lost(run, run->calls);
+        record_lost(run, run->calls->number, run->calls->call_id);
         tool_cancel(TAKE_PTR(run->calls->tool_run));
         live_call_remove(run->calls);
     }

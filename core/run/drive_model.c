@@ -94,32 +94,39 @@ static const char *instructions_of(const struct run *run)
 /* As text.format would have had it. */
 static int put_schema(const struct run *run, struct buf *out, struct err *err)
 {
-    const char *text = instructions_of(run);
     struct json_writer w;
-    int r;
-
-    r = buf_printf(out,
-                   "%s%sYour final message must be one JSON document that matches the JSON schema below, and "
+    int r =
+        buf_printf(out,
+                   "%sYour final message must be one JSON document that matches the JSON schema below, and "
                    "nothing else: no text around it, no code fence.\n\n",
-                   text ? text : "", text ? "\n\n" : "");
+                   out->len > 0 ? "\n\n" : "");
+
     json_begin(&w, out);
     json_tree(&w, run->spec->model.schema);
     return r < 0 ? err_set(err, ERR_TOO_LARGE, "the instructions are too large") : json_end(&w, err);
+}
+
+/* What the manifest says, with its skills; which servers are not there; what the answer must be. */
+static int put_instructions(const struct run *run, struct buf *out, struct err *err)
+{
+    const char *text = instructions_of(run);
+    int r = buf_add_text(out, text ? text : "");
+
+    drive_mcp_words(run, out);
+    if (r < 0)
+        return err_set(err, ERR_TOO_LARGE, "the instructions are too large");
+    return tells_schema(run) ? put_schema(run, out, err) : 0;
 }
 
 int drive_model_encode(struct run *run, const struct span *items, size_t count, struct request_input *in,
                        struct err *err)
 {
     const struct tool_list tools = drive_tools(run);
-    struct buf with_schema = BUF_INIT(BODY_MAX);
-    int r = 0;
+    struct buf instructions = BUF_INIT(BODY_MAX);
+    int r = put_instructions(run, &instructions, err);
 
-    in->instructions = instructions_of(run);
+    in->instructions = instructions.len > 0 ? buf_text(&instructions) : NULL;
     in->omit_schema = tells_schema(run);
-    if (in->omit_schema) {
-        r = put_schema(run, &with_schema, err);
-        in->instructions = buf_text(&with_schema);
-    }
     buf_clear(&run->tools);
     if (r == 0)
         r = tools_describe(&tools, style_of(run), &run->tools, err);
@@ -131,7 +138,7 @@ int drive_model_encode(struct run *run, const struct span *items, size_t count, 
     buf_clear(&run->body);
     if (r == 0)
         r = request_encode(&run->body, &run->spec->model, in, err);
-    buf_done(&with_schema);
+    buf_done(&instructions);
     return r;
 }
 

@@ -327,7 +327,7 @@ bool drive_sandbox_keeps(const struct run *run, enum run_end_state end)
 
 void drive_sandbox_gone(struct run *run)
 {
-    if (!run->is_removing && !run->sides)
+    if (!run->is_removing && !run->sides && !run->is_stopping_servers)
         run_queue(run, EFFECT_REMOVED, 0);
 }
 

@@ -76,6 +76,7 @@ void drive_cancel(struct run *run)
     drive_egress_cut(&run->box);
     drive_model_cancel(run);
     drive_calls_cancel(run);
+    drive_mcp_cancel(run);
     drive_trust_cancel(&run->box);
     drive_sides_cancel(run);
     drive_egress_cancel(run);
@@ -251,6 +252,9 @@ static void act(struct run *run, const struct run_action *a)
     case RUN_ROLL_BACK:
         act_roll_back(run, a);
         break;
+    case RUN_START_SERVER:
+        act_start_server(run, a);
+        break;
     case RUN_START_SANDBOX:
         act_start_sandbox(run);
         break;
@@ -371,6 +375,9 @@ static void carry_out(struct run *run, const struct effect *e)
         break;
     case EFFECT_SIDE_PROCEED:
         effect_side_proceed(run, e->number);
+        break;
+    case EFFECT_SERVER:
+        effect_server(run, e->number);
         break;
     case EFFECT_FILL:
         effect_fill(run);

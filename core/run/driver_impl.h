@@ -106,6 +106,7 @@ enum effect_kind {
     EFFECT_PROCEED,
     EFFECT_SIDE_START,   /* number of the side */
     EFFECT_SIDE_PROCEED, /* the same */
+    EFFECT_SERVER,       /* index in the spec's mcp */
     EFFECT_FILL,
     EFFECT_SEND,
     EFFECT_COMPACT,
@@ -126,6 +127,11 @@ struct effect {
 };
 
 #define DRIVE_PART_SIZE (RUN_ID_SIZE + 8)
+#define RUN_OWN_MAX     1024 /* tools of the manifest's own, and of servers */
+
+struct run_own {
+    struct tool_own items[RUN_OWN_MAX];
+};
 
 struct run {
     struct loop *loop;
@@ -186,6 +192,8 @@ struct run {
 
     /* calls */
     struct tool_host host;
+    struct run_own *own; /* where there are servers of tools: see drive_own() */
+    bool has_stopped_servers, is_stopping_servers;
     struct live_call *calls;
 
     bool has_approval; /* of what was asked before the run was resumed */
@@ -345,6 +353,18 @@ void drive_sides_cancel(struct run *run); /* nobody is told anything any more */
 void drive_sides_remove(struct run *run); /* each ends with drive_sandbox_gone() */
 void drive_sides_free(struct run *run);
 struct sandbox *drive_sides_take(struct run *run); /* one after the other; NULL: there is none */
+
+/* drive_mcp.c: servers of tools */
+/* Before anything starts: the secrets of servers are read, which may fail. */
+int drive_mcp_init(struct run *run, struct http *http, struct err *err);
+void act_start_server(struct run *run, const struct run_action *action);
+void effect_server(struct run *run, int64_t index);
+/* The tools of the manifest's own, and those of servers as of now; valid until it is asked again. */
+const struct tool_own *drive_own(const struct run *run, size_t *ret_count);
+void drive_mcp_words(const struct run *run, struct buf *out);
+bool drive_mcp_is_outside(const struct run *run, const char *tool); /* is it a tool of a server? */
+void drive_mcp_cancel(struct run *run); /* after the calls; sessions are ended meanwhile */
+void drive_mcp_free(struct run *run);
 
 /* drive_workspace.c */
 void act_fill_workspace(struct run *run);

@@ -113,6 +113,8 @@ int run_new(struct loop *loop, struct http *http, const struct run_spec *spec, s
     if (r == 0)
         r = drive_memory_init(run, lacks_task(&run->state) || lacks_notes(&run->state), err);
     if (r == 0)
+        r = drive_mcp_init(run, http, err);
+    if (r == 0)
         r = drive_model_init(run, http, lacks_task(&run->state), err);
     if (r < 0)
         run_free(run);
@@ -262,6 +264,7 @@ void run_free(struct run *run)
     if (!run)
         return;
     drive_cancel(run);
+    drive_mcp_free(run);
     loop_source_free(run->before_wait);
     loop_source_free(run->wake);
     loop_source_free(run->soon);

@@ -96,8 +96,11 @@ enum record_type {
     RECORD_COMPACTION_BEGIN,  /* intent: this body asks the model for a summary of the conversation */
     RECORD_COMPACTION_DONE,   /* it takes the place of older items from now on */
     RECORD_COMPACTION_FAILED, /* there is none, or none of use */
-    RECORD_AGENT_BEGIN, /* intent: a subagent's run, in a folder of its own, answers this call */
-    RECORD_AGENT_END,   /* it has ended, or stopped with this run */
+    RECORD_AGENT_BEGIN,       /* intent: a subagent's run, in a folder of its own, answers this call */
+    RECORD_AGENT_END,         /* it has ended, or stopped with this run */
+    RECORD_MCP_START,         /* intent: start this server of tools */
+    RECORD_MCP_TOOLS,         /* it is up, or has another list: what the model is told of from now on */
+    RECORD_MCP_DOWN,          /* it did not come up, or died for good */
     RECORD_TYPES
 };
 
@@ -120,8 +123,8 @@ struct record_run_begin {
     const char *parent, *parent_line;
     int64_t parent_seq;
     int64_t parent_calls; /* numbers that its calls have: ours go on behind them */
-    const char *agent; /* a subagent: the name that it is called by; NULL: it is none */
-    int64_t call;      /* of its parent, which it answers; 0 = it is none */
+    const char *agent;    /* a subagent: the name that it is called by; NULL: it is none */
+    int64_t call;         /* of its parent, which it answers; 0 = it is none */
 };
 
 struct record_text {
@@ -332,8 +335,19 @@ struct record_call_begin {
     const char *call_id, *tool;
     int64_t exec_id; /* first of the ids its commands have in the sandbox */
     bool is_rerun;   /* "rerun": it ran before, in a sandbox that is gone with all its effects */
+    bool is_outside; /* "outside": what it does is not done in the sandbox, and cannot be undone with it */
     int64_t check;   /* check.begin: which of `checks`, from 1 */
     const char *run; /* check.begin: its command */
+};
+
+/* mcp.start (server), mcp.tools, mcp.down (server, code, message). */
+struct record_mcp {
+    const char *server;          /* name in the manifest */
+    const char *protocol;        /* version that was agreed upon */
+    const char *title, *release; /* what it says of itself; foreign */
+    int64_t count, dropped;      /* tools; those that were too many, too large, or none */
+    struct record_blob tools;    /* list of {name, tool, kind, description, strict, parameters} */
+    const char *code, *message;
 };
 
 struct record_call_intent {
@@ -490,6 +504,7 @@ struct record {
         struct record_compaction compaction;
         struct record_call_begin call_begin; /* call.begin, check.begin */
         struct record_call_intent call_intent;
+        struct record_mcp mcp;
         struct record_call_end call_end; /* call.end, check.end */
         struct record_call_lost call_lost;
         struct record_limit_hit limit_hit;

@@ -298,8 +298,21 @@ static const struct row compaction_failed_row[] = {
 };
 
 static const struct row call_begin_row[] = {
-    REC_INT(call_begin, turn),  REC_INT(call_begin, call),    REC_NEED(call_begin, call_id),
-    REC_TEXT(call_begin, tool), REC_INT(call_begin, exec_id), REC_FLAG(call_begin, "rerun", is_rerun),
+    REC_INT(call_begin, turn),
+    REC_INT(call_begin, call),
+    REC_NEED(call_begin, call_id),
+    REC_TEXT(call_begin, tool),
+    REC_INT(call_begin, exec_id),
+    REC_FLAG(call_begin, "rerun", is_rerun),
+    REC_FLAG(call_begin, "outside", is_outside),
+};
+
+static const struct row mcp_start_row[] = { REC_NEED(mcp, server) };
+static const struct row mcp_down_row[] = { REC_NEED(mcp, server), REC_TEXT(mcp, code),
+                                           REC_TEXT(mcp, message) };
+static const struct row mcp_tools_row[] = {
+    REC_NEED(mcp, server), REC_TEXT(mcp, protocol), REC_TEXT(mcp, title), REC_TEXT(mcp, release),
+    REC_INT(mcp, count),   REC_INT(mcp, dropped),   REC_BLOB(mcp, tools),
 };
 
 static const struct row call_intent_row[] = {
@@ -528,6 +541,9 @@ const struct record_table record_tables[RECORD_TYPES] = {
     [RECORD_SIDE_FAILED] = { "side.failed", ROWS(failure, failure_row) },
     [RECORD_SIDE_LOST] = { "side.lost", ROWS(failure, failure_row) },
     [RECORD_SIDE_REMOVED] = { "side.removed", ROWS(failure, failure_row) },
+    [RECORD_MCP_START] = { "mcp.start", ROWS(mcp, mcp_start_row) },
+    [RECORD_MCP_TOOLS] = { "mcp.tools", ROWS(mcp, mcp_tools_row) },
+    [RECORD_MCP_DOWN] = { "mcp.down", ROWS(mcp, mcp_down_row) },
     [RECORD_APPROVAL_ANSWER] = { "approval.answer", ROWS(approval, approval_answer_row) },
     [RECORD_COMPACTION_BEGIN] = { "compaction.begin", ROWS(compaction, compaction_begin_row) },
     [RECORD_COMPACTION_DONE] = { "compaction.done", ROWS(compaction, compaction_done_row) },

@@ -111,6 +111,8 @@ struct run_spec {
     size_t hosted_count;
     const struct tool_own *own; /* tools of the manifest's own; servers may add theirs */
     size_t own_count;
+    const struct tool_mcp *mcp; /* those servers */
+    size_t mcp_count;
     bool agents_md, file_tree;
     const struct tool_skill *skills; /* sorted by name */
     size_t skill_count;

@@ -75,6 +75,7 @@ void run_state_done(struct run_state *s)
     for (size_t i = 0; i < s->item_count; i++)
         state_item_done(&s->items[i]);
     state_context_done(s);
+    state_mcp_done(s);
     free(s->items);
     free(s->fresh);
     free(s->calls);
@@ -319,6 +320,9 @@ static state_apply_fn *const appliers[RECORD_TYPES] = {
     [RECORD_COMPACTION_FAILED] = apply_compaction_failed,
     [RECORD_AGENT_BEGIN] = apply_agent_begin,
     [RECORD_AGENT_END] = apply_agent_end,
+    [RECORD_MCP_START] = apply_mcp_start,
+    [RECORD_MCP_TOOLS] = apply_mcp_tools,
+    [RECORD_MCP_DOWN] = apply_mcp_down,
 };
 
 int run_apply(struct run_state *s, const struct record *rec, struct err *err)

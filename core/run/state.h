@@ -105,6 +105,7 @@ struct run_call { /* of the current turn */
     int64_t runs;          /* so often it began */
     int64_t losses;        /* so often its effects went with a sandbox that we did not end ourselves */
     bool has_left;         /* since it began the last time, something may have left that cannot be undone */
+    bool is_outside;       /* what it does is not done in the sandbox, nor lost with it */
     char same[DIGEST_HEX]; /* fingerprint; "" = none */
     int64_t check;         /* no call of the model's but one of `checks`, from 1; `title` is its command */
     enum run_approval approval;
@@ -204,6 +205,15 @@ struct run_failure { /* why something failed, as recorded */
     char *code, *message, *hint;
 };
 
+struct run_mcp { /* a server of tools */
+    char *server;
+    enum run_part phase; /* LOST: it was up */
+    struct run_failure why;
+    struct arena arena; /* of the list */
+    struct tool_own *own;
+    size_t own_count;
+};
+
 struct run_state {
     uint64_t seq;       /* of the last record applied */
     int64_t ms;         /* its running time */
@@ -288,6 +298,9 @@ struct run_state {
     struct run_egress egress;
     bool has_unsaid_left; /* a rollback took calls out of the conversation that have left something */
 
+    struct run_mcp *mcp;
+    size_t mcp_count, mcp_cap;
+
     /* end */
     int64_t interrupt; /* signal number */
     bool waits_for_approval;
@@ -338,6 +351,7 @@ bool run_state_waits(const struct run_state *s);
 /* What counts against limits.wall: running time without that in which somebody was asked. */
 int64_t run_state_worked(const struct run_state *s, int64_t elapsed_ms);
 
+const struct run_mcp *run_state_mcp(const struct run_state *s, const char *server); /* NULL: not started */
 struct run_call *run_state_call(const struct run_state *s, int64_t number); /* of the current turn; NULL */
 
 const char *run_end_name(enum run_end_state end); /* running done failed limit interrupted */

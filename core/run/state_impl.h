@@ -2,10 +2,11 @@
 /*
  * Inside of the state, shared by its files: state.c (what it owns, which record goes where,
  * the ends), state_parts.c (sandbox, workspace, outputs, checkpoints), state_turn.c (requests, items, calls),
- * state_agent.c (subagents), state_context.c (what was told of the workspace), state_egress.c (what left),
- * state_answer.c (is the answer good, may a call run), state_compaction.c (the conversation made shorter),
- * state_resume.c (going on in another process, going back). An apply_*() gets a record of its type and changes
- * the state, or refuses the record and changes nothing.
+ * state_agent.c (subagents), state_mcp.c (servers of tools), state_context.c (what was told of the
+ * workspace), state_egress.c (what left), state_answer.c (is the answer good, may a call run),
+ * state_compaction.c (the conversation made shorter), state_resume.c (going on in another process, going
+ * back). An apply_*() gets a record of its type and changes the state, or refuses the record and changes
+ * nothing.
  */
 #ifndef RUN_STATE_IMPL_H
 #define RUN_STATE_IMPL_H
@@ -48,6 +49,7 @@ state_apply_fn apply_compaction_begin, apply_compaction_done, apply_compaction_f
 state_apply_fn apply_agent_begin, apply_agent_end;
 state_apply_fn apply_run_resume, apply_rollback;
 state_apply_fn apply_context_begin, apply_context_done;
+state_apply_fn apply_mcp_start, apply_mcp_tools, apply_mcp_down;
 state_apply_fn apply_egress_allow, apply_egress_deny, apply_egress_end, apply_egress_total;
 
 /* ---- state_turn.c ---- */
@@ -68,6 +70,11 @@ void state_egress_cut(struct run_state *s); /* nothing is open any more */
 bool state_egress_is_open(const struct run_state *s);
 
 void state_forget_previous(struct run_state *s);
+
+/* ---- state_mcp.c ---- */
+
+void state_mcp_stop(struct run_state *s); /* none is up any more */
+void state_mcp_done(struct run_state *s);
 
 /* ---- state_context.c ---- */
 

@@ -71,6 +71,7 @@ static void stop_parts(struct run_state *s)
     else if (s->phase == RUN_TURN_FAILED)
         s->phase = RUN_TURN_VOID;
     state_egress_cut(s);
+    state_mcp_stop(s);
     s->outputs = RUN_PART_NONE; /* collected once more: the end tells of them, and that costs little */
     s->keeping = RUN_PART_NONE;
     s->context.phase = RUN_PART_NONE;

@@ -415,7 +415,9 @@ void state_begin_call(struct run_state *s, struct run_call *call, const struct r
 {
     s->begins = state_add(s->begins, 1);
     call->phase = RUN_CALL_RUNNING;
-    call->has_left = state_egress_is_open(s); /* a tunnel that is there may serve it too */
+    call->is_outside = rec->call_begin.is_outside;
+    /* a tunnel that is there may serve it too */
+    call->has_left = state_egress_is_open(s) || call->is_outside;
     s->egress.has_left = s->egress.has_left || call->has_left;
     call->begin_order = s->begins;
     call->runs = state_add(call->runs, 1);

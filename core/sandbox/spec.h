@@ -51,6 +51,8 @@ struct sandbox_scan {
 #define SANDBOX_TRUST_BUNDLE "bundle.pem"
 #define SANDBOX_TRUST_DIR    FRAME_TRUST_DIR
 
+#define SANDBOX_SIDE_ROOT    "/workspace" /* of sandboxes beside the agent's */
+
 struct sandbox_spec {
     const char *image; /* name, name:tag, name@sha256:..., or an image id */
     enum sandbox_pull pull;

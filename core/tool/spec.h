@@ -7,10 +7,12 @@
 #ifndef TOOL_SPEC_H
 #define TOOL_SPEC_H
 
+#include "core/base/credentials.h"
 #include "core/base/tree.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* A tool that the model's server runs: web_search and its like. Nothing of it is executed here, and the
  * lock-down of the sandbox says nothing about it. */
@@ -31,6 +33,22 @@ struct tool_own {
     const char *parameters; /* a JSON Schema of an object, as JSON text */
     bool is_strict;         /* the schema is one that the API's strict mode takes */
     const void *spec;       /* what its kind needs to know */
+};
+
+/* A server of tools that speaks MCP: a command in a sandbox of its own, or a URL. */
+struct tool_mcp {
+    const char *name;           /* [a-z0-9-]{1,32}; its tools are NAME__TOOL */
+    const char *const *command; /* NULL-terminated; NULL: a URL */
+    const char *side;           /* the sandbox of the command */
+    const char *url;
+    const char *const *allow; /* names of its tools, NULL-terminated; NULL: all */
+    bool is_required;         /* the run ends when it does not come up */
+    int64_t start_ms;         /* so long that may take */
+    struct secret_ref api_key;
+    const struct credential *headers;
+    size_t header_count;
+    const struct credential *variables; /* of the command: secrets */
+    size_t variable_count;
 };
 
 /* Where the folders of skills are in the workspace, each under the skill's name. */

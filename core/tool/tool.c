@@ -7,6 +7,7 @@
 #include "core/tool/files.h"
 #include "core/tool/function.h"
 #include "core/tool/hosted.h"
+#include "core/tool/mcp.h"
 #include "core/tool/remember.h"
 #include "core/tool/shell.h"
 #include "core/tool/shell_impl.h"
@@ -31,7 +32,7 @@ static bool is_listed(const struct tool_ops *tool, const char *const *names, siz
 /* How calls of the run's own tools are carried out, by kind. */
 static const struct tool_ops *const own_ops[] = {
     [TOOL_CONTAINER] = NULL,
-    [TOOL_MCP] = NULL,
+    [TOOL_MCP] = &mcp_tool,
     [TOOL_AGENT] = NULL,
 };
 

@@ -18,6 +18,8 @@
 #include <stdint.h>
 
 struct channel;
+struct http;
+struct mcp_servers;
 struct quota;
 struct sandbox_spec;
 struct shell_sessions;
@@ -103,6 +105,9 @@ struct tool_host {
     /* What tools learn and keep between calls; zero at first, see tools_release(). */
     struct shell_sessions *sessions; /* commands that outlived their call */
     struct patch_queue *patches;     /* one is applied at a time, in the order of their calls */
+
+    struct http *http;       /* for tools that are elsewhere */
+    struct mcp_servers *mcp; /* of the run; NULL: none */
 };
 
 enum tool_outcome {

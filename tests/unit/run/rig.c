@@ -460,6 +460,17 @@ size_t channel_exec_ended(const struct channel *ch, uint64_t *ret_ids, size_t ma
     return 1;
 }
 
+int channel_exec(struct channel *ch, const struct exec_request *req, const struct exec_ops *ops, void *data,
+                 struct channel_call **ret, struct err *err)
+{
+    return err_set(err, ERR_CONFLICT, "no command runs in this rig");
+}
+
+int channel_exec_write(struct channel_call *call, struct span input, bool eof, struct err *err)
+{
+    return err_set(err, ERR_CONFLICT, "no command of this rig reads");
+}
+
 void channel_exec_release(struct channel *ch, uint64_t id)
 {
     assert_int_equal(id, 4096);
