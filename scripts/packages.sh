@@ -33,6 +33,11 @@ packages_docker_cli() {
     have docker || ! apt-cache show docker-cli >/dev/null 2>&1 || echo docker-cli
 }
 
+# Where node comes from elsewhere, its npm is no package of its own.
+packages_npm() {
+    have npm || echo npm
+}
+
 packages_of() {
     for _group in "$@"; do
         case $_group in
@@ -41,7 +46,7 @@ packages_of() {
         engine) echo "$packages_engine" ;;
         engines) echo "$packages_engines" && packages_runsc ;;
         bench) echo "$packages_bench" ;;
-        test) echo "$packages_test" && packages_clang_rt && packages_docker_cli ;;
+        test) echo "$packages_test" && packages_clang_rt && packages_docker_cli && packages_npm ;;
         *) die "no package group '$_group'" ;;
         esac
     done
