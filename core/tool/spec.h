@@ -7,8 +7,10 @@
 #ifndef TOOL_SPEC_H
 #define TOOL_SPEC_H
 
+#include "core/base/bundle.h"
 #include "core/base/credentials.h"
 #include "core/base/tree.h"
+#include "core/sandbox/spec.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -71,6 +73,34 @@ struct tool_memory {
     bool read, write;
     bool is_dry; /* a replay: what was noted then is not noted again */
     int64_t bytes_max;
+};
+
+/* ---- tools of an image of their own ---- */
+
+struct egress_spec;
+
+/* A file or folder of the agent's workspace that a call gets a copy of, at the same path. */
+struct tool_input {
+    const char *path;     /* beneath the workspace; NULL: what an argument says */
+    const char *argument; /* a text, or a list of texts */
+};
+
+#define TOOL_CONTAINER_PLACE "{tool}" /* in a command: the folder with the tool's own files */
+#define TOOL_CONTAINER_DIR   ".agentbox/tool" /* which is this one of its workspace */
+
+struct tool_container {
+    const char *name, *description;
+    const struct tree *parameters; /* a JSON Schema of the strict kind (core/base/json_schema.h) */
+    const char *const *command;    /* NULL-terminated; may hold TOOL_CONTAINER_PLACE */
+    const struct tool_input *inputs;
+    size_t input_count;
+    int64_t timeout_ms; /* of one call */
+    bool caches;
+    const struct bundle_file *files; /* its own, from the library */
+    size_t file_count;
+    const char *digest; /* of these; NULL: the image has all */
+    struct sandbox_spec sandbox;
+    const struct egress_spec *network; /* no rule: nothing may leave */
 };
 
 enum approve_word { APPROVE_AUTO, APPROVE_ASK, APPROVE_DENY, APPROVE_WORDS }; /* the stricter is the larger */
