@@ -5,6 +5,7 @@
 #include "core/base/units.h"
 #include "manifest/answer.h"
 #include "manifest/approve.h"
+#include "manifest/container.h"
 #include "manifest/memory.h"
 #include "manifest/network.h"
 #include "manifest/scan.h"
@@ -534,6 +535,8 @@ static const struct kind {
     { approve_decode, approve_encode, "word or map" },
     { kind_network_decode, network_encode, "none, or a map, see below" },
     { kind_rules_decode, network_encode_rules, "list of text or maps, see below" },
+    { container_parameters_decode, container_parameters_encode, "schema or path" },
+    { container_inputs_decode, container_inputs_encode, "list of paths" },
     { kind_off_decode, NULL, "" },
 };
 

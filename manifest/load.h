@@ -22,6 +22,7 @@
 #ifndef MANIFEST_LOAD_H
 #define MANIFEST_LOAD_H
 
+#include "core/base/bundle.h"
 #include "core/base/err.h"
 #include "core/run/spec.h"
 #include "manifest/diag.h"
@@ -47,6 +48,8 @@ struct manifest_options {
     bool is_untrusted;       /* refuse what untrusted.h says */
     const char *text_folder; /* of `text`: what its paths are relative to; NULL: the working folder */
     const struct manifest_parent *parent; /* of a subagent (agents.h): whose it is; NULL: a run's own */
+    const struct bundle
+        *tool; /* what {from: library} is, approved or not: for trying it; NULL: the library */
 };
 
 /* On success *ret is the caller's, to be freed with run_spec_free(). Fails with -ERR_MANIFEST: the problems

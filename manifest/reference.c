@@ -5,11 +5,12 @@
 #include "core/base/err.h"
 #include "core/base/units.h"
 #include "manifest/agents.h"
+#include "manifest/container.h"
 #include "manifest/entry.h"
 #include "manifest/grammar.h"
 #include "manifest/kinds.h"
-#include "manifest/memory.h"
 #include "manifest/mcp.h"
+#include "manifest/memory.h"
 #include "manifest/scan.h"
 
 #include <stdio.h>
@@ -118,7 +119,8 @@ static void put_later(struct buf *out, const struct table *table)
         (void) buf_add_text(out, ".\n");
 }
 
-static void put_keys(struct buf *out, const struct table *table, const char *path)
+/* One section. */
+static void put_rows(struct buf *out, const struct table *table, const char *path)
 {
     (void) buf_printf(out, "### `%s`\n\n%s\n\n", path, table->help);
     (void) buf_add_text(out, "| key | value | default | meaning |\n|---|---|---|---|\n");
@@ -132,7 +134,7 @@ static void put_keys(struct buf *out, const struct table *table, const char *pat
 /* Sections nest as the tables do; no table holds itself. */
 static void put_table(struct buf *out, const struct table *table, const char *path)
 {
-    put_keys(out, table, path);
+    put_rows(out, table, path);
     for (size_t i = 0; i < table->count; i++) {
         const struct field *field = &table->fields[i];
         bool is_top = table == &manifest_table;
@@ -157,9 +159,12 @@ int reference_write(struct buf *out)
              "in; `$${` is a literal `${`. Relative host paths are relative to the manifest's folder.\n\n");
     put_table(out, &manifest_table, "manifest");
     put_table(out, &manifest_memory_table, "agent.memory");
-    put_keys(out, &manifest_mcp_table, "agent.tools[] {type: mcp}");
+    put_rows(out, &manifest_container_table, "agent.tools[] {type: container}");
+    put_rows(out, &manifest_source_table, "agent.tools[] {from: FILE}");
+    put_rows(out, &manifest_tool_test_table, "tool.yaml: tests[]");
+    put_rows(out, &manifest_mcp_table, "agent.tools[] {type: mcp}");
+    put_table(out, &manifest_agent_tool_table, "agent.tools[] {type: agent}");
     put_table(out, &manifest_scan_table, "sandbox.scan");
-    put_table(out, &manifest_agent_tool_table, "agent.tools[] of type agent");
     put_table(out, &manifest_secret_table, "secret");
     return out->len < out->max ? 0 : -ERR_TOO_LARGE;
 }

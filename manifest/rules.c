@@ -329,6 +329,11 @@ static bool is_word(const char *text, const char *others)
     return isalnum((unsigned char) *text);
 }
 
+bool rules_is_image(const char *text)
+{
+    return is_word(text, "._-/:@");
+}
+
 static void check_engine(struct table_ctx *ctx, const struct tree *value,
                          const struct manifest_sandbox *sandbox)
 {
@@ -349,7 +354,7 @@ void rules_sandbox(struct table_ctx *ctx, const struct tree *value, void *out)
     struct manifest_sandbox *sandbox = out;
     const struct tree *cpus = tree_get(value, "cpus");
 
-    if (sandbox->image && !is_word(sandbox->image, "._-/:@"))
+    if (sandbox->image && !rules_is_image(sandbox->image))
         table_problem(ctx, tree_get(value, "image"), NULL, "'%.80s' is not the name of an image",
                       sandbox->image);
     if (cpus && cpus->kind == TREE_NUMBER && sandbox->cpus < 0.01)

@@ -24,6 +24,9 @@ rules_fn rules_sandbox;   /* image, engine, user -> uid and gid, cpus, runtime *
 /* [a-z0-9][a-z0-9-]{0,62} */
 bool rules_is_name(const char *text);
 
+/* Could it be the name of an image? */
+bool rules_is_image(const char *text);
+
 /* Is `text` a value of the parameter's type, and one of its choices? NULL, or what is wrong (in `arena`). */
 const char *rules_param_problem(const struct manifest_param *param, struct span text, struct arena *arena);
 

@@ -4,6 +4,7 @@
 
 #include "core/base/utf8.h"
 #include "manifest/agents.h"
+#include "manifest/container.h"
 #include "manifest/mcp.h"
 
 #include <stdio.h>
@@ -192,6 +193,22 @@ static void mcp_schema(struct json_writer *w, const struct type *type)
     table_schema(&manifest_mcp_table, false, w);
 }
 
+static bool take_container(struct table_ctx *ctx, const struct type *type, const struct tree *item,
+                           struct manifest_tools *tools)
+{
+    if (is_map(item))
+        return container_take(ctx, item, tools);
+    table_problem(ctx, item, "{type: container, name: ..., image: ..., command: [...]}",
+                  "this tool is described by a map: '%s'", type->name);
+    return false;
+}
+
+static void container_schema(struct json_writer *w, const struct type *type)
+{
+    (void) type;
+    table_schema(&manifest_container_table, false, w);
+}
+
 /* --- the types --- */
 
 static bool take_later(struct table_ctx *ctx, const struct type *type, const struct tree *item,
@@ -245,7 +262,7 @@ static const struct type types[] = {
         "output_compression", "output_format", "partial_images", "quality", "size" } },
     { "computer", take_later, false, NULL, NULL, { NULL } },
     { "mcp", take_mcp, false, mcp_schema, NULL, { NULL } },
-    { "container", take_later, false, NULL, NULL, { NULL } },
+    { "container", take_container, false, container_schema, NULL, { NULL } },
     { "agent", take_agent, false, agent_schema, NULL, { NULL } },
 };
 
@@ -271,6 +288,8 @@ static bool take(struct table_ctx *ctx, const struct tree *item, struct manifest
 {
     const struct tree *word = is_map(item) ? tree_get(item, "type") : item;
 
+    if (is_map(item) && tree_get(item, "from"))
+        return container_take_from(ctx, item, tools);
     if (!word || word->kind != TREE_STRING)
         return kind_refuse(ctx, word ? word : item, "shell, or {type: ..., ...}",
                            "a tool is a word or a map with 'type'");
@@ -284,15 +303,18 @@ static bool take(struct table_ctx *ctx, const struct tree *item, struct manifest
 bool tools_decode(struct table_ctx *ctx, const struct field *field, const struct tree *value, void *out)
 {
     struct manifest_tools *tools = kind_slot(out, field);
+    size_t own = value->count + 1;
     bool is_good = true;
 
     if (value->kind != TREE_ARRAY) {
         table_wrong(ctx, value, "a list");
         return false;
     }
+    tree_each (item, value)
+        own += tree_get(item, "only") ? tree_get(item, "only")->count : 0;
     tools->names = arena_alloc(ctx->arena, (value->count + 1) * sizeof(*tools->names));
     tools->hosted = arena_alloc(ctx->arena, (value->count + 1) * sizeof(*tools->hosted));
-    tools->own = arena_alloc(ctx->arena, (value->count + 1) * sizeof(*tools->own));
+    tools->own = arena_alloc(ctx->arena, own * sizeof(*tools->own));
     if (!tools->names || !tools->hosted || !tools->own)
         return kind_refuse(ctx, value, NULL, "too large");
     tree_each (item, value)
@@ -319,6 +341,7 @@ void tools_schema(struct json_writer *w, const struct field *field)
     for (size_t i = 0; i < COUNT_OF(types); i++)
         if (types[i].schema)
             types[i].schema(w, &types[i]);
+    container_from_schema(w);
     json_array_end(w);
     json_object_end(w);
     json_put_bool(w, "uniqueItems", true);

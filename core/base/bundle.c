@@ -29,7 +29,8 @@ static bool is_path(struct span path)
     if (path.len == 0 || path.len > BUNDLE_PATH_MAX || utf8_valid(path) != path.len)
         return false;
     for (size_t at = 0, used; at < path.len; at += used)
-        if (path.ptr[at] == '\\' || glyph_is_unsafe(glyph_next(span_make(path.ptr + at, path.len - at), &used)))
+        if (path.ptr[at] == '\\' ||
+            glyph_is_unsafe(glyph_next(span_make(path.ptr + at, path.len - at), &used)))
             return false;
     for (size_t at = 0; at <= path.len;) {
         const char *slash = memchr(path.ptr + at, '/', path.len - at);
@@ -121,8 +122,8 @@ int bundle_load(struct bundle *b, const char *folder, struct err *err)
     CLEANUP(fd) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct walk *walk = NULL;
     struct walk_entry entry;
-    int r = fd < 0 ? err_errno(err, ERR_NOT_FOUND, "opening the folder '%s'", folder)
-                   : walk_new(fd, &walk, err);
+    int r =
+        fd < 0 ? err_errno(err, ERR_NOT_FOUND, "opening the folder '%s'", folder) : walk_new(fd, &walk, err);
 
     while (r >= 0 && (r = walk_next(walk, &entry, err)) > 0)
         r = load_entry(b, &entry, err);

@@ -34,7 +34,7 @@ struct bundle_file {
 };
 
 struct bundle {
-    struct arena arena; /* of everything below */
+    struct arena arena;        /* of everything below */
     struct bundle_file *files; /* sorted by path once sealed */
     size_t count;
     size_t bytes;

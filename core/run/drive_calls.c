@@ -8,6 +8,7 @@
 #include "core/sandbox/channel.h"
 #include "core/tool/approve.h"
 #include "core/tool/quota.h"
+#include "core/tool/result_cache.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,6 +223,7 @@ void drive_calls_init(struct run *run)
 {
     bool can_read = has_tool(run->spec, "files");
 
+    (void) run_folder_beside(RESULTS_FOLDER, &run->results, NULL); /* without it nothing is stored */
     run->host = (struct tool_host){
         .loop = run->loop,
         .channel = host_channel,
@@ -235,6 +237,8 @@ void drive_calls_init(struct run *run)
         .open_side = drive_side_open,
         .side_channel = drive_side_channel,
         .close_side = drive_side_close,
+        .side_image = drive_side_image,
+        .results = run->results,
         .data = run,
         .root = run->spec->sandbox.root,
         .sandbox = &run->spec->sandbox,
@@ -427,6 +431,7 @@ static void on_answer(struct live_call *call, const struct tool_answer *answer)
         .exec_id = answer->session ? (int64_t) answer->session_exec_id : 0,
         .output_bytes = answer->output_bytes > INT64_MAX ? INT64_MAX : (int64_t) answer->output_bytes,
         .duration_ms = run_elapsed(run) - call->began_ms,
+        .cached = answer->is_cached,
         .streams = streams,
         .stream_count = call->stream_count,
         .limits = limits,

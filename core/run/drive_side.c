@@ -291,6 +291,14 @@ struct channel *drive_side_channel(struct tool_side *side)
     return side->is_ready ? box_channel(&side->box) : NULL;
 }
 
+const char *drive_side_image(struct tool_side *side)
+{
+    struct sandbox_info info = { 0 };
+
+    sandbox_info(side->box.sb, &info);
+    return info.image_id ? info.image_id : "";
+}
+
 void drive_side_close(struct tool_side *side)
 {
     if (side)

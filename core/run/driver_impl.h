@@ -194,6 +194,7 @@ struct run {
     struct tool_host host;
     struct run_own *own; /* where there are servers of tools: see drive_own() */
     bool has_stopped_servers, is_stopping_servers;
+    char *results; /* where those of tools are stored; NULL: nowhere */
     struct live_call *calls;
 
     bool has_approval; /* of what was asked before the run was resumed */
@@ -347,6 +348,7 @@ int drive_side_open(void *data, const char *name, const struct tool_side_ops *op
                     struct tool_side **ret, struct err *err);
 struct channel *drive_side_channel(struct tool_side *side);
 void drive_side_close(struct tool_side *side);
+const char *drive_side_image(struct tool_side *side);
 void effect_side_start(struct run *run, int64_t number);
 void effect_side_proceed(struct run *run, int64_t number);
 void drive_sides_cancel(struct run *run); /* nobody is told anything any more */

@@ -287,6 +287,7 @@ void run_free(struct run *run)
     buf_done(&run->tools);
     free(run->side_outs);
     free(run->approval_reason);
+    free(run->results);
     free(run->effects);
     free(run->reports);
     free(run);

@@ -378,6 +378,7 @@ struct record_call_end {
     int64_t exec_id;   /* of that command */
     int64_t output_bytes;
     int64_t duration_ms;
+    bool cached;      /* nothing ran: the result was stored by an earlier call */
     const char *same; /* fingerprint of call and answer without ids: repeats are found by it */
     struct record_blob answer;
     const struct record_stream *streams;

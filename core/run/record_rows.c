@@ -333,6 +333,7 @@ static const struct row call_end_row[] = {
     { "exec_id", INT, AT(call_end, exec_id), 0, SPARSE },
     REC_INT(call_end, output_bytes),
     REC_INT(call_end, duration_ms),
+    REC_FLAG(call_end, "cached", cached),
     REC_TEXT(call_end, same),
     REC_BLOB(call_end, answer),
     REC_LIST(call_end, streams, stream_count, &stream),

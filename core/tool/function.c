@@ -55,6 +55,7 @@ int function_new(size_t size, struct tool_host *host, const struct tool_call *ca
     f->host = host;
     f->fn = fn;
     f->data = data;
+    f->exit_code = -1;
     arena_init(&f->arena, ARENA_MAX);
     buf_init(&f->text, (size_t) host->output_bytes + 64 * 1024);
     buf_init(&f->parts, PARTS_MAX);
@@ -174,7 +175,12 @@ static int write_parts(const struct function *f, struct buf *out)
 
 void function_end(struct function *f)
 {
-    struct tool_answer answer = { .outcome = TOOL_LOST, .exit_code = -1, .summary = f->summary };
+    struct tool_answer answer = { .outcome = TOOL_LOST,
+                                  .exit_code = f->exit_code,
+                                  .summary = f->summary,
+                                  .is_cached = f->is_cached,
+                                  .quotas = f->quotas,
+                                  .quota_count = f->quota_count };
     struct buf item = BUF_INIT(ANSWER_MAX);
     int r = 0;
 

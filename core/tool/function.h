@@ -22,6 +22,10 @@ struct function {
     struct buf parts;          /* JSON content parts in place of the text; empty: the text */
     char summary[160];
     bool is_failed, is_lost, is_late;
+    bool is_cached;             /* its answer was stored */
+    int exit_code;              /* of what it ran; -1: nothing */
+    const struct quota *quotas; /* limits that were met */
+    size_t quota_count;
     void (*release)(struct function *f); /* of what the tool's struct has more; may be NULL */
     tool_done_fn *fn;
     void *data;

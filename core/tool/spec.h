@@ -77,19 +77,16 @@ struct tool_memory {
 
 /* ---- tools of an image of their own ---- */
 
-struct egress_spec;
-
 /* A file or folder of the agent's workspace that a call gets a copy of, at the same path. */
 struct tool_input {
     const char *path;     /* beneath the workspace; NULL: what an argument says */
     const char *argument; /* a text, or a list of texts */
 };
 
-#define TOOL_CONTAINER_PLACE "{tool}" /* in a command: the folder with the tool's own files */
+#define TOOL_CONTAINER_PLACE "{tool}"         /* in a command: the folder with the tool's own files */
 #define TOOL_CONTAINER_DIR   ".agentbox/tool" /* which is this one of its workspace */
 
-struct tool_container {
-    const char *name, *description;
+struct tool_container {            /* struct tool_own has its name and what the model is told */
     const struct tree *parameters; /* a JSON Schema of the strict kind (core/base/json_schema.h) */
     const char *const *command;    /* NULL-terminated; may hold TOOL_CONTAINER_PLACE */
     const struct tool_input *inputs;
@@ -98,9 +95,10 @@ struct tool_container {
     bool caches;
     const struct bundle_file *files; /* its own, from the library */
     size_t file_count;
-    const char *digest; /* of these; NULL: the image has all */
-    struct sandbox_spec sandbox;
-    const struct egress_spec *network; /* no rule: nothing may leave */
+    const char *digest;                 /* of these; NULL: the image has all */
+    const char *side;                   /* the sandbox of the run that it runs in */
+    const struct sandbox_spec *sandbox; /* of that one */
+    bool has_network;                   /* something may leave it */
 };
 
 enum approve_word { APPROVE_AUTO, APPROVE_ASK, APPROVE_DENY, APPROVE_WORDS }; /* the stricter is the larger */

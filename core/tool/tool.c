@@ -4,6 +4,7 @@
 
 #include "core/base/utf8.h"
 #include "core/tool/apply_patch.h"
+#include "core/tool/container.h"
 #include "core/tool/files.h"
 #include "core/tool/function.h"
 #include "core/tool/hosted.h"
@@ -31,7 +32,7 @@ static bool is_listed(const struct tool_ops *tool, const char *const *names, siz
 
 /* How calls of the run's own tools are carried out, by kind. */
 static const struct tool_ops *const own_ops[] = {
-    [TOOL_CONTAINER] = NULL,
+    [TOOL_CONTAINER] = &container_tool,
     [TOOL_MCP] = &mcp_tool,
     [TOOL_AGENT] = NULL,
 };
@@ -220,6 +221,7 @@ void tools_release(struct tool_host *host)
     shell_sessions_free(host->sessions);
     host->sessions = NULL;
     apply_patch_release(host);
+    container_release(host);
 }
 
 int tools_restore_session(struct tool_host *host, int64_t session, uint64_t exec_id, struct err *err)

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 struct channel;
+struct container_lane;
 struct http;
 struct mcp_servers;
 struct quota;
@@ -90,6 +91,8 @@ struct tool_host {
     struct channel *(*side_channel)(struct tool_side *side); /* NULL: not ready yet, or lost */
     /* In any state; no callback follows. It is removed meanwhile. NULL is fine. */
     void (*close_side)(struct tool_side *side);
+    const char *(*side_image)(struct tool_side *side); /* the id of the image that runs in a ready one */
+    const char *results;                /* folder of results that are stored between runs; NULL: none are */
     const char *root;                   /* workspace root in the sandbox */
     const struct sandbox_spec *sandbox; /* its limits, for words about them */
     int64_t command_ms;                 /* limits.command */
@@ -98,16 +101,16 @@ struct tool_host {
     const struct tool_skill *skills; /* that can be loaded */
     size_t skill_count;
     const struct tool_memory *memory; /* NULL: no notes can be left */
-    const char *run_id, *model;       /* whose they are */
+    const char *run_id, *model;       /* whose they are; results too */
     /* Does the text hold a secret that the run uses? May be NULL. */
     bool (*holds_secret)(const void *data, struct span text);
 
     /* What tools learn and keep between calls; zero at first, see tools_release(). */
     struct shell_sessions *sessions; /* commands that outlived their call */
     struct patch_queue *patches;     /* one is applied at a time, in the order of their calls */
-
-    struct http *http;       /* for tools that are elsewhere */
-    struct mcp_servers *mcp; /* of the run; NULL: none */
+    struct container_lane *lanes;    /* sandboxes of container tools, and who waits for them */
+    struct http *http;               /* for tools that are elsewhere */
+    struct mcp_servers *mcp;         /* of the run; NULL: none */
 };
 
 enum tool_outcome {
@@ -127,6 +130,7 @@ struct tool_answer {
     int64_t session;          /* the command goes on: the number by which the model knows it; else 0 */
     uint64_t session_exec_id; /* by which the sandbox knows it; 0 without a session */
     uint64_t output_bytes;    /* produced in all */
+    bool is_cached;           /* nothing ran: it is what an earlier call gave */
     const struct quota *quotas; /* limits that were met; the answer says it to the model, too */
     size_t quota_count;
 };

@@ -90,8 +90,8 @@ static void test_what_counts(void **state)
 
 static void test_paths_that_may_not_be(void **state)
 {
-    static const char *const bad[] = { "", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a\\b", "a\nb",
-                                       "\xe2\x80\xae", "\xff" };
+    static const char *const bad[] = { "",    "/a",   "a/",   "a//b",         ".",   "..", "a/../b",
+                                       "./a", "a\\b", "a\nb", "\xe2\x80\xae", "\xff" };
     struct bundle b;
 
     bundle_init(&b);

@@ -59,3 +59,8 @@ int channel_exec_write(struct channel_call *call, struct span input, bool eof, s
     fail_msg("input is sent");
     return -1;
 }
+
+void channel_exec_kill(struct channel_call *call)
+{
+    fail_msg("a command is killed");
+}
