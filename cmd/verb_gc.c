@@ -4,11 +4,16 @@
 #include "cmd/sweeping.h"
 #include "cmd/term.h"
 #include "cmd/verbs.h"
+#include "core/base/cleanup.h"
 #include "core/base/clock.h"
+#include "core/base/units.h"
+#include "core/run/folder.h"
 #include "core/sandbox/guest_image.h"
+#include "core/tool/result_cache.h"
 #include "oci/sweep.h"
 
-#define REPORT_MAX (16 * 1024 * 1024)
+#define REPORT_MAX     (16 * 1024 * 1024)
+#define RESULTS_AGE_MS (INT64_C(30) * 24 * 3600 * 1000) /* so long stored results of tools are kept */
 
 static const char *const kinds[] = {
     [SWEEP_CONTAINER] = "container",
@@ -21,7 +26,8 @@ static const char *const verdicts[] = {
     [SWEEP_ASKED] = "asked for", [SWEEP_OLD] = "of another version",
 };
 
-static int gc_json(const struct sweep_result *result, struct buf *out, struct err *err)
+static int gc_json(const struct sweep_result *result, const struct result_cache_swept *stored,
+                   struct buf *out, struct err *err)
 {
     struct json_writer w;
 
@@ -42,11 +48,21 @@ static int gc_json(const struct sweep_result *result, struct buf *out, struct er
         json_object_end(&w);
     }
     json_array_end(&w);
+    json_key(&w, "results");
+    json_object(&w);
+    json_put_int(&w, "removed", stored->files);
+    json_put_int(&w, "removed_bytes", stored->bytes);
+    json_put_int(&w, "kept", stored->kept);
+    json_put_int(&w, "kept_bytes", stored->kept_bytes);
+    json_object_end(&w);
     return report_end(&w, err);
 }
 
-static void gc_text(const struct sweep_result *result, bool is_dry, struct buf *out)
+static void gc_text(const struct sweep_result *result, const struct result_cache_swept *stored, bool is_dry,
+                    struct buf *out)
 {
+    char size[32];
+
     for (size_t i = 0; i < result->count; i++) {
         const struct sweep_item *item = &result->items[i];
 
@@ -60,10 +76,22 @@ static void gc_text(const struct sweep_result *result, bool is_dry, struct buf *
         term_line(out, span_of(item->name));
         buf_printf(out, " (%s)\n", verdicts[item->verdict]);
     }
+    if (stored->files > 0)
+        buf_printf(out, "%s %lld stored result%s of tools (%s)\n", is_dry ? "would remove" : "removed",
+                   (long long) stored->files, stored->files == 1 ? "" : "s",
+                   units_format_size(size, stored->bytes));
     if (out->len == 0)
         buf_add_text(out, "nothing to remove\n");
     else if (!is_dry)
         buf_printf(out, "%zu removed\n", result->removed);
+}
+
+static int sweep_results(bool is_dry, struct result_cache_swept *ret, struct err *err)
+{
+    CLEANUP(free) char *folder = NULL;
+    int r = run_folder_beside(RESULTS_FOLDER, &folder, err);
+
+    return r < 0 ? r : result_cache_sweep(folder, clock_wall_ms() - RESULTS_AGE_MS, is_dry, ret, err);
 }
 
 int verb_gc(const struct options *opts, struct err *err)
@@ -79,15 +107,18 @@ int verb_gc(const struct options *opts, struct err *err)
     struct sweep_result result = { 0 };
     struct engine_session session;
     struct sweep *sweep = NULL;
+    struct result_cache_swept stored = { 0 };
     int r = engine_session_open(&session, opts->engine, err);
 
     if (r < 0)
         return r;
     r = sweep_wait(session.engine, &options, &sweep, &result, err);
+    if (r == 0)
+        r = sweep_results(opts->dry_run, &stored, err);
     if (r == 0 && opts->json)
-        r = gc_json(&result, &out, err);
+        r = gc_json(&result, &stored, &out, err);
     else if (r == 0)
-        gc_text(&result, opts->dry_run, &out);
+        gc_text(&result, &stored, opts->dry_run, &out);
     if (r == 0)
         r = opts->json ? term_print_json(buf_span(&out), err) : term_print(buf_span(&out), err);
     if (r == 0 && result.failed > 0)

@@ -92,6 +92,12 @@ static int json_sides(struct json_writer *w, const struct run_spec *spec, struct
         r = sandbox_json(spec, side, &request, err);
         json_object(w);
         json_put_string(w, "name", side->name);
+        json_put_string(w, "image", side->sandbox.image);
+        json_key(w, "network");
+        json_array(w);
+        for (size_t k = 0; k < side->network.rule_count; k++)
+            json_string(w, side->network.rules[k].text);
+        json_array_end(w);
         json_put_raw(w, "plan", r == 0 ? buf_span(&request) : span_of("null"));
         json_object_end(w);
         buf_done(&request);
@@ -330,10 +336,10 @@ static int plan_text(const struct run_spec *spec, struct span sandbox, struct bu
     line(out, "image", spec->sandbox.image);
     text_scan(out, &spec->sandbox.scan);
     text_tools(out, spec);
+    text_sides(out, spec);
     line(out, "engine", tree_string(tree_get(tree, "engine"), "none found now"));
     text_files(out, spec);
     text_network(out, &spec->network);
-    text_sides(out, spec);
     text_limits(out, &spec->limits);
     text_checkpoints(out, &spec->checkpoints);
     if (r == 0)
