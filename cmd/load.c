@@ -251,6 +251,57 @@ int load_scan_spec(const struct options *opts, bool is_image, const char *set, s
     return r;
 }
 
+static int write_tool_manifest(const char *name, struct buf *out, struct err *err)
+{
+    struct json_writer w;
+
+    json_begin(&w, out);
+    json_object(&w);
+    json_put_int(&w, "version", 1);
+    json_put_string(&w, "name", "tools");
+    json_put_raw(&w, "model", span_of("{\"name\":\"none\"}"));
+    json_put_raw(&w, "sandbox", span_of("{\"image\":\"none\"}"));
+    json_key(&w, "agent");
+    json_object(&w);
+    json_put_string(&w, "task", "none");
+    json_key(&w, "tools");
+    json_array(&w);
+    json_object(&w);
+    json_put_string(&w, "from", "library");
+    json_key(&w, "only");
+    json_array(&w);
+    json_string(&w, name);
+    json_array_end(&w);
+    json_object_end(&w);
+    json_array_end(&w);
+    json_object_end(&w);
+    json_object_end(&w);
+    return json_end(&w, err);
+}
+
+int load_tool_spec(const struct options *opts, const char *name, const struct bundle *files,
+                   struct run_spec **ret, struct err *err)
+{
+    static const char *const path[] = { "tools" };
+    struct options of_manifest = *opts;
+    struct buf text = BUF_INIT(64 * 1024);
+    struct request request;
+    int r;
+
+    of_manifest.args = path;
+    of_manifest.arg_count = 1;
+    r = request_init(&request, &of_manifest, err);
+    if (r == 0)
+        r = write_tool_manifest(name, &text, err);
+    request.load.text = buf_span(&text);
+    request.load.tool = files;
+    if (r == 0)
+        r = load_telling(&request.load, ret, err);
+    request_done(&request);
+    buf_done(&text);
+    return r;
+}
+
 /* ---- of a run that there is ---- */
 
 struct set_list {

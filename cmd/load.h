@@ -7,6 +7,7 @@
 #define CMD_LOAD_H
 
 #include "cmd/options.h"
+#include "core/base/bundle.h"
 #include "core/run/folder.h"
 #include "core/run/spec.h"
 #include "manifest/diag.h"
@@ -22,6 +23,10 @@ int load_spec(const struct options *opts, struct run_spec **ret, struct err *err
  * none. */
 int load_scan_spec(const struct options *opts, bool is_image, const char *set, struct run_spec **ret,
                    struct err *err);
+
+/* A run with one tool of the library, which `files` are, approved or not; what else it has is not used. */
+int load_tool_spec(const struct options *opts, const char *name, const struct bundle *files,
+                   struct run_spec **ret, struct err *err);
 
 /* The manifest of a run, as its folder has it: what a run goes on with. Files that were read when it began
  * are not looked for. */

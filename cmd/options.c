@@ -43,6 +43,12 @@ static const char note_task[] = "MANIFEST is a file, or '-' for stdin. TASK take
                                 "manifest's task; '-' reads it from stdin.";
 static const char note_manifest[] = "MANIFEST is a file, or '-' for stdin.";
 static const char note_tools[] =
+    "ls: the library; ls MANIFEST: the tools of a manifest as the model will see them, and their cost.\n"
+    "add DIR, add RUN[@POINT]:PATH: keep a tool, a folder with tool.yaml, once its tests passed in its "
+    "image,\n"
+    "without a network. No run is offered it (tools: [{from: library, only: [NAME]}]) before it is "
+    "approved.\n"
+    "NAME is its newest version, for rm all of them; NAME@DIGEST is that one.\n"
     "MANIFEST is a file, or '-' for stdin; --manifest names it too. Tokens are estimated from bytes. Of\n"
     "model.tool_style: auto the first try is shown; --set model.tool_style=function shows what a server "
     "that\n"
@@ -98,8 +104,9 @@ static const struct verb verbs[] = {
       false, verb_validate },
     { "plan", ON_PLAN, "MANIFEST [- | -- TASK]", "show what a run would do, touching nothing", note_task, 1,
       2, true, verb_plan },
-    { "tools", ON_TOOLS, "ls MANIFEST", "show the tools as the model will see them, and their cost",
-      note_tools, 1, 2, false, verb_tools },
+    { "tools", ON_TOOLS, "ls|add|approve|test|rm [WHAT]",
+      "tools of a manifest as the model sees them; the library of tools", note_tools, 1, 2, false,
+      verb_tools },
     { "scan", ON_SCAN, "IMAGE|MANIFEST", "have an image scanned now, and keep the answer", note_scan, 1, 1,
       false, verb_scan },
     { "schema", ON_SCHEMA, "", "print the manifest's JSON Schema, for editors", NULL, 0, 0, false,
@@ -156,11 +163,12 @@ static const struct option_row rows[] = {
     { "output", 'o', OPTION_TEXT, "FILE", ON_RUNNING | ON_ATTEST, AT(output),
       "write the result to FILE instead of stdout" },
     { "keep", 0, OPTION_FLAG, NULL, ON_RUNNING, AT(keep), "leave the container when the run has ended" },
-    { "quiet", 'q', OPTION_FLAG, NULL, ON_RUNNING | ON_REPLAY | ON_SCAN, AT(quiet),
+    { "quiet", 'q', OPTION_FLAG, NULL, ON_RUNNING | ON_REPLAY | ON_SCAN | ON_TOOLS, AT(quiet),
       "no progress on stderr, errors only" },
     { "approve", 0, OPTION_TEXT, "WORD", ON_RUN | ON_PLAN | ON_VALIDATE | ON_FORK, AT(least),
       "auto, ask or deny: agent.approve can only be stricter" },
     { "approve", 0, OPTION_FLAG, NULL, ON_RESUME, AT(approve), "let the call run that waits for approval" },
+    { "approve", 0, OPTION_FLAG, NULL, ON_TOOLS, AT(approve), "with add: approve it, too" },
     { "deny", 0, OPTION_FLAG, NULL, ON_RESUME, AT(deny), "do not; the model is told" },
     { "reason", 0, OPTION_TEXT, "TEXT", ON_RESUME, AT(reason), "with --deny: why, for the model" },
     { "resume", 0, OPTION_TEXT, "RUN", ON_RUN, AT(resume), "instead of MANIFEST: go on with that run" },

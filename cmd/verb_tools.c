@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* `agentbox tools ls`: what the model will see of its tools, and what each definition costs. */
+/* `agentbox tools`: what the model will see of its tools, and what each definition costs; the user's library.
+ */
 #include "cmd/load.h"
 #include "cmd/report.h"
 #include "cmd/term.h"
+#include "cmd/tools_library.h"
 #include "cmd/verbs.h"
 #include "core/run/dialect.h"
 #include "core/tool/skill_index.h"
@@ -178,34 +180,19 @@ static int print(const struct tools_seen *s, bool json, struct err *err)
     return r;
 }
 
-static int which(const struct options *opts, const char **ret, struct err *err)
-{
-    if (strcmp(opts->args[0], "ls") != 0) {
-        (void) err_set(err, ERR_USAGE, "'agentbox tools' cannot '%s'", opts->args[0]);
-        return err_hint(err, "agentbox tools ls MANIFEST");
-    }
-    if ((opts->arg_count == 2) == (opts->manifest != NULL)) {
-        (void) err_set(err, ERR_USAGE, opts->manifest ? "two manifests are named" : "no manifest is named");
-        return err_hint(err, "agentbox tools ls MANIFEST");
-    }
-    *ret = opts->manifest ? opts->manifest : opts->args[1];
-    return 0;
-}
-
-int verb_tools(const struct options *opts, struct err *err)
+static int list_of_manifest(const struct options *opts, struct err *err)
 {
     struct tools_seen seen = { .json = BUF_INIT(TOOLS_MAX),
                                .instructions = BUF_INIT(TOOLS_MAX),
                                .arena = ARENA_INIT(4 * TOOLS_MAX) };
     struct options of_manifest = *opts;
     struct run_spec *spec = NULL;
-    const char *file = NULL;
-    int r = which(opts, &file, err);
+    const char *file = opts->manifest ? opts->manifest : opts->args[1];
+    int r;
 
     of_manifest.args = &file;
     of_manifest.arg_count = 1;
-    if (r == 0)
-        r = load_spec(&of_manifest, &spec, err);
+    r = load_spec(&of_manifest, &spec, err);
     if (r == 0)
         r = see(&seen, spec, err);
     if (r == 0)
@@ -215,4 +202,38 @@ int verb_tools(const struct options *opts, struct err *err)
     buf_done(&seen.instructions);
     run_spec_free(spec);
     return r;
+}
+
+static int list(const struct options *opts, struct err *err)
+{
+    if (opts->manifest && opts->arg_count == 2) {
+        (void) err_set(err, ERR_USAGE, "two manifests are named");
+        return err_hint(err, "agentbox tools ls MANIFEST");
+    }
+    return opts->manifest || opts->arg_count == 2 ? list_of_manifest(opts, err) : tools_list(opts, err);
+}
+
+static const struct part {
+    const char *name, *what;
+    int (*run)(const struct options *opts, struct err *err);
+} parts[] = {
+    { "ls", "", list },
+    { "add", "DIR, or RUN:PATH", tools_add },
+    { "approve", "NAME[@DIGEST]", tools_approve },
+    { "test", "NAME[@DIGEST], or DIR", tools_test },
+    { "rm", "NAME[@DIGEST]", tools_remove },
+};
+
+int verb_tools(const struct options *opts, struct err *err)
+{
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (strcmp(opts->args[0], parts[i].name) != 0)
+            continue;
+        if (!*parts[i].what || opts->arg_count == 2)
+            return parts[i].run(opts, err);
+        (void) err_set(err, ERR_USAGE, "'agentbox tools %s' needs %s", parts[i].name, parts[i].what);
+        return err_hint(err, "`agentbox help tools` explains it");
+    }
+    (void) err_set(err, ERR_USAGE, "'agentbox tools' cannot '%s'", opts->args[0]);
+    return err_hint(err, "it can: ls, add, approve, test, rm");
 }
