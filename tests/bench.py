@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from bench_egress import row_egress  # noqa: E402
 from bench_mcp import row_mcp  # noqa: E402
-from bench_tools import row_patch, row_search, row_stdin  # noqa: E402
+from bench_tools import row_container, row_patch, row_search, row_stdin  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 IMAGE = "agentbox-demo:1"
@@ -657,9 +657,9 @@ def row_agents(b, out):
 
 ROWS = {"turn": row_turn, "start": row_start, "run": row_run, "memory": row_memory, "flood": row_flood, "verify": row_verify, "frames": row_frames, "copy": row_copy,
         "checkpoint": row_checkpoint, "unchanged": row_unchanged, "bulk": row_bulk, "overhead": row_overhead, "resume": row_resume,
-        "restore": row_restore, "patch": row_patch, "stdin": row_stdin, "search": row_search, "egress": row_egress,
-        "agents": row_agents, "mcp": row_mcp}
-IN_MEMORY = ("copy", "checkpoint", "unchanged", "bulk", "overhead", "restore", "patch", "stdin", "search")
+        "restore": row_restore, "patch": row_patch, "stdin": row_stdin, "container": row_container, "search": row_search,
+        "egress": row_egress, "agents": row_agents, "mcp": row_mcp}
+IN_MEMORY = ("copy", "checkpoint", "unchanged", "bulk", "overhead", "restore", "patch", "stdin", "container", "search")
 WITH_TESTS = ("egress",)  # of the program that is built with tests: only that one can be led to servers on this machine
 
 

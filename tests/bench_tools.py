@@ -127,6 +127,33 @@ def row_stdin(b, out):
         "Engine exec of `head`: %.1f ms" % theirs, "%.0f times less" % (theirs / ours), "< 3 ms")
 
 
+# --- tools of an image of their own ---
+
+def row_container(b, out):
+    """Calls of a tool that gives back its arguments, in its warm sandbox; and the same one again and again, of which the result
+    is stored."""
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
+    tool = {"type": "container", "description": "Echo.", "command": ["cat"], "parameters": schema}
+    tools = [dict(tool, name="warm"), dict(tool, name="cached", cache=True)]
+    turns = [{"reply": [{"call": "warm", "arguments": {"n": i}, "call_id": "w%d" % i}]} for i in range(ECHOES)]
+    turns += [{"reply": [{"call": "cached", "arguments": {"n": 0}, "call_id": "c%d" % i}]} for i in range(ECHOES)]
+    result = b.run(turns + [{"reply": [{"message": "done"}]}], agent={"tools": tools}, model={"tool_style": "function"},
+                   checkpoint={"every": "off"}, limits={"turns": 200})
+    calls = [r for r in result["journal"] if r["type"] == "call.end"]
+    if sum(r.get("cached", False) for r in calls) != ECHOES - 1 or any(r["outcome"] != "ok" for r in calls):
+        raise RuntimeError("the calls are not what they should be")
+    ends = {e["n"]: e["end_ns"] for e in result["events"] if e["kind"] == "end"}
+    begins = {e["n"]: e["first_ns"] for e in result["events"] if e["kind"] == "request"}
+    first = min(ends)
+    container = b.sleeper()
+    theirs = statistics.median(timed(lambda: b.engine.execute(container, ["cat"], feed=os.devnull)) for _ in range(15))
+    b.engine.remove(container)
+    for title, aim, skip in (("warm call of a container tool", "< 3 ms", 5), ("stored result of a container tool", "< 1 ms", ECHOES + 5)):
+        ours = statistics.median((begins[n + 1] - ends[n]) / 1e6 for n in range(first + skip, first + skip + ECHOES - 10))
+        out("%s, from the model and back to it, median" % title, "%.2f ms" % ours, "Engine exec of `cat`: %.1f ms" % theirs,
+            "%.0f times less" % (theirs / ours), aim)
+
+
 # --- search_text ---
 
 WORDS = ("sail mast keel rudder anchor tide harbour compass rope deck bow stern cabin galley beacon current reef shoal wind wave "
