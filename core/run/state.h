@@ -59,8 +59,8 @@ struct run_item {
     int64_t output_index;
     int64_t call; /* calls and answers: the number; else 0 */
     bool is_incomplete, is_refusal, is_commentary;
-    bool is_whole; /* item_is_sent_whole() */
-    char *raw;     /* owned; NULL when the blob was not loaded */
+    bool is_whole;  /* item_is_sent_whole() */
+    char *raw;      /* owned; NULL when the blob was not loaded */
     bool is_pinned; /* never replaced: the task, what was told of the workspace */
     int64_t keeps;  /* COMPACTION, SUMMARY: items from this one on stay */
     size_t len;
@@ -221,7 +221,7 @@ struct run_state {
     int64_t changed_ms; /* wall clock of the last record */
     char *id, *name, *model, *parent;
     int64_t parent_seq, parent_calls; /* of a fork: its point, and the calls that were asked for there */
-    char *agent; /* a subagent: what it is called */
+    char *agent;                      /* a subagent: what it is called */
     int64_t resumes;
     char **sets; /* of all resumes, in order; NULL-terminated; NULL: none */
     size_t set_count;
