@@ -176,8 +176,9 @@ static void check_model(const struct untrusted *u)
                "give it yourself: --set model.extra={...}");
 }
 
-/* What a tool of its own reaches: an address by way of the harness, hosts by way of its sandbox. */
-static void check_reach(const struct untrusted *u, const struct tree *item)
+/* What a server of tools reaches: an address by way of the harness, hosts by way of its sandbox. (Tools of
+ * an image of their own are looked at where they are loaded, since they may be in another file.) */
+static void check_server(const struct untrusted *u, const struct tree *item)
 {
     const struct tree *url = tree_get(item, "url"), *allow = tree_path(item, "network", "allow", NULL);
 
@@ -196,7 +197,8 @@ static void check_tools(const struct untrusted *u)
         const struct tree *word = item->kind == TREE_OBJECT ? tree_get(item, "type") : item;
         const struct manifest_tools *tools = &u->decoded->manifest.agent.tools;
 
-        check_reach(u, item);
+        if (tree_is_string(word, "mcp"))
+            check_server(u, item);
         for (size_t i = 0; word && is_written(word) && i < tools->hosted_count; i++)
             if (span_is(word->text, tools->hosted[i].type))
                 refuse(u, item, "agent.tools",
