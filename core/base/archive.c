@@ -35,6 +35,7 @@ struct library {
     __typeof__(&archive_read_support_format_tar) read_tar;
     __typeof__(&archive_read_support_filter_zstd) read_zstd;
     __typeof__(&archive_read_support_filter_gzip) read_gzip;
+    __typeof__(&archive_read_support_filter_xz) read_xz;
     __typeof__(&archive_read_next_header) read_header;
     __typeof__(&archive_read_data) read_data;
     __typeof__(&archive_error_string) error_string;
@@ -80,6 +81,7 @@ static const struct {
     { "archive_read_support_format_tar", offsetof(struct library, read_tar) },
     { "archive_read_support_filter_zstd", offsetof(struct library, read_zstd) },
     { "archive_read_support_filter_gzip", offsetof(struct library, read_gzip) },
+    { "archive_read_support_filter_xz", offsetof(struct library, read_xz) },
     { "archive_read_next_header", offsetof(struct library, read_header) },
     { "archive_read_data", offsetof(struct library, read_data) },
     { "archive_error_string", offsetof(struct library, error_string) },
@@ -504,6 +506,11 @@ int archive_reader_new(struct archive_reader **ret, archive_source_fn *source, v
     else
         *ret = reader;
     return r;
+}
+
+int archive_reader_take_xz(struct archive_reader *r, struct err *err)
+{
+    return r->lib->read_xz(r->archive) == ARCHIVE_OK ? 0 : no_filter("xz", err);
 }
 
 static void forget_texts(struct archive_reader *r)

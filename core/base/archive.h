@@ -86,6 +86,9 @@ typedef int archive_source_fn(void *data, struct span *ret, struct err *err);
 
 /* Tar of any dialect; filters as above, found out. Nothing is read yet. */
 int archive_reader_new(struct archive_reader **ret, archive_source_fn *source, void *data, struct err *err);
+/* Before the first entry: xz, too. For archives of our own making only, since to read one takes as much
+ * memory as it says itself. */
+int archive_reader_take_xz(struct archive_reader *r, struct err *err);
 void archive_reader_free(struct archive_reader *r); /* NULL is fine */
 
 /* 1 = the next entry, its texts valid until the next call; 0 = no more. ERR_INVALID: damaged, a bad name, or

@@ -27,6 +27,8 @@ int guest_image(struct buf *out, struct err *err)
         return err_set(err, ERR_INTERNAL, "no memory for the guest's program");
     n = archive_reader_new(&r, packed_source, &rest, err);
     if (n == 0)
+        n = archive_reader_take_xz(r, err);
+    if (n == 0)
         n = archive_reader_next(r, &item, err);
     while (n > 0 && len < GUEST_IMAGE_SIZE) {
         n = archive_reader_read(r, to + len, GUEST_IMAGE_SIZE - len, err);
