@@ -495,12 +495,21 @@ def main():
         print("Bail out! no Docker Engine answers at %s" % engine.Engine().host)
         return 1
     failed = 0
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        runs = []
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool, concurrent.futures.ThreadPoolExecutor(1) as afterwards:
+        runs, together = [], []
         for _, case, problem in cases:
+            if case and case.alone:
+                runs.append(None)
+                continue
             runs.append(pool.submit(Run(case, options)) if case else problem)
-            if len(runs) == 1 and case:
-                runs[0].result()  # alone: it puts the guest onto the engine
+            if case:
+                together.append(runs[-1])
+            if len(together) == 1:
+                together[0].result()  # alone: it puts the guest onto the engine
+        for n, (_, case, _) in enumerate(cases):
+            if runs[n] is None:
+                concurrent.futures.wait(together)
+                runs[n] = afterwards.submit(Run(case, options))
         for number, ((name, _, _), run) in enumerate(zip(cases, runs), 1):
             problems = [run] if isinstance(run, str) else run.result()
             failed += bool(problems)

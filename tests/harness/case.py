@@ -29,6 +29,7 @@
     --- check                         shell script run in the folder at the end, must succeed ($RUN: the run's folder)
     --- leaves                        `container` when one is meant to stay
     --- engines                       FAMILY ...: only for these, docker, podman; without it for all
+    --- alone                         WORD ...: no other case runs beside it, since the word would do something to it
 
 Everywhere @NAME@ is replaced: @PORT@, @BASE_URL@, @KEY@, @DIR@ (the case's folder), @IMAGE@, @LOWER@ (behind the image: what the
 engine cannot keep), @RUN_A@ (id of the first run), @RUN_B@ (of the second) ..., and what the runner was given.
@@ -46,7 +47,7 @@ SETUP = {"manifest", "more", "file", "base64", "link", "model", "setup", "liar"}
 STEPS = {"run", "sh"}
 EXPECT = {"exit", "stdout", "stderr", "stdout~", "stderr~", "stdout!", "stderr!", "json", "json-lines", "journal", "requests",
           "file=", "file~", "missing", "check"}
-WHOLE = {"leaves", "engines"}
+WHOLE = {"leaves", "engines", "alone"}
 OPTIONS = {"env", "unset", "stdin", "timeout", "signal"}
 
 
@@ -87,7 +88,7 @@ class Step:
 class Case:
     def __init__(self, name):
         self.name, self.about, self.setup, self.steps = name, "", [], []
-        self.model, self.liars, self.leaves, self.engines = None, {}, set(), set()
+        self.model, self.liars, self.leaves, self.engines, self.alone = None, {}, set(), set(), set()
 
 
 def parse(name, text):
