@@ -433,8 +433,8 @@ void drive_egress_cut(struct box *box)
     struct channel *channel = box_channel(box);
 
     for (struct egress_link *link = box->links.first; link; link = link->next)
-        link->conn = NULL; /* the channel ends them itself, or did so with its own end */
-    if (channel)
+        link->conn = NULL;         /* the channel ends them itself, or did so with its own end */
+    if (channel && box->out->door) /* without one the channel may be a parent's, and so what listens there */
         channel_listen_stop(channel);
     while (box->links.first)
         link_cut(box->links.first);
