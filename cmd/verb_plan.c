@@ -263,9 +263,12 @@ static void text_sides(struct buf *out, const struct run_spec *spec)
 
         buf_printf(out, "%-12s %s: ", i == 0 ? "sandboxes" : "", side->name);
         term_line(out, span_of(side->sandbox.image));
-        buf_printf(out, ", memory %s, pids %lld; lock-down as below\n",
+        buf_add_text(out, ", network");
+        for (size_t k = 0; k < side->network.rule_count; k++)
+            buf_printf(out, "%s %s", k ? "," : "", side->network.rules[k].text);
+        buf_printf(out, "%s, memory %s, pids %lld; lock-down as below\n",
+                   side->network.rule_count ? "" : " none",
                    units_format_size(memory, side->sandbox.memory_bytes), (long long) side->sandbox.pids);
-        text_network(out, &side->network);
     }
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/tool/container_inputs.h"
 
+#include "core/tool/spec.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,12 +46,24 @@ static int compare(const void *a, const void *b)
 
 /* ---- which files ---- */
 
+/* In the tool's sandbox its own files are there: the agent has no say in them. */
+static bool is_of_tool(struct span path)
+{
+    const size_t len = sizeof(TOOL_CONTAINER_DIR) - 1;
+
+    return path.len >= len && memcmp(path.ptr, TOOL_CONTAINER_DIR, len) == 0 &&
+           (path.len == len || path.ptr[len] == '/');
+}
+
 static int add(struct container_inputs *in, struct span path, const struct guest_stat *st, struct err *err)
 {
     if (st->kind == GUEST_DIR)
         return 0;
     if (st->kind != GUEST_FILE)
         return err_set(err, ERR_INVALID, "input '" SPAN_FMT "' is no regular file", SPAN_ARG(path));
+    if (is_of_tool(path))
+        return err_set(err, ERR_INVALID, "input '" SPAN_FMT "' is where the tool's own files go",
+                       SPAN_ARG(path));
     for (size_t i = 0; i < in->count; i++)
         if (span_is(path, in->files[i].path))
             return 0;
