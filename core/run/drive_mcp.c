@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-#define LIST_MAX ((size_t) 4 * MCP_DEFINITIONS_MAX)
+#define LIST_MAX ((size_t) 8 * MCP_DEFINITIONS_MAX) /* each byte may become six, and more is around them */
 
 /* ---- what they say ---- */
 

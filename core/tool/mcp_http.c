@@ -261,9 +261,10 @@ static int on_event(void *data, struct span name, struct span payload)
     struct turn *t = data;
 
     (void) name;
-    t->resumes = 0;
-    if (payload.len > 0)
+    if (payload.len > 0) {
+        t->resumes = 0;
         mcp_session_feed(t->h->session, payload);
+    }
     return t->is_dead ? -ERR_CANCELED : 0;
 }
 
@@ -298,7 +299,9 @@ static void on_stream_end(struct turn *t)
 {
     struct mcp_http *h = t->h;
     bool is_owed = t->is_stream || mcp_session_waits(h->session, t->id);
-    int64_t wait_ms = t->retry_ms > 0 ? t->retry_ms : MCP_RETRY_MS;
+    int64_t wait_ms = t->retry_ms > MCP_RETRY_MIN_MS ? t->retry_ms
+                      : t->retry_ms > 0              ? MCP_RETRY_MIN_MS
+                                                     : MCP_RETRY_MS;
     struct err err = { 0 };
 
     turn_stop(t);

@@ -18,7 +18,8 @@ enum {
     MCP_TURNS_MAX = 128,      /* exchanges at once */
     MCP_RESUMES_MAX = 5,      /* of a stream, without an event between */
     MCP_RETRY_MS = 1000,      /* before a stream is taken up, unless the server says otherwise, ... */
-    MCP_RETRY_MAX_MS = 30000, /* at most this */
+    MCP_RETRY_MIN_MS = 50,    /* at least this, whatever the server says, ... */
+    MCP_RETRY_MAX_MS = 30000, /* ... and at most this */
     MCP_BYE_MS = 2000,        /* for the end of a session */
 };
 

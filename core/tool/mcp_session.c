@@ -74,12 +74,62 @@ static void tell_broken(void *data)
     s->ops->on_broken(s->data, &why);
 }
 
+/* How much of the text is the secret, as it is or as JSON writes it; 0: it is not there. */
+static size_t secret_len(struct span text, struct span secret)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < secret.len; i++, at++) {
+        if (at + 1 < text.len && text.ptr[at] == '\\' && text.ptr[at + 1] == secret.ptr[i] &&
+            memchr("\"/\\", secret.ptr[i], 3))
+            at++;
+        else if (at >= text.len || text.ptr[at] != secret.ptr[i])
+            return 0;
+    }
+    return at;
+}
+
+/* Is it in the text? In `to`, which is the same text, it becomes asterisks; NULL: only asks. */
+static bool hide(struct span text, struct span secret, char *to)
+{
+    bool is_there = false;
+
+    for (size_t at = 0; secret.len > 0 && at < text.len;) {
+        size_t len = text.ptr[at] == secret.ptr[0] || text.ptr[at] == '\\'
+                         ? secret_len(span_make(text.ptr + at, text.len - at), secret)
+                         : 0;
+
+        is_there = is_there || len > 0;
+        if (len > 0 && !to)
+            return true;
+        if (len > 0)
+            memset(to + at, '*', len);
+        at += len > 0 ? len : 1;
+    }
+    return is_there;
+}
+
+static void hide_all(const struct mcp_session *s, char *text, size_t len)
+{
+    for (size_t i = 0; i < s->spec.secret_count; i++)
+        (void) hide(span_make(text, len), s->spec.secrets[i], text);
+}
+
+/* Failures quote what servers print. */
+static struct err without_secrets_err(const struct mcp_session *s, const struct err *err)
+{
+    struct err ret = *err;
+
+    hide_all(s, ret.text, strlen(ret.text));
+    return ret;
+}
+
 void mcp_session_lost(struct mcp_session *s, const struct err *err)
 {
     if (s->is_broken)
         return;
     s->is_broken = true;
-    s->why = *err;
+    s->why = without_secrets_err(s, err);
     (void) loop_defer(s->loop, tell_broken, s, &s->soon, NULL); /* without memory its deadline tells */
 }
 
@@ -442,20 +492,16 @@ static void on_message(struct mcp_session *s, const struct mcp_message *m)
 /* A copy without the secrets that the server was given, or the text itself when it has none. */
 static struct span without_secrets(const struct mcp_session *s, struct span text, struct buf *copy)
 {
-    for (size_t i = 0; i < s->spec.secret_count; i++) {
-        struct span secret = s->spec.secrets[i];
-        char *at = secret.len > 0 && text.len > 0 ? memmem(text.ptr, text.len, secret.ptr, secret.len) : NULL;
+    bool has_any = false;
 
-        if (at && !copy->len) {
-            if (buf_add_span(copy, text) < 0)
-                return (struct span){ 0 };
-            text = buf_span(copy);
-        }
-        for (at = at ? copy->data : NULL; at;)
-            if ((at = memmem(at, text.len - (size_t) (at - copy->data), secret.ptr, secret.len)))
-                memset(at, '*', secret.len);
-    }
-    return text;
+    for (size_t i = 0; i < s->spec.secret_count; i++)
+        has_any = has_any || hide(text, s->spec.secrets[i], NULL);
+    if (!has_any)
+        return text;
+    if (buf_add_span(copy, text) < 0)
+        return (struct span){ 0 };
+    hide_all(s, copy->data, copy->len);
+    return buf_span(copy);
 }
 
 void mcp_session_feed(struct mcp_session *s, struct span text)
@@ -486,9 +532,10 @@ void mcp_session_feed(struct mcp_session *s, struct span text)
 void mcp_session_fail(struct mcp_session *s, int64_t id, const struct err *err)
 {
     struct mcp_request *r = find(s, id);
+    struct err why = without_secrets_err(s, err);
 
     if (r)
-        answer(r, &(struct mcp_answer){ .result = -(int) err->code, .err = err });
+        answer(r, &(struct mcp_answer){ .result = -(int) why.code, .err = &why });
 }
 
 /* ---- life ---- */

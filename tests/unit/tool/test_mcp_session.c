@@ -378,6 +378,29 @@ static void test_secrets(void **state)
     end();
 }
 
+/* Nor through its failures, nor as JSON may write it; a secret of asterisks is no trouble. */
+static void test_secrets_elsewhere(void **state)
+{
+    const struct span secrets[] = { span_of("key/with\"all"), span_of("***") };
+    struct mcp_session_spec spec = { .server = "srv", .secrets = secrets, .secret_count = 2 };
+    struct err err = { 0 };
+
+    open_with(&spec);
+    feed(HELLO);
+    feed("{\"id\":2,\"result\":{}}");
+    (void) call("tools/call", "{}");
+    feed("{\"id\":3,\"result\":\"*** key\\/with\\\"all\"}");
+    assert_string_equal(answer, "\"*** **************\"");
+    (void) call("tools/call", "{}");
+    (void) err_set(&err, ERR_PROTOCOL, "it said: key/with\"all is no key");
+    mcp_session_fail(session, 4, &err);
+    assert_string_equal(answer, "it said: ************ is no key");
+    mcp_session_lost(session, &err);
+    wait_broken();
+    assert_string_equal(why, "it said: ************ is no key");
+    end();
+}
+
 /* The server forgot us: the handshake once more, and what is under way goes on. */
 static void test_again(void **state)
 {
@@ -406,6 +429,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_too_many),
     cmocka_unit_test(test_too_large),
     cmocka_unit_test(test_secrets),
+    cmocka_unit_test(test_secrets_elsewhere),
     cmocka_unit_test(test_again),
 };
 
