@@ -68,6 +68,22 @@ static void on_removed(void *data, int result, const struct err *err)
         drive_sandbox_gone(run);
 }
 
+static void tell_not_removed(void *data)
+{
+    struct tool_side *side = data;
+    struct err why = side->why;
+
+    on_removed(side, -(int) why.code, &why);
+}
+
+/* From the loop, as any other end: this may be a callback of the sandbox itself. */
+static void not_removed(struct tool_side *side, const struct err *err)
+{
+    side->why = *err;
+    if (loop_defer(side->box.run->loop, tell_not_removed, side, &side->soon, NULL) < 0)
+        on_removed(side, -(int) err->code, err);
+}
+
 /* `side` is gone afterwards, now or once it is removed. */
 static void side_remove(struct tool_side *side)
 {
@@ -87,7 +103,7 @@ static void side_remove(struct tool_side *side)
     }
     r = sandbox_remove(side->box.sb, on_removed, side, &err);
     if (r < 0)
-        on_removed(side, r, &err);
+        not_removed(side, &err);
 }
 
 /* ---- what it says ---- */
