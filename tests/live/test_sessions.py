@@ -41,12 +41,12 @@ class Model(server.ModelServer):
             calls = next(self.dialogue) if self.count == 0 else self.dialogue.send([outputs[c] for c in self.asked])
             self.asked = ["c%d" % (self.count + i) for i in range(len(calls))]
             self.count += len(calls)
-            self.turns.append({"reply": [dict(c, call_id=i) for c, i in zip(calls, self.asked)]})
+            self.main.turns.append({"reply": [dict(c, call_id=i) for c, i in zip(calls, self.asked)]})
         except StopIteration:
-            self.turns.append({"reply": [{"message": "over"}]})
+            self.main.turns.append({"reply": [{"message": "over"}]})
         except Failure as e:
             self.problem = str(e)
-            self.turns.append({"reply": [{"message": "failed"}]})
+            self.main.turns.append({"reply": [{"message": "failed"}]})
         return super()._take(method, path, headers, body)
 
 
