@@ -75,6 +75,23 @@ static int make_spec(const struct replaying *r, struct run_spec **ret, struct er
     return 0;
 }
 
+/* No sandbox of it reaches anything, and no server is asked again. */
+static int cut_off(const struct replaying *r, struct run_spec *spec, struct err *err)
+{
+    struct run_side *sides = arena_alloc(&spec->arena, (spec->side_count + 1) * sizeof(*sides));
+
+    if (!sides)
+        return err_set(err, ERR_INTERNAL, "no memory for the sandboxes of a replay");
+    for (size_t i = 0; i < spec->side_count; i++) {
+        sides[i] = spec->sides[i];
+        sides[i].network.rule_count = 0;
+    }
+    spec->sides = sides;
+    spec->agents_from = r->folder;
+    spec->mcp_from = &r->then;
+    return 0;
+}
+
 /* From its own first checkpoint. When that is not kept any more, from the manifest again; which a fork
  * cannot. */
 static int make_folder(struct replaying *r, const struct run_spec *spec, struct run_folder **ret,
@@ -103,11 +120,12 @@ static int run_again(struct replaying *r, struct run_spec *spec, struct err *err
     bool has_begun = false;
     int result;
 
-    spec->agents_from = r->folder;
     r->session = (struct session){
         .opts = r->opts, .spec = spec, .sets = nothing, .answers = &r->then, .is_silent = true
     };
-    result = make_folder(r, spec, &folder, err);
+    result = cut_off(r, spec, err);
+    if (result == 0)
+        result = make_folder(r, spec, &folder, err);
     r->session.folder = folder;
     if (result == 0)
         result = session_run(&r->session, &has_begun, err);

@@ -536,7 +536,9 @@ static int start(struct run *run, struct live_call *live, struct span raw, bool 
     if (r == 0 && !tool.ops)
         r = err_set(err, ERR_NOT_FOUND, "there is no such tool here");
     call.own = tool.own;
-    if (r == 0)
+    if (r == 0 && run->spec->mcp_from && tool.own && tool.own->kind == TOOL_MCP)
+        r = drive_mcp_answer_again(run, live->call_id, on_done, live, err);
+    else if (r == 0)
         r = tool.ops->start(&run->host, &call, on_done, live, &live->tool_run, err);
     arena_done(&arena);
     return r;

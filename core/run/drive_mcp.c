@@ -2,15 +2,19 @@
 /*
  * The driver's side to servers of tools: started with the sandbox, and what they have is recorded before the
  * model is told of it. A call of theirs cannot be undone, and its server does not outlive the harness: see
- * drive_mcp_adopts().
+ * drive_calls_adopt().
  */
 #include "core/base/cleanup.h"
 #include "core/run/driver_impl.h"
+#include "core/run/past_output.h"
+#include "core/run/replay.h"
 #include "core/tool/mcp.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-#define LIST_MAX ((size_t) 8 * MCP_DEFINITIONS_MAX) /* each byte may become six, and more is around them */
+#define LIST_MAX   ((size_t) 8 * MCP_DEFINITIONS_MAX) /* each byte may become six, and more is around them */
+#define STREAM_MAX ((size_t) 64 << 20)
 
 /* ---- what they say ---- */
 
@@ -72,6 +76,62 @@ static void on_down(void *data, const struct tool_mcp *spec, const struct err *e
     rec.mcp.code = err_code_name(err->code);
     rec.mcp.message = err->text;
     (void) run_record(run, &rec);
+}
+
+/* ---- in a replay ---- */
+
+/* What it said last, which has all that it ever added to it. */
+static void say_again(struct run *run, const struct tool_mcp *spec)
+{
+    const struct run_mcp *m = run_state_mcp(&run->spec->mcp_from->state, spec->name);
+    struct mcp_tools *tools = NULL;
+    struct err err = { 0 };
+
+    if (!m || (m->own_count == 0 && m->phase == RUN_PART_FAILED)) {
+        (void) err_set(&err, ERR_NOT_FOUND, "%s", m && m->why.message ? m->why.message : "it never came up");
+        on_down(run, spec, &err);
+        return;
+    }
+    tools = calloc(1, sizeof(*tools));
+    if (!tools) {
+        (void) err_set(&err, ERR_INTERNAL, "no memory for tools");
+        run_break(run, &err);
+        return;
+    }
+    for (; tools->count < m->own_count; tools->count++) {
+        const struct tool_own *own = &m->own[tools->count];
+        const struct mcp_ref *ref = own->spec;
+        struct mcp_tool *tool = &tools->items[tools->count];
+
+        *tool = (struct mcp_tool){ .kind = ref->kind,
+                                   .name = ref->name,
+                                   .description = own->description,
+                                   .parameters = own->parameters,
+                                   .is_strict = own->is_strict };
+        (void) snprintf(tool->wire, sizeof(tool->wire), "%s", own->name);
+    }
+    on_tools(run, spec, &(struct mcp_hello){ 0 }, tools);
+    free(tools);
+}
+
+/* What it printed is kept again, since `read_file` may ask for it. */
+int drive_mcp_answer_again(struct run *run, const char *call_id, tool_done_fn *fn, void *data,
+                           struct err *err)
+{
+    const struct replay_call *then = replay_call_of(run->spec->mcp_from, run->state.turn, call_id);
+    struct buf text = BUF_INIT(STREAM_MAX);
+    struct err none = { 0 }; /* not every answer has text */
+
+    if (!then || !then->outcome)
+        return err_set(err, ERR_NOT_FOUND, "the run that is replayed has no answer to this call");
+    if (past_output(run->spec->agents_from, then->number, "stdout", &text, &none) == 0)
+        run->host.keep_output(run, call_id, "stdout", buf_span(&text));
+    buf_done(&text);
+    fn(data, &(struct tool_answer){ .outcome = strcmp(then->outcome, "ok") == 0 ? TOOL_OK : TOOL_FAILED,
+                                    .item = then->answer,
+                                    .summary = "as it was answered then",
+                                    .exit_code = (int) then->exit_code });
+    return 0;
 }
 
 /* ---- the run's own tools ---- */
@@ -141,6 +201,8 @@ int drive_mcp_init(struct run *run, struct http *http, struct err *err)
     run->own = calloc(1, sizeof(*run->own));
     if (!run->own)
         return err_set(err, ERR_INTERNAL, "no memory for tools");
+    if (spec->mcp_from)
+        return 0;
     return mcp_servers_new(&run->host, spec->mcp, spec->mcp_count, &ops, run, &run->host.mcp, err);
 }
 
@@ -155,7 +217,9 @@ void act_start_server(struct run *run, const struct run_action *action)
 
 void effect_server(struct run *run, int64_t index)
 {
-    if (run->host.mcp)
+    if (run->spec->mcp_from)
+        say_again(run, &run->spec->mcp[index]);
+    else if (run->host.mcp)
         mcp_server_start(run->host.mcp, (size_t) index);
 }
 

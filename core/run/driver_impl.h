@@ -365,6 +365,9 @@ void effect_server(struct run *run, int64_t index);
 const struct tool_own *drive_own(const struct run *run, size_t *ret_count);
 void drive_mcp_words(const struct run *run, struct buf *out);
 bool drive_mcp_is_outside(const struct run *run, const char *tool); /* is it a tool of a server? */
+/* In a replay: `fn` gets, at once, the answer that the call had then. ERR_NOT_FOUND: it had none. */
+int drive_mcp_answer_again(struct run *run, const char *call_id, tool_done_fn *fn, void *data,
+                           struct err *err);
 void drive_mcp_cancel(struct run *run); /* after the calls; sessions are ended meanwhile */
 void drive_mcp_free(struct run *run);
 

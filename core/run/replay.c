@@ -84,6 +84,7 @@ static int take_call(struct replay *r, const struct record_request_item *e, stru
         return result;
     call = &r->calls[r->call_count++];
     *call = (struct replay_call){ .number = e->call, .turn = e->turn, .exit_code = -1 };
+    call->call_id = keep(r, e->call_id);
     call->title = keep(r, e->title ? e->title : e->item_type);
     return 0;
 }
@@ -215,6 +216,14 @@ int replay_load(struct run_folder *folder, struct replay *ret, struct err *err)
     else
         settle(ret);
     return r;
+}
+
+const struct replay_call *replay_call_of(const struct replay *r, int64_t turn, const char *call_id)
+{
+    for (size_t i = 0; i < r->call_count; i++)
+        if (r->calls[i].turn == turn && r->calls[i].call_id && strcmp(r->calls[i].call_id, call_id) == 0)
+            return &r->calls[i];
+    return NULL;
 }
 
 void replay_done(struct replay *r)

@@ -27,7 +27,7 @@ struct replay_turn {
 
 struct replay_call {
     int64_t number, turn;
-    const char *title;
+    const char *call_id, *title;
     const char *outcome;                                  /* NULL: it was never answered */
     int64_t exit_code;                                    /* -1: none */
     const char *approval, *approval_by, *approval_reason; /* NULL: nobody was to be asked */
@@ -51,6 +51,8 @@ struct replay {
 /* Reads a journal with its objects. ERR_INVALID: damaged; ERR_NOT_FOUND: it never began. */
 int replay_load(struct run_folder *folder, struct replay *ret, struct err *err);
 void replay_done(struct replay *r);
+/* The call of that turn, by which a rollback changes no number; NULL: there is none. */
+const struct replay_call *replay_call_of(const struct replay *r, int64_t turn, const char *call_id);
 
 /* The answers as a recording, whose answers are given in order whatever is asked; into a file that has no
  * name any more. ERR_IO. The caller closes it. */

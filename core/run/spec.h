@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+struct replay;
 struct run_folder;
 
 #define RUN_AGENTS_MD "AGENTS.md" /* what projects call the file that tells agents about them */
@@ -136,6 +137,8 @@ struct run_spec {
 
     struct run_folder *agents_from; /* a replay: the run whose subagents' results are given again; NULL: none.
                                        Borrowed */
+    const struct replay *mcp_from;  /* a replay: what servers of tools had and answered then; none is started,
+                                       and  their secrets are not read. NULL: none. Borrowed */
 
     const char *resolved; /* JSON text: the manifest after expansion, secrets as references; what the run
                              folder keeps */
