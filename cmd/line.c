@@ -460,6 +460,15 @@ static void line_side_lost(struct buf *out, const struct record *rec, const stru
     side_failure(out, rec, "lost", term);
 }
 
+static void line_mcp_down(struct buf *out, const struct record *rec, const struct term *term)
+{
+    struct buf part = BUF_INIT(200);
+
+    (void) buf_printf(&part, "server %.64s", rec->mcp.server ? rec->mcp.server : "");
+    line_failure(out, buf_text(&part), &(struct record_failure){ .message = rec->mcp.message }, term);
+    buf_done(&part);
+}
+
 static void line_workspace_failed(struct buf *out, const struct record *rec, const struct term *term)
 {
     line_failure(out, "workspace", &rec->failure, term);
@@ -510,6 +519,7 @@ static line_fn *const lines[RECORD_TYPES] = {
     [RECORD_SANDBOX_ATTACH] = line_attach,
     [RECORD_SANDBOX_SCAN] = line_scan,
     [RECORD_SANDBOX_READY] = line_ready,
+    [RECORD_MCP_DOWN] = line_mcp_down,
     [RECORD_ROLLBACK] = line_rollback,
     [RECORD_CHECKPOINT_DONE] = line_checkpoint,
     [RECORD_CHECKPOINT_FAILED] = line_checkpoint_failed,

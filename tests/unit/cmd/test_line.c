@@ -189,6 +189,9 @@ static void test_failures(void **state)
     struct record rec = { .type = RECORD_SANDBOX_FAILED, .failure = { .message = "no such image" } };
 
     expect_line(rec, "sandbox failed: no such image\n");
+    expect_line(
+        (struct record){ .type = RECORD_MCP_DOWN, .mcp = { .server = "near", .message = "it is\x1b gone" } },
+        "server near: it is\\x1b gone\n");
     rec.type = RECORD_SANDBOX_LOST;
     expect_line(rec, "sandbox lost: no such image\n");
     rec.type = RECORD_WORKSPACE_FAILED;
