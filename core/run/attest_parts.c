@@ -5,6 +5,7 @@
 #include "core/run/attest_impl.h"
 #include "core/run/object.h"
 #include "core/run/output_digest.h"
+#include "core/run/replay.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -210,12 +211,14 @@ void attest_sandbox(struct attest *a, const struct record *rec)
 
 /* A rule of the resolved manifest, where they stand in their normal form. Of what is injected the name of the
  * header: where the secret came from is the host's business. */
-static void put_rule(struct json_writer *w, const struct tree *rule)
+static void put_rule(struct json_writer *w, const struct tree *rule, const char *tool)
 {
     const struct tree *methods = tree_get(rule, "methods"), *host = tree_get(rule, "host");
     const char *header = tree_string(tree_path(rule, "inject", "header", NULL), NULL);
 
     json_object(w);
+    if (tool)
+        json_put_string(w, "tool", tool);
     json_put_string(w, "host", tree_string(host ? host : rule, ""));
     if (methods) {
         json_key(w, "methods");
@@ -231,6 +234,27 @@ static void put_rule(struct json_writer *w, const struct tree *rule)
     json_object_end(w);
 }
 
+/* Of tools in sandboxes of their own, and the servers that the harness itself spoke to. What stands behind
+ * the path of an address may be a key. A replay let none of it out. */
+static void put_tools(struct json_writer *w, const struct tree *manifest)
+{
+    if (replay_is_path(tree_string(tree_path(manifest, "model", "replay", NULL), "")))
+        return;
+    tree_each (tool, tree_path(manifest, "agent", "tools", NULL)) {
+        const char *name = tree_string(tree_get(tool, "name"), ""),
+                   *url = tree_string(tree_get(tool, "url"), NULL);
+
+        tree_each (rule, tree_path(tool, "network", "allow", NULL))
+            put_rule(w, rule, name);
+        if (!url)
+            continue;
+        json_object(w);
+        json_put_string(w, "tool", name);
+        json_put_span(w, "url", span_make(url, strcspn(url, "?#")));
+        json_object_end(w);
+    }
+}
+
 /* Records of single requests are bounded, and the last sums are those of a process that may have been killed:
  * each knows some that the other does not. A resume sets limits only, so the rules are those of the
  * beginning. */
@@ -244,7 +268,8 @@ void attest_egress(struct attest *a)
     json_key(w, "allow");
     json_array(w);
     tree_each (rule, tree_path(a->manifest, "network", "allow", NULL))
-        put_rule(w, rule);
+        put_rule(w, rule, NULL);
+    put_tools(w, a->manifest);
     json_array_end(w);
     json_put_int(w, "connections", all.connections);
     json_put_int(w, "requestsAllowed", all.allowed);

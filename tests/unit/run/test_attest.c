@@ -303,7 +303,11 @@ static void test_what_left(void **state)
         "{\"model\":{\"name\":\"m\"},\"network\":{\"max_bytes\":5,\"allow\":[\"*.example.org:443\","
         "{\"host\":\"api.test.net:443\",\"inject\":{\"header\":\"X-Key\",\"value\":{\"from_env\":\"MINE\"},"
         "\"intercept\":true}},"
-        "{\"host\":\"ro.test.net:80\",\"methods\":[\"GET\",\"HEAD\"]}]}}";
+        "{\"host\":\"ro.test.net:80\",\"methods\":[\"GET\",\"HEAD\"]}]},"
+        "\"agent\":{\"tools\":[\"shell\","
+        "{\"type\":\"container\",\"name\":\"fetch\",\"network\":{\"allow\":[\"t.test.net:443\"]}},"
+        "{\"type\":\"mcp\",\"name\":\"far\",\"url\":\"https://mcp.test.net/mcp?key=MINE\"},"
+        "{\"type\":\"mcp\",\"name\":\"near\",\"network\":\"none\"}]}}";
     struct record_egress e = { .number = 1, .method = "CONNECT", .host = "a.example.org", .port = 443 };
 
     assert_int_equal(run_folder_save(folder, RUN_MANIFEST, span_of(manifest), NULL), 0);
@@ -330,7 +334,12 @@ static void test_what_left(void **state)
     assert_non_null(tree_get(allowed(1), "intercepts"));
     assert_null(tree_get(allowed(2), "intercepts"));
     is(tree_at(tree_get(allowed(2), "methods"), 1), "HEAD");
-    assert_null(allowed(3));
+    assert_null(tree_get(allowed(2), "tool"));
+    is(tree_get(allowed(3), "host"), "t.test.net:443");
+    is(tree_get(allowed(3), "tool"), "fetch");
+    is(tree_get(allowed(4), "url"), "https://mcp.test.net/mcp");
+    is(tree_get(allowed(4), "tool"), "far");
+    assert_null(allowed(5));
     assert_int_equal(left("connections"), 3);
     assert_int_equal(left("requestsAllowed"), 1);
     assert_int_equal(left("requestsDenied"), 7);
