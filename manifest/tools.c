@@ -280,7 +280,7 @@ static void report_unknown(struct table_ctx *ctx, const struct tree *word)
     table_problem(ctx, word,
                   nearest ? hint
                           : "known: shell, apply_patch, view_image, files, web_search, file_search, "
-                            "code_interpreter, image_generation",
+                            "code_interpreter, image_generation, mcp, container, agent",
                   "unknown tool '" SPAN_FMT "'", (int) utf8_cut(word->text, 100), word->text.ptr);
 }
 
