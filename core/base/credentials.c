@@ -8,6 +8,14 @@
 
 #define LINE_MAX_BYTES ((size_t) 64 << 10)
 
+bool credentials_hold(const struct credentials *c, struct span text)
+{
+    for (size_t i = 0; i < c->secret_count; i++)
+        if (memmem(text.ptr, text.len, c->secrets[i].ptr, c->secrets[i].len))
+            return true;
+    return false;
+}
+
 void credentials_done(struct credentials *c)
 {
     for (size_t i = 0; i < c->line_count; i++)

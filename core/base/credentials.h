@@ -35,6 +35,7 @@ int credentials_add_header(struct credentials *c, const struct credential *heade
 /* `lead` ("Authorization: Bearer ") and the value of `ref`. */
 int credentials_add_secret(struct credentials *c, const char *lead, const struct secret_ref *ref,
                            const char *what, struct err *err);
+bool credentials_hold(const struct credentials *c, struct span text); /* is one of the secrets in it? */
 void credentials_done(struct credentials *c);
 
 #endif

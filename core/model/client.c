@@ -122,10 +122,7 @@ int model_client_new(struct loop *loop, struct http *http, const struct model_sp
 
 bool model_client_holds(const struct model_client *c, struct span text)
 {
-    for (size_t i = 0; i < c->credentials.secret_count; i++)
-        if (memmem(text.ptr, text.len, c->credentials.secrets[i].ptr, c->credentials.secrets[i].len))
-            return true;
-    return false;
+    return credentials_hold(&c->credentials, text);
 }
 
 static void destroy(struct model_exchange *x)

@@ -7,6 +7,7 @@
 #include "core/run/past_output.h"
 #include "core/sandbox/channel.h"
 #include "core/tool/approve.h"
+#include "core/tool/mcp.h"
 #include "core/tool/quota.h"
 #include "core/tool/result_cache.h"
 
@@ -204,7 +205,8 @@ static bool holds_secret(const void *data, struct span text)
 {
     const struct run *run = data;
     bool is_held = (run->model && model_client_holds(run->model, text)) ||
-                   (run->out.door && door_holds(run->out.door, text));
+                   (run->out.door && door_holds(run->out.door, text)) ||
+                   (run->host.mcp && mcp_servers_hold(run->host.mcp, text));
 
     for (size_t i = 0; i < run->spec->side_count && !is_held; i++)
         is_held = run->side_outs && run->side_outs[i].door && door_holds(run->side_outs[i].door, text);

@@ -288,6 +288,14 @@ static int load_variables(struct mcp_server *s, const char *where, struct err *e
     return r;
 }
 
+bool mcp_servers_hold(const struct mcp_servers *m, struct span text)
+{
+    for (size_t i = 0; i < m->count; i++)
+        if (credentials_hold(&m->items[i].credentials, text))
+            return true;
+    return false;
+}
+
 static int load_credentials(struct mcp_server *s, struct err *err)
 {
     char where[80];

@@ -39,6 +39,8 @@ void mcp_server_start(struct mcp_servers *m, size_t index);
 int mcp_servers_stop(struct mcp_servers *m, loop_fn *fn, void *data, struct err *err);
 void mcp_servers_free(struct mcp_servers *m); /* calls must have been canceled; NULL is fine */
 
+bool mcp_servers_hold(const struct mcp_servers *m, struct span text); /* a secret of theirs? */
+
 /* For calls (mcp_call.c): the session to use now; NULL: there is none, and `why` says why, or it is empty:
  * `fn` will be called when that is known, unless given up by mcp_server_leave(). */
 struct mcp_waiter {
