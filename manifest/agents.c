@@ -114,8 +114,8 @@ static const struct field agent_rows[] = {
       .kind = FIELD_BOOL,
       .offset = AGENT(handoff),
       .fallback = "false",
-      .help = "It works in the parent's sandbox, on the same workspace; sandbox and workspace of its "
-              "manifest are not used." },
+      .help = "It works in the parent's sandbox, on the same workspace; of its manifest workspace is not "
+              "used, and sandbox only for its tools' own." },
 };
 
 static bool is_within(const char *a, const char *b)
