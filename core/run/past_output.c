@@ -31,7 +31,7 @@ static int add_stream(struct run_folder *folder, const struct record_call_end *e
 
 static void note_origin(const struct record_run_begin *begin, struct origin *ret)
 {
-    if (!begin->parent || strlen(begin->parent) != RUN_ID_SIZE - 1)
+    if (!begin->parent || begin->agent || strlen(begin->parent) >= RUN_ID_SIZE)
         return;
     (void) snprintf(ret->id, sizeof(ret->id), "%s", begin->parent);
     ret->seq = begin->parent_seq;
