@@ -4,6 +4,7 @@
 
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
+#include "oci/owner.h"
 #include "oci/sweep.h"
 
 #include <stdio.h>
@@ -25,6 +26,7 @@ struct list {
 struct fence {
     struct engine *engine;
     struct fence_options options;
+    char self[OWNER_TEXT];
     struct list containers, volumes;
     struct sweep_item item; /* being removed */
     struct engine_call *call;
@@ -125,9 +127,11 @@ static void on_removed(void *data, int result, const struct engine_answer *answe
 
 #define AGENT "agent-"
 
-/* Does what has this part go with ours? */
-static bool is_part(const struct fence *fence, const char *part)
+/* Does it go with ours? Beside the agent's own, what this very process has made goes on: after an attach that
+ * came to nothing its servers and tools are up already. */
+static bool is_part(const struct fence *fence, const struct sweep_item *item)
 {
+    const char *part = item->part;
     const char *ours = fence->options.part ? fence->options.part : "";
     size_t len = strlen(ours);
     bool is_same = strcmp(part, ours) == 0;
@@ -136,13 +140,13 @@ static bool is_part(const struct fence *fence, const char *part)
 
     if (is_same || (is_agents && (!len || strncmp(ours, AGENT, strlen(AGENT)) == 0)))
         return is_same || !fence->options.keep_id;
-    return !len;
+    return !len && strcmp(item->owner, fence->self) != 0;
 }
 
 /* Whether this entry of a list must go. */
 static bool is_older(const struct fence *fence, const struct sweep_item *item)
 {
-    if (item->verdict != SWEEP_ASKED || !is_part(fence, item->part))
+    if (item->verdict != SWEEP_ASKED || !is_part(fence, item))
         return false;
     if (item->kind == SWEEP_CONTAINER)
         return !fence->options.keep_id || strcmp(item->id, fence->options.keep_id) != 0;
@@ -215,6 +219,7 @@ int fence_start(struct engine *engine, const struct fence_options *options, fenc
                 struct fence **ret, struct err *err)
 {
     struct fence *fence = calloc(1, sizeof(*fence));
+    struct owner self;
     int r;
 
     if (!fence)
@@ -223,6 +228,8 @@ int fence_start(struct engine *engine, const struct fence_options *options, fenc
     fence->options = *options;
     fence->fn = fn;
     fence->data = data;
+    owner_self(&self);
+    owner_text(&self, fence->self);
     fence->containers = (struct list){ .fence = fence, .kind = SWEEP_CONTAINER };
     fence->volumes = (struct list){ .fence = fence, .kind = SWEEP_VOLUME };
     r = list_start(&fence->containers, "/containers/json?all=1&", err);

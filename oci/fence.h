@@ -9,6 +9,9 @@
  * A container that cannot be removed is an error; a volume that cannot is not, for
  * nothing runs in it: `agentbox gc` finds it.
  *
+ * Servers and tools of the run (other parts) belong to the agent's own sandbox too, but not those that this
+ * very process has made: it goes on with them.
+ *
  * Sandboxes of subagents (part "agent-...") belong to that of their parent, and go with it; but not when it
  * is taken over, for then they go on too. What is of another part of the run stays.
  *

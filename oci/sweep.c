@@ -86,6 +86,7 @@ bool sweep_judge(enum sweep_kind kind, const struct tree *entry, const struct sw
     *ret = (struct sweep_item){ .kind = kind,
                                 .run = label(labels, "agentbox.run"),
                                 .part = label(labels, "agentbox.part"),
+                                .owner = label(labels, "agentbox.owner"),
                                 .state = "" };
     (void) units_int(span_of(label(labels, "agentbox.attempt")), 0, INT32_MAX, &attempt); /* else 0 */
     ret->attempt = (int) attempt;

@@ -36,6 +36,7 @@ struct sweep_item {
     const char *name;
     const char *run;   /* agentbox.run, "" */
     const char *part;  /* agentbox.part, "": the agent's own */
+    const char *owner; /* agentbox.owner, "" */
     const char *state; /* "running", "exited" ...; "" for volumes */
     int attempt;
     enum sweep_verdict verdict;

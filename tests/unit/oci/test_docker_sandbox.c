@@ -5,6 +5,7 @@
  * answers by method and path; each line is used once, in order, and what was asked is written down.
  */
 #include "oci/docker_sandbox.h"
+#include "oci/owner.h"
 
 #include "core/base/file.h"
 #include "tests/unit/unit.h"
@@ -526,6 +527,52 @@ static void older_attempts_go_before_anything_is_looked_for(void **state)
     remove_it();
 }
 
+static const char *entry_of(const char *id, const char *name, const char *part, bool is_ours)
+{
+    static char texts[8][1024];
+    static size_t next;
+    char *text = texts[next++ % 8], label[OWNER_TEXT];
+    struct owner owner;
+
+    owner_self(&owner);
+    owner.pid += !is_ours;
+    owner_text(&owner, label);
+    snprintf(
+        text, sizeof(texts[0]),
+        "{\"Id\":\"%s\",\"Names\":[\"/%s\"],\"Labels\":{\"agentbox.run\":\"r1\",\"agentbox.attempt\":\"1\","
+        "\"agentbox.part\":\"%s\",\"agentbox.owner\":\"%s\"}}",
+        id, name, part, label);
+    return text;
+}
+
+/* An attach came to nothing: servers and tools that the same process has started by then go on. */
+static void other_parts_that_this_process_has_made_stay(void **state)
+{
+    char list[8192];
+    const struct line lines[] = { PING,
+                                  { "GET /containers/json?all=1&filters=", "200 OK", list },
+                                  VOLUMES(""),
+                                  { "DELETE /containers/a1?force=1&v=1", "204 No Content", "" },
+                                  { "DELETE /containers/b1?force=1&v=1", "204 No Content", "" },
+                                  { "DELETE /containers/c1?force=1&v=1", "204 No Content", "" },
+                                  { "GET /images/x:1/json", "500 Oops", "{\"message\":\"enough\"}" },
+                                  GUEST,
+                                  { 0 } };
+
+    snprintf(list, sizeof(list), "[%s,%s,%s,%s,%s]", entry_of("a1", "agentbox-r1-1", "", true),
+             entry_of("b1", "agentbox-r1-1-mcp-docs-1", "mcp-docs-1", false),
+             entry_of("c1", "agentbox-r1-1-agent-1", "agent-1", true),
+             entry_of("d1", "agentbox-r1-1-mcp-docs-2", "mcp-docs-2", true),
+             entry_of("e1", "agentbox-r1-1-tool-3", "tool-3", true));
+    start_second_and_fail(lines, "engine refused 'GET /images/x:1/json' with status 500: enough");
+    assert_heard("DELETE /containers/a1?");
+    assert_heard("DELETE /containers/b1?");
+    assert_heard("DELETE /containers/c1?");
+    assert_not_heard("DELETE /containers/d1?");
+    assert_not_heard("DELETE /containers/e1?");
+    remove_it();
+}
+
 static void a_first_attempt_looks_for_no_others(void **state)
 {
     const struct line lines[] = {
@@ -788,6 +835,7 @@ int main(void)
         ONE(nothing_is_made_before_the_intent_is_recorded),
         ONE(an_unreachable_engine_fails_ready_not_start),
         ONE(older_attempts_go_before_anything_is_looked_for),
+        ONE(other_parts_that_this_process_has_made_stay),
         ONE(a_first_attempt_looks_for_no_others),
         ONE(an_older_attempt_that_stays_is_an_error),
         ONE(a_removal_under_way_is_waited_for),
