@@ -17,7 +17,8 @@
  * A call that began after the last checkpoint is not covered by it: should the sandbox go, its effects are
  * gone too. So what is needed to go back to that turn is kept (struct run_held) until a checkpoint covers it.
  * rollback takes the conversation there, and the calls that are not covered become RUN_CALL_LOST. Those of
- * them during which something may have left the sandbox are marked: they cannot be undone.
+ * them during which something may have left the sandbox are marked: they cannot be undone. What was done
+ * outside of the sandbox (MCP) stays done: such a call keeps the answer that it has.
  *
  * What the harness tells of the workspace (context.done) stands in front of the task, or after the answers of
  * the turn whose calls touched the folder; it leaves the conversation with these, and may be said again then.
@@ -324,6 +325,8 @@ int run_apply(struct run_state *s, const struct record *rec, struct err *err);
 
 /* Did it begin, and no checkpoint has what it did? */
 bool run_state_is_uncovered(const struct run_state *s, const struct run_call *call);
+/* Does a rollback undo it? That, and no answer that came from outside of the sandbox. */
+bool run_state_is_undone(const struct run_state *s, const struct run_call *call);
 /* Is there a container to be attached to, were the run resumed now? */
 bool run_state_can_attach(const struct run_state *s);
 /* The turn that a rollback leads to; 0 = the beginning. */

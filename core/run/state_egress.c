@@ -9,12 +9,16 @@ static bool is_harmless(const char *method)
     return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
 
-/* Whose it is does not matter: processes of one call can act for another. */
-static void mark(struct run_state *s, struct run_call *calls, size_t count)
+/* Whose it is does not matter: processes of one call can act for another. Is there any that a rollback
+ * undoes? */
+static bool mark(struct run_state *s, struct run_call *calls, size_t count)
 {
+    bool is_any = false;
+
     for (size_t i = 0; i < count; i++)
-        if (run_state_is_uncovered(s, &calls[i]))
-            calls[i].has_left = true;
+        if (run_state_is_undone(s, &calls[i]))
+            is_any = calls[i].has_left = true;
+    return is_any;
 }
 
 int apply_egress_allow(struct run_state *s, const struct record *rec, struct err *err)
@@ -31,9 +35,12 @@ int apply_egress_allow(struct run_state *s, const struct record *rec, struct err
         if (r < 0)
             return r;
         e->open[e->open_count++] = rec->egress.number;
-        mark(s, s->calls, s->call_count);
-        mark(s, s->held.calls, s->held.call_count);
-        e->has_left = e->has_left || s->begins > s->covered_begins;
+        if (!s->has_checkpoint && s->begins > s->covered_begins)
+            e->has_left = true;
+        if (mark(s, s->calls, s->call_count))
+            e->has_left = true;
+        if (mark(s, s->held.calls, s->held.call_count))
+            e->has_left = true;
     }
     e->numbers = rec->egress.number;
     e->allowed = state_add(e->allowed, 1);

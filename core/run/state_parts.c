@@ -163,7 +163,7 @@ static void cover(struct run_state *s, int64_t begins)
     if (begins == s->begins)
         s->egress.has_left = false;
     for (size_t i = 0; i < s->held.call_count; i++)
-        if (run_state_is_uncovered(s, &s->held.calls[i]))
+        if (run_state_is_undone(s, &s->held.calls[i]))
             return;
     state_drop_held(s);
 }

@@ -10,6 +10,11 @@ bool run_state_is_uncovered(const struct run_state *s, const struct run_call *ca
     return call->begin_order > s->covered_begins;
 }
 
+bool run_state_is_undone(const struct run_state *s, const struct run_call *call)
+{
+    return run_state_is_uncovered(s, call) && !(call->is_outside && call->phase == RUN_CALL_ANSWERED);
+}
+
 static bool has_lost_call(const struct run_state *s)
 {
     for (size_t i = 0; i < s->call_count; i++)
@@ -114,7 +119,7 @@ bool run_state_rollback_unsays(const struct run_state *s)
     if (s->held.turn || run_state_rollback_turn(s) != s->turn)
         return true;
     for (size_t i = 0; i < s->call_count; i++)
-        if (run_state_is_uncovered(s, &s->calls[i]))
+        if (run_state_is_undone(s, &s->calls[i]))
             return true;
     return false;
 }
@@ -186,13 +191,13 @@ static void lose_effects(struct run_state *s)
     bool is_any_lost = false;
 
     for (size_t i = 0; i < s->call_count; i++)
-        is_any_lost = is_any_lost || run_state_is_uncovered(s, &s->calls[i]);
+        is_any_lost = is_any_lost || run_state_is_undone(s, &s->calls[i]);
     if (is_any_lost)
         take_answers_back(s);
     for (size_t i = 0; i < s->call_count; i++) {
         struct run_call *call = &s->calls[i];
 
-        if (!run_state_is_uncovered(s, call))
+        if (!run_state_is_undone(s, call))
             continue;
         state_item_done(&call->answer);
         call->answer = (struct run_item){ 0 };

@@ -42,7 +42,7 @@ static int hold_turn(struct run_state *s, struct err *err)
     int r;
 
     for (size_t i = 0; i < s->call_count; i++)
-        is_covered = is_covered && !run_state_is_uncovered(s, &s->calls[i]);
+        is_covered = is_covered && !run_state_is_undone(s, &s->calls[i]);
     if (is_covered || h->turn) /* an older one is as far back as it goes */
         return 0;
     r = state_set_text(&h->previous_id, s->previous_id, err);
@@ -417,8 +417,11 @@ void state_begin_call(struct run_state *s, struct run_call *call, const struct r
     call->phase = RUN_CALL_RUNNING;
     call->is_outside = rec->call_begin.is_outside;
     /* a tunnel that is there may serve it too */
-    call->has_left = state_egress_is_open(s) || call->is_outside;
-    s->egress.has_left = s->egress.has_left || call->has_left;
+    call->has_left = state_egress_is_open(s);
+    /* whatever becomes of it, what is done outside is answered for by the call, unless that goes as well */
+    s->egress.has_left =
+        s->egress.has_left || call->has_left || (call->is_outside && (s->held.turn || !s->has_checkpoint));
+    call->has_left = call->has_left || call->is_outside;
     call->begin_order = s->begins;
     call->runs = state_add(call->runs, 1);
     call->exec_id = rec->call_begin.exec_id;

@@ -277,6 +277,142 @@ static void what_cannot_be_told_ends_the_run(void **state)
     run_state_done(&f.s);
 }
 
+/* ---- what is done outside of the sandbox ---- */
+
+static struct record outside(int64_t number)
+{
+    struct record rec = call_begin(number);
+
+    rec.call_begin.is_outside = true;
+    return rec;
+}
+
+static struct record answer(int64_t number, const char *json)
+{
+    struct record end = of(RECORD_CALL_END);
+
+    end.call_end.call = number;
+    end.call_end.call_id = "c";
+    end.call_end.outcome = "ok";
+    end.call_end.answer.json = span_of(json);
+    return end;
+}
+
+static void next_turn(struct feed *f)
+{
+    struct record request = of(RECORD_REQUEST_BEGIN), end = of(RECORD_REQUEST_END), item = call_item(3);
+
+    request.request_begin.turn = end.request_end.turn = item.request_item.turn = 2;
+    request.request_begin.attempt = 1;
+    end.request_end.status = "completed";
+    assert_int_equal(put(f, request), 0);
+    assert_int_equal(put(f, item), 0);
+    assert_int_equal(put(f, end), 0);
+}
+
+static void assert_item(const struct feed *f, size_t i, const char *json)
+{
+    assert_true(i < f->s.item_count);
+    assert_int_equal(f->s.items[i].len, strlen(json));
+    assert_memory_equal(f->s.items[i].raw, json, strlen(json));
+}
+
+/* What has its answer stays answered, beside calls that are lost: in the turn it is of, whether its answers
+ * were in the conversation already or not, and whether the next turn had begun. */
+static void an_answer_from_outside_stays(void **state)
+{
+    struct run_action a;
+    struct feed f;
+
+    for (int far = 0; far < 3; far++) {
+        start(&f, false);
+        assert_int_equal(put(&f, call_begin(1)), 0);
+        assert_int_equal(put(&f, outside(2)), 0);
+        assert_int_equal(put(&f, answer(2, "{\"o\":2}")), 0);
+        if (far > 0)
+            assert_int_equal(put(&f, answer(1, "{\"o\":1}")), 0);
+        if (far > 1)
+            next_turn(&f);
+        lose(&f);
+        assert_int_equal(f.s.turn, 1);
+        assert_false(f.s.has_unsaid_left);
+        assert_int_equal(f.s.calls[0].phase, RUN_CALL_LOST);
+        assert_int_equal(f.s.calls[1].phase, RUN_CALL_ANSWERED);
+        assert_int_equal(f.s.calls[1].losses, 0);
+        a = decide(&f, RUN_INTERRUPT_FAIL, RUN_CHECKPOINT_CALL);
+        assert_int_equal(a.kind, RUN_START_CALL);
+        assert_int_equal(a.call, 1);
+        assert_int_equal(put(&f, call_begin(1)), 0);
+        assert_int_equal(put(&f, answer(1, "{\"o\":3}")), 0);
+        assert_int_equal(f.s.phase, RUN_TURN_ANSWERED);
+        assert_item(&f, f.s.item_count - 2, "{\"o\":3}");
+        assert_item(&f, f.s.item_count - 1, "{\"o\":2}");
+        run_state_done(&f.s);
+    }
+}
+
+/* There is nothing to go back for. */
+static void a_turn_outside_is_not_gone_back_to(void **state)
+{
+    struct feed f;
+
+    start(&f, false);
+    assert_int_equal(put(&f, outside(1)), 0);
+    assert_int_equal(put(&f, answer(1, "{\"o\":1}")), 0);
+    assert_int_equal(put(&f, outside(2)), 0);
+    assert_int_equal(put(&f, answer(2, "{\"o\":2}")), 0);
+    assert_int_equal(f.s.phase, RUN_TURN_ANSWERED);
+    assert_false(run_state_rollback_unsays(&f.s));
+    next_turn(&f);
+    assert_int_equal(f.s.held.turn, 0);
+    assert_int_equal(put(&f, egress(RECORD_EGRESS_ALLOW, 1, "POST")), 0); /* of what a checkpoint has */
+    assert_int_equal(put(&f, egress(RECORD_EGRESS_END, 1, "POST")), 0);
+    assert_int_equal(put(&f, call_begin(3)), 0);
+    lose(&f);
+    assert_int_equal(f.s.turn, 2);
+    assert_false(f.s.has_unsaid_left);
+    assert_int_equal(f.s.calls[0].phase, RUN_CALL_LOST);
+    assert_int_equal(decide(&f, RUN_INTERRUPT_FAIL, RUN_CHECKPOINT_CALL).kind, RUN_START_CALL);
+    assert_item(&f, f.s.item_count - 3, "{\"o\":1}");
+    assert_item(&f, f.s.item_count - 2, "{\"o\":2}");
+    run_state_done(&f.s);
+}
+
+/* What was running, and what goes with its turn, is as it was. */
+static void what_is_unsaid_outside_counts(void **state)
+{
+    struct feed f;
+
+    start(&f, false);
+    assert_int_equal(put(&f, outside(1)), 0);
+    lose(&f);
+    assert_int_equal(f.s.calls[0].phase, RUN_CALL_LOST);
+    assert_false(f.s.has_unsaid_left);
+    assert_int_equal(decide(&f, RUN_INTERRUPT_REPORT, RUN_CHECKPOINT_CALL).kind, RUN_REFUSE_CALL);
+    run_state_done(&f.s);
+
+    start(&f, false);
+    assert_int_equal(put(&f, call_begin(1)), 0);
+    assert_int_equal(put(&f, answer(1, "{}")), 0);
+    assert_int_equal(put(&f, call_begin(2)), 0);
+    assert_int_equal(put(&f, answer(2, "{}")), 0);
+    next_turn(&f);
+    assert_int_equal(put(&f, outside(3)), 0);
+    assert_int_equal(put(&f, answer(3, "{}")), 0);
+    lose(&f);
+    assert_int_equal(f.s.turn, 1);
+    assert_true(f.s.has_unsaid_left);
+    run_state_done(&f.s);
+
+    start(&f, true);
+    assert_int_equal(put(&f, outside(1)), 0);
+    assert_int_equal(put(&f, answer(1, "{}")), 0);
+    lose(&f);
+    assert_int_equal(f.s.turn, 0);
+    assert_true(f.s.has_unsaid_left);
+    run_state_done(&f.s);
+}
+
 static void numbers_grow(void **state)
 {
     struct feed f;
@@ -352,6 +488,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_call_that_had_ended_is_reported_as_well),
     cmocka_unit_test(what_a_checkpoint_has_is_not_touched),
     cmocka_unit_test(what_cannot_be_told_ends_the_run),
+    cmocka_unit_test(an_answer_from_outside_stays),
+    cmocka_unit_test(a_turn_outside_is_not_gone_back_to),
+    cmocka_unit_test(what_is_unsaid_outside_counts),
     cmocka_unit_test(numbers_grow),
     cmocka_unit_test(limits_count_what_is_known_best),
 };
