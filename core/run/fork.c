@@ -160,11 +160,12 @@ static bool is_later(const struct fork *f, int64_t turn)
     return f->ask->from->is_turn && turn > f->ask->from->turn;
 }
 
-/* A turn whose calls were asked for and none was answered: the model is asked again, as if it had not. */
+/* A turn whose calls were asked for, and none was answered or has done what cannot be undone: the model is
+ * asked again, as if it had not. */
 static bool is_unanswered(const struct run_state *s)
 {
     for (size_t i = 0; i < s->call_count; i++)
-        if (s->calls[i].phase == RUN_CALL_ANSWERED)
+        if (s->calls[i].phase == RUN_CALL_ANSWERED || s->calls[i].has_left)
             return false;
     return s->phase == RUN_TURN_CLOSED && run_state_has_calls(s);
 }
@@ -202,7 +203,12 @@ static int append_refusal(struct fork *f, const struct run_call *call, struct er
                  : err_set(err, ERR_INVALID, "call %lld has no item", (long long) call->number);
 
     if (r == 0)
-        r = tool_refuse(tree, "This call was not run: the run was forked before it.", &out, err);
+        r = tool_refuse(
+            tree,
+            call->has_left ? "This call had begun when the run was forked, and its result is not known. What "
+                             "it did outside of the sandbox is not undone: find out before you do it again."
+                           : "This call was not run: the run was forked before it.",
+            &out, err);
     if (r == 0)
         r = append_item(f, buf_span(&out), true, err);
     buf_done(&out);

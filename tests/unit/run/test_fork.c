@@ -5,6 +5,7 @@
 #include "tests/unit/run/script.h"
 
 #include "core/run/fork.h"
+#include "core/run/journal.h"
 #include "core/run/past.h"
 
 #include <fcntl.h>
@@ -128,10 +129,84 @@ static void test_an_answer_needs_a_task(void **state)
     rig_done(&rig);
 }
 
+/* A turn whose only call has begun, in the sandbox or outside of it. */
+static void write_parent(struct rig *rig, bool is_outside)
+{
+    static const char item[] = CALL_TEXT("c1", "one");
+    struct record recs[10] = {
+        { .type = RECORD_RUN_BEGIN },       { .type = RECORD_SANDBOX_START },
+        { .type = RECORD_SANDBOX_READY },   { .type = RECORD_WORKSPACE_BEGIN },
+        { .type = RECORD_WORKSPACE_READY }, { .type = RECORD_CHECKPOINT_DONE },
+        { .type = RECORD_REQUEST_BEGIN },   { .type = RECORD_REQUEST_ITEM },
+        { .type = RECORD_REQUEST_END },     { .type = RECORD_CALL_BEGIN },
+    };
+    struct journal *journal;
+    struct err err = { 0 };
+
+    RIG(*rig, script);
+    recs[0].run_begin.format = RECORD_FORMAT;
+    recs[0].run_begin.id = rig->folder->id;
+    recs[0].run_begin.model = rig->spec.model.name;
+    recs[1].sandbox_start.attempt = 1;
+    recs[2].sandbox_ready.container_id = "x";
+    recs[5].checkpoint.is_same = true;
+    recs[6].request_begin.turn = recs[6].request_begin.attempt = 1;
+    recs[7].request_item = (struct record_request_item){ .turn = 1,
+                                                         .kind = "call",
+                                                         .item_type = "function_call",
+                                                         .call = 1,
+                                                         .call_id = "c1",
+                                                         .tool = "do",
+                                                         .item = { .json = span_of(item) } };
+    recs[8].request_end.turn = 1;
+    recs[8].request_end.status = "completed";
+    recs[9].call_begin.call = 1;
+    recs[9].call_begin.call_id = "c1";
+    recs[9].call_begin.is_outside = is_outside;
+    assert_int_equal(journal_create(rig->folder, &journal, &err), 0);
+    /* the checkpoint of the empty workspace needs its begin */
+    for (size_t i = 0; i < 10; i++) {
+        struct record begin = { .type = RECORD_CHECKPOINT_BEGIN };
+
+        if ((i == 5 && journal_append(journal, &begin, NULL, &err) < 0) ||
+            journal_append(journal, &recs[i], NULL, &err) < 0)
+            fail_msg("%s", err.text);
+    }
+    assert_int_equal(journal_sync(journal, &err), 0);
+    rig->records = journal_head(journal)->seq;
+    journal_free(journal);
+}
+
+/* A call that did something outside is not said not to have run, nor left out; one in the sandbox is asked
+ * for anew. */
+static void test_a_call_that_had_begun(void **state)
+{
+    for (int is_outside = 0; is_outside < 2; is_outside++) {
+        struct run_folder *folder = NULL;
+        struct run_past *past = NULL;
+        struct err err = { 0 };
+        const char *last = "";
+        struct rig rig;
+
+        write_parent(&rig, is_outside);
+        if (fork_at(&rig, rig.records, NULL, &folder, &err) < 0 || run_past_load(folder, &past, &err) < 0)
+            fail_msg("%s", err.text);
+        if (past->state.item_count > 0)
+            last = past->state.items[past->state.item_count - 1].raw;
+        assert_int_equal(past->state.item_count, is_outside ? 2 : 0);
+        assert_int_equal(strstr(last, "This call had begun when the run was forked") != NULL, is_outside);
+        assert_null(strstr(last, "not run"));
+        run_past_free(past);
+        run_folder_free(folder);
+        rig_done(&rig);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_from_every_record),
     cmocka_unit_test(test_it_is_a_run_of_its_own),
     cmocka_unit_test(test_an_answer_needs_a_task),
+    cmocka_unit_test(test_a_call_that_had_begun),
 };
 
 UNIT_MAIN(tests)
