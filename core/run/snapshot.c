@@ -4,6 +4,7 @@
 
 #include "core/base/json.h"
 #include "core/model/request.h"
+#include "core/tool/spec.h"
 
 /* ---- the whole ---- */
 
@@ -96,6 +97,19 @@ static void put_compaction(struct json_writer *w, const struct run_compaction *c
     json_object_end(w);
 }
 
+static void put_usage(struct json_writer *w, const char *name, const struct record_usage *u)
+{
+    json_key(w, name);
+    json_object(w);
+    json_put_int(w, "input", u->input);
+    json_put_int(w, "cached", u->cached);
+    json_put_int(w, "output", u->output);
+    json_put_int(w, "reasoning", u->reasoning);
+    json_put_int(w, "total", u->total);
+    json_put_bool(w, "estimated", u->is_estimated);
+    json_object_end(w);
+}
+
 static void put_call(struct json_writer *w, const struct run_call *call)
 {
     json_object(w);
@@ -114,6 +128,14 @@ static void put_call(struct json_writer *w, const struct run_call *call)
     json_put_string(w, "same", call->same);
     put_texts(w, "folders", call->folders, call->folder_count);
     json_put_int(w, "check", call->check);
+    json_put_bool(w, "has_left", call->has_left);
+    json_put_bool(w, "outside", call->is_outside);
+    json_put_bool(w, "has_agent", call->has_agent);
+    put_usage(w, "spent", &call->spent.usage);
+    json_put_int(w, "spent_micros", call->spent.cost_micros);
+    json_put_int(w, "spent_calls", call->spent.calls);
+    json_put_int(w, "spent_agents", call->spent.agents);
+    json_put_bool(w, "spent_unknown", call->spent.is_cost_unknown);
     json_put_int(w, "approval", call->approval);
     json_put_string(w, "approval_why", call->approval_why);
     json_put_bool(w, "was_asked", call->was_asked);
@@ -209,19 +231,7 @@ static void put_turn(struct json_writer *w, const struct run_state *s)
     json_put_bool(w, "told_schema", s->tell_schema);
     json_put_bool(w, "asking", s->is_asking);
     json_put_int(w, "asked_ms", s->asked_ms);
-}
-
-static void put_usage(struct json_writer *w, const char *name, const struct record_usage *u)
-{
-    json_key(w, name);
-    json_object(w);
-    json_put_int(w, "input", u->input);
-    json_put_int(w, "cached", u->cached);
-    json_put_int(w, "output", u->output);
-    json_put_int(w, "reasoning", u->reasoning);
-    json_put_int(w, "total", u->total);
-    json_put_bool(w, "estimated", u->is_estimated);
-    json_object_end(w);
+    json_put_int(w, "asked_at_ms", s->asked_at_ms);
 }
 
 static void put_budget(struct json_writer *w, const struct run_state *s)
@@ -252,6 +262,67 @@ static void put_parts(struct json_writer *w, const struct run_state *s)
     put_failure(w, "output_failure", &s->output_failure);
     json_put_int(w, "outputs_done", s->outputs_done);
     json_put_int(w, "outputs_failed", s->outputs_failed);
+}
+
+static void put_servers(struct json_writer *w, const struct run_state *s)
+{
+    json_key(w, "mcp");
+    json_array(w);
+    for (size_t i = 0; i < s->mcp_count; i++) {
+        const struct run_mcp *m = &s->mcp[i];
+
+        json_object(w);
+        json_put_string(w, "server", m->server);
+        json_put_int(w, "phase", m->phase);
+        put_failure(w, "why", &m->why);
+        json_key(w, "own");
+        json_array(w);
+        for (size_t k = 0; k < m->own_count; k++)
+            json_string(w, m->own[k].name);
+        json_array_end(w);
+        json_object_end(w);
+    }
+    json_array_end(w);
+}
+
+static void put_sum(struct json_writer *w, const struct egress_sum *sum)
+{
+    json_object(w);
+    json_put_string(w, "side", sum->side);
+    json_put_int(w, "allowed", sum->allowed);
+    json_put_int(w, "denied", sum->denied);
+    json_put_int(w, "ended_up", sum->ended_up);
+    json_put_int(w, "ended_down", sum->ended_down);
+    json_put_int(w, "told_connections", sum->told.connections);
+    json_put_int(w, "told_allowed", sum->told.allowed);
+    json_put_int(w, "told_denied", sum->told.denied);
+    json_put_int(w, "told_up", sum->told.bytes_up);
+    json_put_int(w, "told_down", sum->told.bytes_down);
+    json_object_end(w);
+}
+
+static void put_egress(struct json_writer *w, const struct run_state *s)
+{
+    const struct run_egress *e = &s->egress;
+
+    json_key(w, "egress");
+    json_object(w);
+    json_put_int(w, "numbers", e->numbers);
+    json_put_int(w, "allowed", e->allowed);
+    json_put_int(w, "denied", e->denied);
+    json_key(w, "sums");
+    json_array(w);
+    for (size_t i = 0; i < e->sums.count; i++)
+        put_sum(w, &e->sums.list[i]);
+    json_array_end(w);
+    json_key(w, "open");
+    json_array(w);
+    for (size_t i = 0; i < e->open_count; i++)
+        json_int(w, e->open[i]);
+    json_array_end(w);
+    json_put_bool(w, "has_left", e->has_left);
+    json_put_bool(w, "unsaid_left", s->has_unsaid_left);
+    json_object_end(w);
 }
 
 static void put_end(struct json_writer *w, const struct run_state *s)
@@ -286,6 +357,7 @@ int run_state_encode(const struct run_state *s, struct buf *out, struct err *err
     json_put_string(&w, "previous_id", s->previous_id);
     json_put_int(&w, "previous_items", (int64_t) s->previous_items);
     json_put_int(&w, "base_items", (int64_t) s->base_items);
+    json_put_string(&w, "agent", s->agent);
     json_put_string(&w, "parent", s->parent);
     json_put_int(&w, "parent_seq", s->parent_seq);
     json_put_int(&w, "parent_calls", s->parent_calls);
@@ -297,6 +369,8 @@ int run_state_encode(const struct run_state *s, struct buf *out, struct err *err
     put_parts(&w, s);
     put_checkpoints(&w, s);
     put_resume(&w, s);
+    put_servers(&w, s);
+    put_egress(&w, s);
     put_end(&w, s);
     json_object_end(&w);
     return json_end(&w, err);

@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include "core/run/decide.h"
+#include "core/run/snapshot.h"
 #include "core/tool/mcp.h"
 
 static const struct tool_mcp servers[] = { { .name = "a", .is_required = true }, { .name = "b" } };
@@ -166,6 +167,78 @@ static void test_a_lost_call(void **state)
     lost_call(RUN_INTERRUPT_FAIL, RUN_FINISH, "call_lost");
 }
 
+/* ---- what is told of a state ---- */
+
+static void snapshot(struct buf *out)
+{
+    buf_clear(out);
+    assert_int_equal(run_state_encode(&s, out, NULL), 0);
+}
+
+static void other_flag(bool *what)
+{
+    struct buf before = BUF_INIT(1 << 20), after = BUF_INIT(1 << 20);
+
+    snapshot(&before);
+    *what = !*what;
+    snapshot(&after);
+    assert_string_not_equal(buf_text(&before), buf_text(&after));
+    buf_done(&before);
+    buf_done(&after);
+}
+
+static void other_number(int64_t *what)
+{
+    struct buf before = BUF_INIT(1 << 20), after = BUF_INIT(1 << 20);
+
+    snapshot(&before);
+    ++*what;
+    snapshot(&after);
+    assert_string_not_equal(buf_text(&before), buf_text(&after));
+    buf_done(&before);
+    buf_done(&after);
+}
+
+/* Two states that differ in what left, in servers or in what is below a call are not told alike. */
+static void test_a_snapshot_tells_it(void **state)
+{
+    struct buf before = BUF_INIT(1 << 20), after = BUF_INIT(1 << 20);
+    struct record rec = { .type = RECORD_EGRESS_ALLOW };
+    struct run_call call = { .number = 1 };
+
+    run_state_init(&s);
+    apply(RECORD_MCP_TOOLS, "a", "[]");
+    snapshot(&before);
+    apply(RECORD_MCP_TOOLS, "a", ONE);
+    snapshot(&after);
+    assert_string_not_equal(buf_text(&before), buf_text(&after));
+    buf_done(&before);
+    buf_done(&after);
+    rec.egress = (struct record_egress){ .number = 1, .method = "POST", .host = "h", .reason = "r" };
+    assert_int_equal(run_apply(&s, &rec, NULL), 0);
+    s.calls = &call;
+    s.call_count = 1;
+    other_flag(&call.has_left);
+    other_flag(&call.is_outside);
+    other_flag(&call.has_agent);
+    other_flag(&call.spent.is_cost_unknown);
+    other_number(&call.spent.usage.total);
+    other_number(&call.spent.cost_micros);
+    other_number(&call.spent.calls);
+    other_number(&call.spent.agents);
+    other_number(&s.asked_at_ms);
+    other_number(&s.egress.numbers);
+    other_number(&s.egress.allowed);
+    other_number(&s.egress.denied);
+    other_number(&s.egress.sums.list[0].ended_up);
+    other_number(&s.egress.sums.list[0].told.denied);
+    other_number(&s.egress.open[0]);
+    other_flag(&s.egress.has_left);
+    other_flag(&s.has_unsaid_left);
+    s.calls = NULL;
+    s.call_count = 0;
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown(test_the_first_request_waits_for_all, done),
     cmocka_unit_test_teardown(test_one_that_is_required_ends_the_run, done),
@@ -173,6 +246,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown(test_bad_lists, done),
     cmocka_unit_test_teardown(test_resume, done),
     cmocka_unit_test(test_a_lost_call),
+    cmocka_unit_test_teardown(test_a_snapshot_tells_it, done),
 };
 
 UNIT_MAIN(tests)
