@@ -136,9 +136,10 @@ static void hosted_schema(struct json_writer *w, const struct type *type)
 /* --- tools of the manifest's own --- */
 
 /* What built-in tools are called by the model, or by the API. */
-static const char *const taken[] = { "shell",       "exec_command", "write_stdin", "apply_patch",
-                                     "view_image",  "read_file",    "list_dir",    "find_files",
-                                     "search_text", "load_skill",   "else",        "without_terminal" };
+static const char *const taken[] = { "shell",           "exec_command", "write_stdin", "apply_patch",
+                                     "view_image",      "read_file",    "list_dir",    "find_files",
+                                     "search_text",     "load_skill",   "remember",    "else",
+                                     "without_terminal" };
 
 static bool is_taken(const char *name, const struct manifest_tools *tools)
 {
