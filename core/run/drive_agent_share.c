@@ -8,7 +8,8 @@
 
 struct share {
     struct sandbox sb; /* first */
-    struct run *up;
+    struct run *up;    /* not after run_take_sandbox(): it goes first */
+    struct loop *loop; /* outlives it */
     struct loop_source *soon;
     sandbox_removed_fn *on_removed;
     void *data;
@@ -62,7 +63,7 @@ static void tell_removed(void *data)
 static int later(struct share *s, loop_fn *fn, struct err *err)
 {
     loop_source_free(TAKE_PTR(s->soon));
-    return loop_defer(s->up->loop, fn, s, &s->soon, err);
+    return loop_defer(s->loop, fn, s, &s->soon, err);
 }
 
 static int share_start(struct sandbox *sb, struct err *err)
@@ -111,6 +112,7 @@ static int make(void *data, const struct sandbox_order *order, struct sandbox **
         return err_set(err, ERR_INTERNAL, "no memory for a sandbox");
     s->sb.ops = &share_ops;
     s->up = share->up;
+    s->loop = share->up->loop;
     *ret = &s->sb;
     return 0;
 }
