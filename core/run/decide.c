@@ -312,17 +312,31 @@ static bool refuse(struct run_action *a, const char *outcome, const char *why)
     return true;
 }
 
-/* A subagent: it goes on from where its own run folder says, whatever became of this run's sandbox. */
-static bool is_agent(const struct run_spec *spec, const struct run_call *call)
+static const struct run_agent *agent_of(const struct run_spec *spec, const struct run_call *call)
 {
     const struct run_agent *agent;
 
     for (size_t i = 0; call->tool && i < spec->own_count; i++) {
         agent = run_spec_agent(&spec->own[i]);
         if (agent && strcmp(agent->name, call->tool) == 0)
-            return !agent->is_handoff;
+            return agent;
     }
-    return false;
+    return NULL;
+}
+
+/* May it do something outside of the sandbox that it works in? That is in its own journal only. */
+static bool reaches_out(const struct run_spec *spec)
+{
+    bool does = spec->mcp_count > 0;
+
+    for (size_t i = 0; i < spec->side_count; i++)
+        does = does || spec->sides[i].network.rule_count > 0;
+    for (size_t i = 0; i < spec->own_count; i++) {
+        const struct run_agent *agent = run_spec_agent(&spec->own[i]);
+
+        does = does || (agent && (agent->spec->network.rule_count > 0 || reaches_out(agent->spec)));
+    }
+    return does;
 }
 
 /* It ran in a sandbox that is gone. */
@@ -330,11 +344,16 @@ static bool handle_lost(const struct run_state *s, const struct run_spec *spec, 
                         struct run_action *a)
 {
     enum run_on_interrupt on = spec->checkpoints.on_interrupt;
+    const struct run_agent *agent = agent_of(spec, call);
+    /* a handoff that lost its sandbox begins anew, and does again what it did elsewhere */
+    bool has_left = call->has_left || (agent && call->has_agent && reaches_out(agent->spec));
+    /* any other goes on from where its run folder says, whatever became of this run's sandbox */
+    bool goes_on = agent && !agent->is_handoff;
 
     if ((call->begin_order && !call->is_outside) || call->check ||
         !can_begin(s, spec)) /* not rolled back: the sandbox is about to say why it went */
         return false;
-    if ((is_agent(spec, call) && call->losses < LOSSES_MAX) || (call->losses <= 1 && !call->has_left) ||
+    if ((goes_on && call->losses < LOSSES_MAX) || (call->losses <= 1 && !has_left) ||
         (on == RUN_INTERRUPT_RERUN && call->losses < LOSSES_MAX)) {
         a->kind = RUN_START_CALL;
         a->is_rerun = true;
@@ -346,7 +365,7 @@ static bool handle_lost(const struct run_state *s, const struct run_spec *spec, 
         return refuse(a, "interrupted",
                       "This call was interrupted: it had no answer yet when the run, or what carries it out, "
                       "ended. What it has done by then is not known: find out before you do it again.");
-    if (call->has_left)
+    if (has_left)
         return refuse(
             a, "interrupted",
             "This call was interrupted: its sandbox ended before what it did was kept. The workspace is "

@@ -169,12 +169,48 @@ static void test_a_lost_call_goes_on(void **unused)
     assert_int_equal(a.kind, RUN_REFUSE_CALL);
 }
 
+/* What it did elsewhere is not undone with its sandbox: `on_interrupt` says whether it is done again. */
+static void test_a_lost_handoff_that_reaches_out(void **unused)
+{
+    static const struct run_spec shut = { .network = { .rule_count = 1 } }; /* its parent's hold */
+    static const struct tool_mcp server = { .name = "docs" };
+    static const struct run_spec asks = { .mcp = &server, .mcp_count = 1 };
+    static const struct run_side side = { .name = "fetch", .network = { .rule_count = 1 } };
+    static const struct run_spec fetches = { .sides = &side, .side_count = 1 };
+    static const struct run_agent helper = { .name = "helper",
+                                             .spec = (struct run_spec *) (uintptr_t) &shut };
+    static const struct tool_own below = { .kind = TOOL_AGENT, .name = "helper", .spec = &helper };
+    static const struct run_spec has_helper = { .own = &below, .own_count = 1 };
+    static const struct run_spec *const all[] = { &shut, &asks, &fetches, &has_helper };
+    struct run_agent handoff = { .name = "reviewer", .is_handoff = true };
+    struct tool_own own = { .kind = TOOL_AGENT, .name = "reviewer", .spec = &handoff };
+    struct run_spec spec = { .own = &own, .own_count = 1, .checkpoints = { .every = RUN_CHECKPOINT_CALL } };
+
+    state.calls[0].phase = RUN_CALL_LOST;
+    state.calls[0].begin_order = 0;
+    state.covered_begins = state.begins;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        handoff.spec = (struct run_spec *) (uintptr_t) all[i];
+        state.calls[0].has_agent = false; /* not begun */
+        assert_int_equal(run_decide(&state, &spec, 0).kind, RUN_START_CALL);
+        state.calls[0].has_agent = true;
+        assert_int_equal(run_decide(&state, &spec, 0).kind, i == 0 ? RUN_START_CALL : RUN_REFUSE_CALL);
+        handoff.is_handoff = false; /* it goes on, and does nothing again */
+        assert_int_equal(run_decide(&state, &spec, 0).kind, RUN_START_CALL);
+        handoff.is_handoff = true;
+    }
+    spec.checkpoints.on_interrupt = RUN_INTERRUPT_FAIL;
+    assert_int_equal(run_decide(&state, &spec, 0).kind, RUN_FINISH);
+    spec.checkpoints.on_interrupt = RUN_INTERRUPT_RERUN;
+    assert_int_equal(run_decide(&state, &spec, 0).kind, RUN_START_CALL);
+}
+
 #define with_a_call(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
     with_a_call(test_sums_count_once),      with_a_call(test_numbers_of_a_journal_do_not_overflow),
     with_a_call(test_records_out_of_place), with_a_call(test_the_limits_count_what_is_below),
-    with_a_call(test_a_lost_call_goes_on),
+    with_a_call(test_a_lost_call_goes_on),  with_a_call(test_a_lost_handoff_that_reaches_out),
 };
 
 UNIT_MAIN(tests)
