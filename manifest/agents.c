@@ -511,6 +511,14 @@ void agents_drop(struct manifest_tools *tools)
             run_spec_free(TAKE_PTR(agent_of(&tools->own[i])->spec));
 }
 
+bool agents_may_ask(const struct manifest_tools *tools)
+{
+    for (size_t i = 0; i < tools->own_count; i++)
+        if (agent_of(&tools->own[i]) && agent_of(&tools->own[i])->spec->life_ms == 0)
+            return true;
+    return false;
+}
+
 /* --- what is the parent's --- */
 
 static bool is_same(const char *a, const char *b)

@@ -35,6 +35,9 @@ void agents_schema(struct json_writer *w);
 /* The manifests that no spec took over. */
 void agents_drop(struct manifest_tools *tools);
 
+/* Can there be calls of theirs that somebody is asked about? Of those that are loaded. */
+bool agents_may_ask(const struct manifest_tools *tools);
+
 /* For the manifest of a subagent: what it leaves out. */
 void agents_inherit(struct manifest *m, const struct tree *root, const struct manifest_parent *parent);
 

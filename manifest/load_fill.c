@@ -3,6 +3,7 @@
 #include "manifest/load_impl.h"
 
 #include "core/egress/rule.h"
+#include "manifest/agents.h"
 #include "manifest/approve.h"
 #include "manifest/compaction.h"
 #include "manifest/memory.h"
@@ -320,7 +321,8 @@ static bool fill_rest(struct loader *l)
     spec->hosted_count = l->m->agent.tools.hosted_count;
     spec->memory = memory_of(&l->m->agent.memory);
     spec->limits = l->m->limits;
-    spec->life_ms = approve_may_ask(&spec->approve) ? 0 : spec->limits.wall_ms;
+    spec->life_ms =
+        approve_may_ask(&spec->approve) || agents_may_ask(&l->m->agent.tools) ? 0 : spec->limits.wall_ms;
     spec->compact = compaction_of(&l->m->agent.compaction, l->m->model.context_window);
     spec->checkpoints = (struct run_checkpoints){
         .every = (enum run_checkpoint_every) l->m->checkpoint.every,

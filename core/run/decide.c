@@ -539,11 +539,12 @@ static bool send_request(const struct run_state *s, const struct run_spec *spec,
     return true;
 }
 
-struct run_action run_decide(const struct run_state *s, const struct run_spec *spec, int64_t elapsed_ms)
+struct run_action run_decide_at(const struct run_state *s, const struct run_spec *spec, int64_t elapsed_ms,
+                                int64_t below_ms)
 {
     struct run_action a = { .kind = RUN_WAIT, .wake_ms = -1 };
     const struct run_limits *l = &spec->limits;
-    const int64_t worked_ms = run_state_worked(s, elapsed_ms);
+    const int64_t worked_ms = run_state_worked_at(s, elapsed_ms, below_ms);
 
     if (s->end != RUN_ACTIVE || must_end(s, spec, &a) || go_on(s, spec, &a))
         return a;

@@ -103,7 +103,14 @@ struct run_action {
     enum err_code code; /* ERR_NONE when done */
 };
 
-struct run_action run_decide(const struct run_state *s, const struct run_spec *spec, int64_t elapsed_ms);
+/* `below_ms`: so long subagents asked somebody, of which the journal may not know all yet. */
+struct run_action run_decide_at(const struct run_state *s, const struct run_spec *spec, int64_t elapsed_ms,
+                                int64_t below_ms);
+static inline struct run_action run_decide(const struct run_state *s, const struct run_spec *spec,
+                                           int64_t elapsed_ms)
+{
+    return run_decide_at(s, spec, elapsed_ms, s->asked_below_ms);
+}
 
 /* Message and hint for RUN_FINISH. (A run that ends by a fault of ours, `reason` "fault", is not decided on.)
  */

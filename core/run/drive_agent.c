@@ -160,6 +160,20 @@ void drive_agent_budget(struct run *run)
         to->agents = own->agents;
 }
 
+void drive_agent_asks(struct run *run)
+{
+    int64_t now_ms = run_elapsed(run);
+    bool is_any = false;
+
+    if (run->is_below_asking)
+        add_new(&run->below_ms, now_ms, run->below_at_ms);
+    run->below_at_ms = now_ms;
+    for (const struct live_agent *a = run->agents; a; a = a->next)
+        is_any = is_any || (a->run && a->run->state.end == RUN_ACTIVE &&
+                            (a->run->state.is_asking || a->run->is_below_asking));
+    run->is_below_asking = is_any && !run->state.is_asking; /* its own time stands by itself */
+}
+
 /* ---- records ---- */
 
 static int record_begin(struct live_agent *a, const char *key)
@@ -185,6 +199,7 @@ static void record_end(struct live_agent *a)
     struct run_spent spent;
 
     spent_of(a->run, &spent);
+    drive_agent_asks(a->up);
     rec.agent = (struct record_agent){
         .turn = a->up->state.turn,
         .call = a->number,
@@ -199,6 +214,7 @@ static void record_end(struct live_agent *a)
         .turns = s->turns_spent,
         .calls = spent.calls,
         .agents = spent.agents,
+        .asked_ms = a->up->below_ms,
     };
     if (!a->up->is_over)
         (void) run_record(a->up, &rec);
@@ -365,9 +381,10 @@ static void settle(void *data)
 static void on_record(void *data, const struct run_event *ev)
 {
     const struct live_agent *a = data;
-    const struct run *up = a->up;
+    struct run *up = a->up;
     struct run_event told = *ev;
 
+    drive_agent_asks(up);
     if (!told.agent) {
         told.agent = a->folder->id;
         told.agent_name = a->agent->name;

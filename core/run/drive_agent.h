@@ -20,6 +20,9 @@ const struct run_agent *drive_agent_find(const struct run_spec *spec, const char
 
 /* Of a subagent's run: cut its limits down to what is left of its parent's. Before each decision. */
 void drive_agent_budget(struct run *run);
+/* Now, and whenever one of its subagents may have begun or ceased to wait for an answer: the time in which
+ * they do is none of its own. */
+void drive_agent_asks(struct run *run);
 /* Of a subagent's run: whose it is, for its first record. */
 void drive_agent_origin(const struct run *run, struct record_run_begin *begin);
 

@@ -311,10 +311,12 @@ static void arm_wake(struct run *run, int64_t wake_ms, int64_t decided_ms)
     int64_t wall_ms = run->spec->limits.wall_ms, at = wake_ms, by = drive_workspace_by(run);
     struct err err = { 0 };
 
-    if (wall_ms && !s->is_asking)
-        wall_ms = wall_ms < INT64_MAX - s->asked_ms ? wall_ms + s->asked_ms : INT64_MAX;
-    else
+    drive_agent_asks(run); /* it may have begun to ask itself */
+    if (s->is_asking || run->is_below_asking)
         wall_ms = 0; /* an answer comes first */
+    else if (wall_ms && (__builtin_add_overflow(wall_ms, s->asked_ms, &wall_ms) ||
+                         __builtin_add_overflow(wall_ms, run->below_ms, &wall_ms)))
+        wall_ms = INT64_MAX;
     if (wall_ms > decided_ms && !run->is_over && (at < 0 || wall_ms < at))
         at = wall_ms;
     if (run->lost_at_ms && (at < 0 || run->lost_at_ms < at))
@@ -335,6 +337,7 @@ static void step(struct run *run)
     int64_t now_ms = 0;
 
     drive_agent_budget(run);
+    drive_agent_asks(run);
     if (run->lost_at_ms && run_elapsed(run) >= run->lost_at_ms)
         drive_sandbox_give_up(run);
     if (drive_workspace_by(run) && run_elapsed(run) >= drive_workspace_by(run))
@@ -342,7 +345,7 @@ static void step(struct run *run)
     drive_egress_sum(run);
     while (!run->is_over && !run->broken.code) {
         now_ms = run_elapsed(run);
-        a = run_decide(&run->state, run->spec, now_ms);
+        a = run_decide_at(&run->state, run->spec, now_ms, run->below_ms);
         if (a.kind == RUN_WAIT || (a.kind == RUN_FINISH && drive_agents_stop(run)))
             break;
         act(run, &a);

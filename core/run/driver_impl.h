@@ -142,6 +142,9 @@ struct run {
     int64_t exec_base;             /* added to the numbers of calls where they become ids of commands */
     struct live_agent *self;       /* of a subagent's run: the call that it answers; NULL: it is none's */
     struct live_agent *agents;     /* calls of subagents that are not over */
+    int64_t below_ms;              /* see record_agent.asked_ms; live, up to below_at_ms */
+    int64_t below_at_ms;
+    bool is_below_asking; /* since then */
     const struct run_spec *spec;
     struct run_folder *folder;
     const struct sandbox_maker *maker;

@@ -153,6 +153,7 @@ static int watch(struct run *run, const struct run_events *events, void *data, s
     run->events = events;
     run->data = data;
     run->mono_base_ms = clock_mono_ms() - run->state.ms;
+    run->below_ms = run->state.asked_below_ms;
     return r;
 }
 

@@ -415,6 +415,8 @@ struct record_agent {
     struct record_usage usage;       /* of all that it used so far, with what is below it */
     int64_t cost_micros;             /* -1 = price unknown */
     int64_t turns, calls, agents;    /* agents: below it */
+    int64_t asked_ms; /* of the run that writes this: so long any of its subagents waited for an
+                         answer while it did not itself, in all */
 };
 
 struct record_call_lost {

@@ -467,11 +467,11 @@ static const struct row agent_begin_row[] = {
 };
 
 static const struct row agent_end_row[] = {
-    REC_INT(agent, turn),        REC_INT(agent, call),   REC_NEED(agent, call_id),
-    REC_NEED(agent, name),       REC_NEED(agent, id),    REC_NEED(agent, state),
-    REC_TEXT(agent, reason),     REC_TEXT(agent, line),  REC_INT(agent, turns),
-    REC_INT(agent, calls),       REC_INT(agent, agents), REC_SUB(agent, usage, &usage),
-    REC_INT(agent, cost_micros),
+    REC_INT(agent, turn),        REC_INT(agent, call),     REC_NEED(agent, call_id),
+    REC_NEED(agent, name),       REC_NEED(agent, id),      REC_NEED(agent, state),
+    REC_TEXT(agent, reason),     REC_TEXT(agent, line),    REC_INT(agent, turns),
+    REC_INT(agent, calls),       REC_INT(agent, agents),   REC_SUB(agent, usage, &usage),
+    REC_INT(agent, cost_micros), REC_INT(agent, asked_ms),
 };
 
 static const struct row run_end_row[] = {

@@ -307,8 +307,9 @@ struct run_state {
     bool waits_for_approval;
     bool is_asking; /* somebody is asked about a call, since asked_at_ms of running time */
     int64_t asked_at_ms;
-    int64_t asked_ms; /* so long somebody was, in all, before */
-    char *limit;      /* name of the limit that was hit */
+    int64_t asked_ms;       /* so long somebody was, in all, before */
+    int64_t asked_below_ms; /* and when it was not, by subagents, as far as it was told */
+    char *limit;            /* name of the limit that was hit */
     int64_t limit_value, limit_max;
     enum run_end_state end;
     char *reason;
@@ -351,8 +352,13 @@ int64_t run_state_tokens(const struct run_state *s);
 
 /* Is there a call about which somebody was asked, without an answer so far? */
 bool run_state_waits(const struct run_state *s);
-/* What counts against limits.wall: running time without that in which somebody was asked. */
-int64_t run_state_worked(const struct run_state *s, int64_t elapsed_ms);
+/* What counts against limits.wall: running time without that in which somebody was asked, `below_ms` of it by
+ * subagents. */
+int64_t run_state_worked_at(const struct run_state *s, int64_t elapsed_ms, int64_t below_ms);
+static inline int64_t run_state_worked(const struct run_state *s, int64_t elapsed_ms)
+{
+    return run_state_worked_at(s, elapsed_ms, s->asked_below_ms);
+}
 
 const struct run_mcp *run_state_mcp(const struct run_state *s, const char *server); /* NULL: not started */
 struct run_call *run_state_call(const struct run_state *s, int64_t number); /* of the current turn; NULL */

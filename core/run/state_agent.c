@@ -51,5 +51,7 @@ int apply_agent_end(struct run_state *s, const struct record *rec, struct err *e
     add_new(&s->cost_micros, &call->spent.cost_micros, e->cost_micros);
     add_new(&s->calls_below, &call->spent.calls, e->calls);
     add_new(&s->agents, &call->spent.agents, e->agents);
+    if (e->asked_ms > s->asked_below_ms)
+        s->asked_below_ms = e->asked_ms;
     return 0;
 }

@@ -120,11 +120,12 @@ int apply_check_end(struct run_state *s, const struct record *rec, struct err *e
 
 /* ---- approvals ---- */
 
-int64_t run_state_worked(const struct run_state *s, int64_t elapsed_ms)
+int64_t run_state_worked_at(const struct run_state *s, int64_t elapsed_ms, int64_t below_ms)
 {
     int64_t until_ms = s->is_asking && s->asked_at_ms < elapsed_ms ? s->asked_at_ms : elapsed_ms;
+    int64_t asked_ms = state_add(s->asked_ms, below_ms);
 
-    return until_ms > s->asked_ms ? until_ms - s->asked_ms : 0;
+    return until_ms > asked_ms ? until_ms - asked_ms : 0;
 }
 
 static void end_asking(struct run_state *s, int64_t now_ms)

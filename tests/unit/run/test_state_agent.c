@@ -117,6 +117,30 @@ static void test_sums_count_once(void **unused)
     assert_int_equal(state.usage.total, 1600);
 }
 
+/* What subagents ask takes time that is not their parent's; what is told of it is a sum too. */
+static void test_being_asked_below_is_no_work(void **unused)
+{
+    struct run_spec spec = { .limits = { .wall_ms = 1000 }, .checkpoints = { .every = RUN_CHECKPOINT_OFF } };
+    struct record end = agent_end(1, 1, 1, 0);
+
+    assert_int_equal(put(agent_begin(1)), 0);
+    state.asked_ms = 2000;
+    assert_int_equal(run_decide(&state, &spec, 3000).kind, RUN_HIT_LIMIT);
+    assert_int_not_equal(run_decide_at(&state, &spec, 7999, 5000).kind, RUN_HIT_LIMIT); /* so far */
+    assert_int_equal(run_decide_at(&state, &spec, 8000, 5000).kind, RUN_HIT_LIMIT);
+    end.agent.asked_ms = 5000;
+    assert_int_equal(put(end), 0);
+    assert_int_equal(put(end), 0);
+    end.agent.asked_ms = -1;
+    assert_int_equal(put(end), 0);
+    assert_int_not_equal(run_decide(&state, &spec, 7999).kind, RUN_HIT_LIMIT); /* as after a resume */
+    assert_int_equal(run_decide(&state, &spec, 8000).kind, RUN_HIT_LIMIT);
+    assert_int_equal(run_decide(&state, &spec, 8000).value, 1000);
+    end.agent.asked_ms = INT64_MAX;
+    assert_int_equal(put(end), 0);
+    assert_int_equal(run_state_worked(&state, 8000), 0);
+}
+
 static void test_numbers_of_a_journal_do_not_overflow(void **unused)
 {
     assert_int_equal(put(agent_begin(1)), 0);
@@ -208,9 +232,13 @@ static void test_a_lost_handoff_that_reaches_out(void **unused)
 #define with_a_call(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
-    with_a_call(test_sums_count_once),      with_a_call(test_numbers_of_a_journal_do_not_overflow),
-    with_a_call(test_records_out_of_place), with_a_call(test_the_limits_count_what_is_below),
-    with_a_call(test_a_lost_call_goes_on),  with_a_call(test_a_lost_handoff_that_reaches_out),
+    with_a_call(test_sums_count_once),
+    with_a_call(test_numbers_of_a_journal_do_not_overflow),
+    with_a_call(test_being_asked_below_is_no_work),
+    with_a_call(test_records_out_of_place),
+    with_a_call(test_the_limits_count_what_is_below),
+    with_a_call(test_a_lost_call_goes_on),
+    with_a_call(test_a_lost_handoff_that_reaches_out),
 };
 
 UNIT_MAIN(tests)
