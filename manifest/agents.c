@@ -553,6 +553,7 @@ void agents_inherit(struct manifest *m, const struct tree *root, const struct ma
     }
     if (is_same(to->name, up->name)) {
         TAKE("price", price);
+        TAKE("context_window", context_window);
         TAKE("reasoning", reasoning);
         TAKE("text", text);
         TAKE("max_output_tokens", max_output_tokens);

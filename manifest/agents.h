@@ -5,8 +5,8 @@
  * becomes part of the resolved manifest, in the place of the path. So a run folder needs no other file.
  *
  * What a subagent's manifest leaves out of `model` is its parent's, but: the key and headers only for the
- * same server, the price only for the same model, and no recording. So is the engine. Its task comes with the
- * call. `limits` of the tool stand above those of its manifest.
+ * same server, price and window only for the same model, and no recording. So is the engine. Its task comes
+ * with the call. `limits` of the tool stand above those of its manifest.
  *
  * A manifest that is its own subagent, directly or through others, is refused; so is one with more levels of
  * subagents below it than its limits.depth.

@@ -519,6 +519,36 @@ static void folders_of_the_kernel_are_never_mounted(void **state)
                 "--set workspace.entries.x: error: '/proc' of the host is never mounted\n");
 }
 
+/* Of the same model the window is known; a subagent that may ask makes a run of which nobody knows how long
+ * its sandbox is needed. */
+static void subagents(void **state)
+{
+    static const char *const same[] = {
+        "model.context_window=100k",
+        "agent.tools=[{type: agent, name: a, manifest: {version: 1, sandbox: {image: x}}}]"
+    };
+    static const char *const other[] = {
+        "model.context_window=100k",
+        "agent.tools=[{type: agent, name: a, manifest: {version: 1, model: {name: "
+        "b}, agent: {tools: [shell], approve: ask}, sandbox: {image: x}}}]"
+    };
+    struct manifest_options opt = { .path = "good-minimal.yaml", .sets = same, .set_count = 2 };
+    struct run_spec *spec = load(opt);
+    const struct run_spec *below = run_spec_agent(&spec->own[0])->spec;
+
+    assert_int_equal(below->model.context_window, 100000);
+    assert_int_equal(below->compact.at_tokens, 90000);
+    assert_int_equal(spec->life_ms, spec->limits.wall_ms);
+    run_spec_free(spec);
+    opt.sets = other;
+    spec = load(opt);
+    below = run_spec_agent(&spec->own[0])->spec;
+    assert_int_equal(below->model.context_window, 0);
+    assert_int_equal(below->compact.at_tokens, 0);
+    assert_int_equal(spec->life_ms, 0);
+    run_spec_free(spec);
+}
+
 static void secrets_stay_references(void **state)
 {
     struct run_spec *spec = load((struct manifest_options){ .path = "good-example.yaml" });
@@ -553,6 +583,7 @@ static const struct CMUnitTest tests[] = {
     TEST(the_name_of_the_file),
     TEST(a_mount_the_sandbox_cannot_read),
     TEST(folders_of_the_kernel_are_never_mounted),
+    TEST(subagents),
     TEST(secrets_stay_references),
 };
 
