@@ -59,18 +59,22 @@ int ask_new(struct loop *loop, struct ask **ret, struct err *err)
     return 0;
 }
 
+static void drop(struct waiting **slot)
+{
+    struct waiting *w = *slot;
+
+    *slot = w->next;
+    buf_done(&w->shown);
+    free(w);
+}
+
 void ask_free(struct ask *ask)
 {
     if (!ask)
         return;
     loop_source_free(ask->source);
-    while (ask->waiting) {
-        struct waiting *w = ask->waiting;
-
-        ask->waiting = w->next;
-        buf_done(&w->shown);
-        free(w);
-    }
+    while (ask->waiting)
+        drop(&ask->waiting);
     (void) close(ask->fd);
     buf_done(&ask->shown);
     buf_done(&ask->line);
@@ -248,4 +252,22 @@ int ask_about(struct ask *ask, const struct run_question *question, ask_fn *fn, 
         slot = &(*slot)->next;
     *slot = w;
     return 0;
+}
+
+bool ask_withdraw(struct ask *ask, const char *agent_id)
+{
+    struct waiting **slot = &ask->waiting;
+
+    while (*slot)
+        if (strcmp((*slot)->agent_id, agent_id) == 0)
+            drop(slot);
+        else
+            slot = &(*slot)->next;
+    if (!ask->source || strcmp(ask->agent_id, agent_id) != 0)
+        return false;
+    loop_source_free(TAKE_PTR(ask->source));
+    buf_clear(&ask->shown);
+    say(ask, "\n(it has ended, and needs no answer any more)\n");
+    ask_next(ask);
+    return !ask->source;
 }

@@ -25,5 +25,8 @@ void ask_tell(const struct run_question *question);
 /* `fn` comes from the loop, unless ask_free() does first. Questions that come meanwhile wait for their turn.
  */
 int ask_about(struct ask *ask, const struct run_question *question, ask_fn *fn, void *data, struct err *err);
+/* That subagent has ended: nothing of it is asked any more, without a word to `fn`. True: with that, nothing
+ * of anybody is. */
+bool ask_withdraw(struct ask *ask, const char *agent_id);
 
 #endif

@@ -59,6 +59,9 @@ static void on_record(void *data, const struct run_event *ev)
     struct buf line = BUF_INIT(TEXT_MAX);
     struct err err = { 0 };
 
+    if (app->ask && ev->agent && ev->record->type == RECORD_RUN_END && ask_withdraw(app->ask, ev->agent) &&
+        app->progress)
+        progress_pause(app->progress, false);
     if (app->progress && ev->agent)
         progress_agent(app->progress, ev);
     else if (app->progress)
