@@ -429,6 +429,7 @@ static void on_removed(void *data, int result, const struct err *err)
 {
     struct live_agent *a = data;
 
+    drive_removed(a->up, result, err);
     if (loop_defer(a->up->loop, settle, a, &a->soon, &a->err) < 0)
         run_break(a->up, &a->err);
 }

@@ -331,13 +331,19 @@ void drive_sandbox_gone(struct run *run)
         run_queue(run, EFFECT_REMOVED, 0);
 }
 
+void drive_removed(struct run *run, int result, const struct err *err)
+{
+    if (result >= 0 || run->remove_result < 0)
+        return;
+    run->remove_result = result;
+    run->remove_err = *err;
+}
+
 static void on_removed(void *data, int result, const struct err *err)
 {
     struct run *run = data;
 
-    run->remove_result = result;
-    if (result < 0)
-        run->remove_err = *err;
+    drive_removed(run, result, err);
     drive_record_failure(run, RECORD_SANDBOX_REMOVED, result < 0 ? err : NULL);
     run->is_removing = false;
     drive_sandbox_gone(run);

@@ -59,10 +59,7 @@ static void on_removed(void *data, int result, const struct err *err)
     struct run *run = side->box.run;
 
     drive_record_box_failure(&side->box, RECORD_SIDE_REMOVED, result < 0 ? err : NULL);
-    if (result < 0 && run->remove_result == 0) {
-        run->remove_result = result;
-        run->remove_err = *err;
-    }
+    drive_removed(run, result, err);
     side_free(side);
     if (run->has_ended)
         drive_sandbox_gone(run);

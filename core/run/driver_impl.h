@@ -313,6 +313,9 @@ void drive_sandbox_suspect(struct run *run);
 void drive_sandbox_give_up(struct run *run); /* wait no longer */
 void drive_sandbox_remove(struct run *run);  /* ends with EFFECT_REMOVED, when the sides are gone too */
 extern const struct box_ops drive_sandbox_box;
+/* So ended the removal of one that belongs to the run, or to a subagent of it: the first that failed is told.
+ */
+void drive_removed(struct run *run, int result, const struct err *err);
 void drive_sandbox_gone(struct run *run); /* a removal has ended: was it the last one? */
 /* What is said of any of the run's sandboxes. */
 int drive_record_intent(struct box *box, enum record_type type, const struct sandbox_info *info);

@@ -412,6 +412,17 @@ static int side_proceed(struct sandbox *sb, struct err *err)
     return 0;
 }
 
+static void side_removed(void *data)
+{
+    if (the_rig->fault == RIG_SIDE_STAYS) {
+        the_rig->fault = RIG_REMOVE_FAILS;
+        fake_removed(data);
+        the_rig->fault = RIG_SIDE_STAYS;
+        return;
+    }
+    fake_removed(data);
+}
+
 static int side_remove(struct sandbox *sb, sandbox_removed_fn *fn, void *data, struct err *err)
 {
     struct later *l = calloc(1, sizeof(*l));
@@ -419,7 +430,7 @@ static int side_remove(struct sandbox *sb, sandbox_removed_fn *fn, void *data, s
     note(the_rig, "(side-remove)");
     l->fn = (void (*)(void *))(uintptr_t) fn;
     l->data = data;
-    later(NULL, fake_removed, l);
+    later(NULL, side_removed, l);
     return 0;
 }
 

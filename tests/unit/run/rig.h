@@ -41,6 +41,7 @@ enum rig_fault {
     RIG_CHECKPOINT_TOO_LARGE,
     RIG_CHECKPOINT_LOST, /* the sandbox goes while it is taken */
     RIG_SIDE_REFUSED,    /* one beside the agent's does not start */
+    RIG_SIDE_STAYS,      /* it cannot be removed; the agent's can */
     RIG_NOTHING_CHANGES, /* checkpoints find what is known */
 };
 

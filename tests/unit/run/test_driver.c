@@ -698,6 +698,22 @@ static void test_a_removal_that_fails_does_not_change_the_result(void **state)
     rig_done(&rig);
 }
 
+/* The first that could not be removed is told of, however well it goes with the others. */
+static void test_a_sandbox_beside_that_stays(void **state)
+{
+    static const struct rig_script script[] = { CALL("c1", "beside-kept"), COMPLETED, MESSAGE("x"),
+                                                COMPLETED };
+    struct rig rig;
+
+    RIG(rig, script);
+    rig.fault = RIG_SIDE_STAYS;
+    rig_run(&rig);
+    assert_int_equal(rig.end_status, 0);
+    assert_non_null(strstr(rig.log, "side.removed sandbox.removed (removed)"));
+    assert_int_equal(rig.remove_result, -ERR_ENGINE);
+    rig_done(&rig);
+}
+
 /* Interrupted after every record in turn: it always ends, cleanly, with the same status. */
 static void test_interrupt_at_every_record(void **state)
 {
@@ -859,6 +875,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_failed_outputs),
     cmocka_unit_test(test_keep),
     cmocka_unit_test(test_a_removal_that_fails_does_not_change_the_result),
+    cmocka_unit_test(test_a_sandbox_beside_that_stays),
     cmocka_unit_test(test_interrupt_at_every_record),
     cmocka_unit_test(test_a_journal_that_cannot_be_written_ends_the_run),
     cmocka_unit_test(test_the_beginning_is_on_disk_before_anything_starts),
