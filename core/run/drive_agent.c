@@ -33,7 +33,6 @@
 #define TEXT_MAX      (64 * 1024 * 1024)
 #define ANSWER_MAX    (32 * 1024 * 1024)
 #define KEY_SIZE      32
-#define EXEC_CALLS    INT64_C(65536) /* numbers that a handoff has for its calls in its parent's sandbox */
 #define EXEC_BASE_MAX (INT64_C(1) << 32)
 
 /* The schema is that of manifest/agents.c. */
@@ -475,7 +474,7 @@ static int make_run(struct live_agent *a, struct run_past *past, struct err *err
     if (r == 0) {
         a->run->self = a;
         if (a->agent->is_handoff)
-            a->run->exec_base = (up->exec_base + a->number) * EXEC_CALLS;
+            a->run->exec_base = (up->exec_base + a->number) * DRIVE_EXEC_CALLS;
         drive_agent_budget(a->run);
     }
     return r;

@@ -48,13 +48,18 @@ static void link_free(struct egress_link *link)
     free(link);
 }
 
-/* The guest may say anything: only a call that there is counts. */
+/* The guest may say anything: only a call that there is counts. What a handoff does in our sandbox is done by
+ * the call that it answers (see make_run() in drive_agent.c). */
 static int64_t call_of(const struct run *run, uint64_t command)
 {
-    uint64_t call = command / TOOL_EXEC_IDS;
+    uint64_t call = command / TOOL_EXEC_IDS, base = (uint64_t) run->exec_base,
+             total = (uint64_t) run->state.call_total;
 
-    return command != CHANNEL_COMMAND_UNKNOWN && call <= (uint64_t) run->state.call_total ? (int64_t) call
-                                                                                          : 0;
+    if (command == CHANNEL_COMMAND_UNKNOWN)
+        return 0;
+    while (call - base > total && call >= (uint64_t) DRIVE_EXEC_CALLS)
+        call /= (uint64_t) DRIVE_EXEC_CALLS;
+    return call - base <= total ? (int64_t) (call - base) : 0;
 }
 
 static struct egress_link *link_new(struct box *box, struct channel_conn *conn, uint64_t command)

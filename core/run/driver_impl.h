@@ -126,8 +126,9 @@ struct effect {
     int64_t number;
 };
 
-#define DRIVE_PART_SIZE (RUN_ID_SIZE + 8)
-#define RUN_OWN_MAX     1024 /* tools of the manifest's own, and of servers */
+#define DRIVE_PART_SIZE  (RUN_ID_SIZE + 8)
+#define DRIVE_EXEC_CALLS INT64_C(65536) /* numbers that a handoff has for calls in its parent's sandbox */
+#define RUN_OWN_MAX      1024           /* tools of the manifest's own, and of servers */
 
 struct run_own {
     struct tool_own items[RUN_OWN_MAX];
