@@ -232,6 +232,7 @@ static void put_turn(struct json_writer *w, const struct run_state *s)
     json_put_bool(w, "asking", s->is_asking);
     json_put_int(w, "asked_ms", s->asked_ms);
     json_put_int(w, "asked_at_ms", s->asked_at_ms);
+    json_put_int(w, "asked_below_ms", s->asked_below_ms);
 }
 
 static void put_budget(struct json_writer *w, const struct run_state *s)
