@@ -191,13 +191,11 @@ static int record_begin(struct live_agent *a, const char *key)
 }
 
 /* How far it is, which is what its parent knows of it from now on. */
-static void record_end(struct live_agent *a)
+static void record_end(struct live_agent *a, const struct run_state *s, const struct run_spent *spent,
+                       const char *line)
 {
-    const struct run_state *s = &a->run->state;
     struct record rec = { .type = RECORD_AGENT_END };
-    struct run_spent spent;
 
-    spent_of(a->run, &spent);
     drive_agent_asks(a->up);
     rec.agent = (struct record_agent){
         .turn = a->up->state.turn,
@@ -207,12 +205,12 @@ static void record_end(struct live_agent *a)
         .id = a->folder->id,
         .state = run_end_name(a->end),
         .reason = a->reason,
-        .line = a->run->journal ? journal_head(a->run->journal)->prev : NULL,
-        .usage = spent.usage,
-        .cost_micros = spent.is_cost_unknown ? -1 : spent.cost_micros,
+        .line = line,
+        .usage = spent->usage,
+        .cost_micros = spent->is_cost_unknown ? -1 : spent->cost_micros,
         .turns = s->turns_spent,
-        .calls = spent.calls,
-        .agents = spent.agents,
+        .calls = spent->calls,
+        .agents = spent->agents,
         .asked_ms = a->up->below_ms,
     };
     if (!a->up->is_over)
@@ -364,9 +362,11 @@ static void deliver(struct live_agent *a)
 static void settle(void *data)
 {
     struct live_agent *a = data;
+    struct run_spent spent;
 
     loop_source_free(TAKE_PTR(a->soon));
-    record_end(a);
+    spent_of(a->run, &spent);
+    record_end(a, &a->run->state, &spent, a->run->journal ? journal_head(a->run->journal)->prev : NULL);
     drive_calls_release(a->run); /* a handoff's sandbox goes on */
     run_free(TAKE_PTR(a->run));
     if (a->end == RUN_INTERRUPTED && !a->is_stopping) { /* somebody who was asked wants to think: all stops */
@@ -448,12 +448,14 @@ static int make_spec(struct live_agent *a, struct err *err)
 
     a->spec = *a->agent->spec;
     a->spec.task = a->task;
-    a->spec.approve.waits = false; /* nobody could answer for it later */
     if (a->agent->is_handoff) {
+        if (!a->spec.approve.count && a->spec.approve.otherwise == APPROVE_AUTO)
+            a->spec.approve = up->spec->approve; /* its commands run where the parent's do */
         a->spec.sandbox = up->spec->sandbox;
         a->spec.sandbox.keep = SANDBOX_KEEP_NEVER;
         a->spec.checkpoints.every = RUN_CHECKPOINT_OFF; /* its workspace is kept by us, its calls with ours */
     }
+    a->spec.approve.waits = false; /* nobody could answer for it later */
     return agent_files_spec(a->files, &a->spec, err);
 }
 
@@ -541,6 +543,13 @@ static int take_up(struct live_agent *a, struct run_past *past, struct err *err)
     if (r == 0 && !a->up->spec->agents_from && (s->end == RUN_ACTIVE || s->end == RUN_INTERRUPTED)) {
         r = make_run(a, past, err);
         return r < 0 ? r : run_resume(a->run, a->up->program, NULL, &agent_events, a, err);
+    }
+    if (r == 0 && !a->up->spec->agents_from) { /* perhaps once more: it counts once */
+        struct run_spent spent = { s->usage, s->cost_micros, s->calls_begun + s->calls_below, s->agents,
+                                   s->is_cost_unknown };
+
+        a->reason = strdup(s->reason ? s->reason : "");
+        record_end(a, s, &spent, past->chain.prev);
     }
     if (r == 0)
         (void) run_state_text(s, &a->text, NULL); /* as in effect_end() */
