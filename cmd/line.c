@@ -258,15 +258,23 @@ static void line_failed(struct buf *out, const struct record *rec, const struct 
     buf_add_char(out, '\n');
 }
 
-static void line_failure(struct buf *out, const char *what, const struct record_failure *r,
-                         const struct term *term)
+/* "WHAT NAME WORD: why", as much of it as there is. */
+static void put_failure(struct buf *out, const char *what, const char *name, const char *word,
+                        const char *message, const struct term *term)
 {
     tone_set(out, term, TONE_BAD);
     tone_foreign(out, term, what, 40);
+    put_side(out, " ", name, term);
+    buf_add_text(out, word);
     buf_add_text(out, ": ");
-    tone_foreign(out, term, r->message, 20);
+    tone_foreign(out, term, message, 20);
     tone_set(out, term, TONE_PLAIN);
     buf_add_char(out, '\n');
+}
+
+static void line_failure(struct buf *out, const char *what, const struct record *rec, const struct term *term)
+{
+    put_failure(out, what, NULL, "", rec->failure.message, term);
 }
 
 static void put_place(struct buf *out, const struct record_egress *r, const struct term *term)
@@ -428,50 +436,37 @@ static void line_call_lost(struct buf *out, const struct record *rec, const stru
 
 static void line_checkpoint_failed(struct buf *out, const struct record *rec, const struct term *term)
 {
-    line_failure(out, "checkpoint", &rec->failure, term);
+    line_failure(out, "checkpoint", rec, term);
 }
 
 static void line_sandbox_failed(struct buf *out, const struct record *rec, const struct term *term)
 {
-    line_failure(out, "sandbox failed", &rec->failure, term);
+    line_failure(out, "sandbox failed", rec, term);
 }
 
 static void line_sandbox_lost(struct buf *out, const struct record *rec, const struct term *term)
 {
-    line_failure(out, "sandbox lost", &rec->failure, term);
-}
-
-static void side_failure(struct buf *out, const struct record *rec, const char *what, const struct term *term)
-{
-    struct buf part = BUF_INIT(200);
-
-    (void) buf_printf(&part, "sandbox %.64s %s", rec->failure.side ? rec->failure.side : "", what);
-    line_failure(out, buf_text(&part), &rec->failure, term);
-    buf_done(&part);
+    line_failure(out, "sandbox lost", rec, term);
 }
 
 static void line_side_failed(struct buf *out, const struct record *rec, const struct term *term)
 {
-    side_failure(out, rec, "failed", term);
+    put_failure(out, "sandbox", rec->failure.side, " failed", rec->failure.message, term);
 }
 
 static void line_side_lost(struct buf *out, const struct record *rec, const struct term *term)
 {
-    side_failure(out, rec, "lost", term);
+    put_failure(out, "sandbox", rec->failure.side, " lost", rec->failure.message, term);
 }
 
 static void line_mcp_down(struct buf *out, const struct record *rec, const struct term *term)
 {
-    struct buf part = BUF_INIT(200);
-
-    (void) buf_printf(&part, "server %.64s", rec->mcp.server ? rec->mcp.server : "");
-    line_failure(out, buf_text(&part), &(struct record_failure){ .message = rec->mcp.message }, term);
-    buf_done(&part);
+    put_failure(out, "server", rec->mcp.server, "", rec->mcp.message, term);
 }
 
 static void line_workspace_failed(struct buf *out, const struct record *rec, const struct term *term)
 {
-    line_failure(out, "workspace", &rec->failure, term);
+    line_failure(out, "workspace", rec, term);
 }
 
 static void line_limit(struct buf *out, const struct record *rec, const struct term *term)
@@ -484,8 +479,7 @@ static void line_limit(struct buf *out, const struct record *rec, const struct t
 
 static void line_output_failed(struct buf *out, const struct record *rec, const struct term *term)
 {
-    line_failure(out, rec->output.path ? rec->output.path : "output",
-                 &(struct record_failure){ .message = rec->output.message }, term);
+    put_failure(out, rec->output.path ? rec->output.path : "output", NULL, "", rec->output.message, term);
 }
 
 static void line_interrupt(struct buf *out, const struct record *rec, const struct term *term)

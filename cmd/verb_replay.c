@@ -76,20 +76,12 @@ static int make_spec(const struct replaying *r, struct run_spec **ret, struct er
 }
 
 /* No sandbox of it reaches anything, and no server is asked again. */
-static int cut_off(const struct replaying *r, struct run_spec *spec, struct err *err)
+static void cut_off(const struct replaying *r, struct run_spec *spec)
 {
-    struct run_side *sides = arena_alloc(&spec->arena, (spec->side_count + 1) * sizeof(*sides));
-
-    if (!sides)
-        return err_set(err, ERR_INTERNAL, "no memory for the sandboxes of a replay");
-    for (size_t i = 0; i < spec->side_count; i++) {
-        sides[i] = spec->sides[i];
-        sides[i].network.rule_count = 0;
-    }
-    spec->sides = sides;
+    for (size_t i = 0; i < spec->side_count; i++)
+        spec->sides[i].network.rule_count = 0;
     spec->agents_from = r->folder;
     spec->mcp_from = &r->then;
-    return 0;
 }
 
 /* From its own first checkpoint. When that is not kept any more, from the manifest again; which a fork
@@ -123,9 +115,8 @@ static int run_again(struct replaying *r, struct run_spec *spec, struct err *err
     r->session = (struct session){
         .opts = r->opts, .spec = spec, .sets = nothing, .answers = &r->then, .is_silent = true
     };
-    result = cut_off(r, spec, err);
-    if (result == 0)
-        result = make_folder(r, spec, &folder, err);
+    cut_off(r, spec);
+    result = make_folder(r, spec, &folder, err);
     r->session.folder = folder;
     if (result == 0)
         result = session_run(&r->session, &has_begun, err);

@@ -214,12 +214,13 @@ void attest_sandbox(struct attest *a, const struct record *rec)
 static void put_rule(struct json_writer *w, const struct tree *rule, const char *tool)
 {
     const struct tree *methods = tree_get(rule, "methods"), *host = tree_get(rule, "host");
-    const char *header = tree_string(tree_path(rule, "inject", "header", NULL), NULL);
+    const char *header = tree_string(tree_path(rule, "inject", "header", NULL), NULL),
+               *text = tree_string(host ? host : rule, "");
 
     json_object(w);
     if (tool)
         json_put_string(w, "tool", tool);
-    json_put_string(w, "host", tree_string(host ? host : rule, ""));
+    json_put_span(w, "host", span_make(text, strcspn(text, "?#"))); /* behind it, in a URL, may be a key */
     if (methods) {
         json_key(w, "methods");
         json_array(w);
@@ -234,24 +235,24 @@ static void put_rule(struct json_writer *w, const struct tree *rule, const char 
     json_object_end(w);
 }
 
-/* Of tools in sandboxes of their own, and the servers that the harness itself spoke to. What stands behind
- * the path of an address may be a key. A replay let none of it out. */
+static void put_rules(struct json_writer *w, const struct tree *owner, const char *tool)
+{
+    tree_each (rule, tree_path(owner, "network", "allow", NULL))
+        put_rule(w, rule, tool);
+}
+
+/* Of tools in sandboxes of their own, and the servers that the harness itself spoke to. A replay let none of
+ * it out. */
 static void put_tools(struct json_writer *w, const struct tree *manifest)
 {
     if (replay_is_path(tree_string(tree_path(manifest, "model", "replay", NULL), "")))
         return;
     tree_each (tool, tree_path(manifest, "agent", "tools", NULL)) {
-        const char *name = tree_string(tree_get(tool, "name"), ""),
-                   *url = tree_string(tree_get(tool, "url"), NULL);
+        const char *name = tree_string(tree_get(tool, "name"), "");
 
-        tree_each (rule, tree_path(tool, "network", "allow", NULL))
-            put_rule(w, rule, name);
-        if (!url)
-            continue;
-        json_object(w);
-        json_put_string(w, "tool", name);
-        json_put_span(w, "url", span_make(url, strcspn(url, "?#")));
-        json_object_end(w);
+        put_rules(w, tool, name);
+        if (tree_get(tool, "url"))
+            put_rule(w, tree_get(tool, "url"), name);
     }
 }
 
@@ -267,8 +268,7 @@ void attest_egress(struct attest *a)
     json_object(w);
     json_key(w, "allow");
     json_array(w);
-    tree_each (rule, tree_path(a->manifest, "network", "allow", NULL))
-        put_rule(w, rule, NULL);
+    put_rules(w, a->manifest, NULL);
     put_tools(w, a->manifest);
     json_array_end(w);
     json_put_int(w, "connections", all.connections);

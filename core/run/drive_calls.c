@@ -196,9 +196,14 @@ static int64_t number_of(void *data, const char *call_id)
 static int read_output(void *data, int64_t number, const char *stream, struct buf *out, struct err *err)
 {
     struct run *run = data;
+    struct run_folder *from = run->folder, *then = run->spec->agents_from;
     int r = journal_write(run->journal, err);
 
-    return r < 0 ? r : past_output(run->folder, number, stream, out, err);
+    if (r < 0)
+        return r;
+    while ((r = past_output(from, number, stream, out, err)) == -ERR_NOT_FOUND && then && from != then)
+        from = then; /* a replay: what was not done again */
+    return r;
 }
 
 static bool holds_secret(const void *data, struct span text)

@@ -6,15 +6,12 @@
  */
 #include "core/base/cleanup.h"
 #include "core/run/driver_impl.h"
-#include "core/run/past_output.h"
 #include "core/run/replay.h"
 #include "core/tool/mcp.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
-#define LIST_MAX   ((size_t) 8 * MCP_DEFINITIONS_MAX) /* each byte may become six, and more is around them */
-#define STREAM_MAX ((size_t) 64 << 20)
+#define LIST_MAX ((size_t) 8 * MCP_DEFINITIONS_MAX) /* each byte may become six, and more is around them */
 
 /* ---- what they say ---- */
 
@@ -84,53 +81,30 @@ static void on_down(void *data, const struct tool_mcp *spec, const struct err *e
 static void say_again(struct run *run, const struct tool_mcp *spec)
 {
     const struct run_mcp *m = run_state_mcp(&run->spec->mcp_from->state, spec->name);
-    struct mcp_tools *tools = NULL;
-    struct err err = { 0 };
+    struct record rec = { .type = RECORD_MCP_TOOLS };
 
-    if (!m || (m->own_count == 0 && m->phase == RUN_PART_FAILED)) {
-        (void) err_set(&err, ERR_NOT_FOUND, "%s", m && m->why.message ? m->why.message : "it never came up");
-        on_down(run, spec, &err);
-        return;
+    rec.mcp.server = spec->name;
+    if (m && m->list.len > 0) {
+        rec.mcp.count = (int64_t) m->own_count;
+        rec.mcp.tools.json = m->list;
+    } else {
+        rec.type = RECORD_MCP_DOWN;
+        rec.mcp.message = m && m->why.message ? m->why.message : "it never came up";
     }
-    tools = calloc(1, sizeof(*tools));
-    if (!tools) {
-        (void) err_set(&err, ERR_INTERNAL, "no memory for tools");
-        run_break(run, &err);
-        return;
-    }
-    for (; tools->count < m->own_count; tools->count++) {
-        const struct tool_own *own = &m->own[tools->count];
-        const struct mcp_ref *ref = own->spec;
-        struct mcp_tool *tool = &tools->items[tools->count];
-
-        *tool = (struct mcp_tool){ .kind = ref->kind,
-                                   .name = ref->name,
-                                   .description = own->description,
-                                   .parameters = own->parameters,
-                                   .is_strict = own->is_strict };
-        (void) snprintf(tool->wire, sizeof(tool->wire), "%s", own->name);
-    }
-    on_tools(run, spec, &(struct mcp_hello){ 0 }, tools);
-    free(tools);
+    (void) run_record(run, &rec);
 }
 
-/* What it printed is kept again, since `read_file` may ask for it. */
 int drive_mcp_answer_again(struct run *run, const char *call_id, tool_done_fn *fn, void *data,
                            struct err *err)
 {
     const struct replay_call *then = replay_call_of(run->spec->mcp_from, run->state.turn, call_id);
-    struct buf text = BUF_INIT(STREAM_MAX);
-    struct err none = { 0 }; /* not every answer has text */
+    struct tool_answer answer = { .exit_code = -1 };
 
     if (!then || !then->outcome)
         return err_set(err, ERR_NOT_FOUND, "the run that is replayed has no answer to this call");
-    if (past_output(run->spec->agents_from, then->number, "stdout", &text, &none) == 0)
-        run->host.keep_output(run, call_id, "stdout", buf_span(&text));
-    buf_done(&text);
-    fn(data, &(struct tool_answer){ .outcome = strcmp(then->outcome, "ok") == 0 ? TOOL_OK : TOOL_FAILED,
-                                    .item = then->answer,
-                                    .summary = "as it was answered then",
-                                    .exit_code = (int) then->exit_code });
+    answer.outcome = strcmp(then->outcome, "ok") == 0 ? TOOL_OK : TOOL_FAILED;
+    answer.item = then->answer;
+    fn(data, &answer);
     return 0;
 }
 

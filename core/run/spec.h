@@ -122,7 +122,7 @@ struct run_spec {
 
     struct sandbox_spec sandbox;
     struct egress_spec network; /* no rule: nothing may leave */
-    const struct run_side *sides;
+    struct run_side *sides;     /* a replay takes their rules away */
     size_t side_count;
     const struct run_entry *entries;
     size_t entry_count;

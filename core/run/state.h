@@ -211,6 +211,7 @@ struct run_mcp { /* a server of tools */
     enum run_part phase; /* LOST: it was up */
     struct run_failure why;
     struct arena arena; /* of the list */
+    struct span list;   /* as it was recorded */
     struct tool_own *own;
     size_t own_count;
 };

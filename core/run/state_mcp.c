@@ -120,21 +120,25 @@ static int decode_list(struct arena *arena, const char *server, struct span json
 int apply_mcp_tools(struct run_state *s, const struct record *rec, struct err *err)
 {
     struct run_mcp *m = take(s, rec->mcp.server, err);
-    struct arena arena = ARENA_INIT(LIST_MAX);
+    struct arena arena = ARENA_INIT(2 * LIST_MAX);
+    struct span list = rec->mcp.tools.json;
     struct tool_own *own = NULL;
     size_t count = 0;
     int r;
 
     if (!m)
         return -ERR_INTERNAL;
-    r = rec->mcp.tools.json.len == 0 ? 0 /* not loaded */
-                                     : decode_list(&arena, m->server, rec->mcp.tools.json, &own, &count, err);
+    list.ptr = arena_copy(&arena, list.ptr, list.len);
+    r = list.len == 0
+            ? 0 /* not loaded */
+            : decode_list(&arena, m->server, span_make(list.ptr, list.ptr ? list.len : 0), &own, &count, err);
     if (r < 0) {
         arena_done(&arena);
         return r;
     }
     arena_done(&m->arena);
     m->arena = arena;
+    m->list = list;
     m->own = own;
     m->own_count = count;
     m->phase = RUN_PART_READY;

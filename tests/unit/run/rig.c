@@ -1138,7 +1138,7 @@ static const struct run_events rig_events = {
 void rig_init(struct rig *rig, const struct rig_script *script, size_t count)
 {
     static const char *const tools[] = { "do" };
-    static const struct run_side docs = { .name = "docs", .sandbox = { .image = "docs" } };
+    static struct run_side docs = { .name = "docs", .sandbox = { .image = "docs" } };
 
     memset(rig, 0, sizeof(*rig));
     the_rig = rig;

@@ -337,7 +337,7 @@ static void test_what_left(void **state)
     assert_null(tree_get(allowed(2), "tool"));
     is(tree_get(allowed(3), "host"), "t.test.net:443");
     is(tree_get(allowed(3), "tool"), "fetch");
-    is(tree_get(allowed(4), "url"), "https://mcp.test.net/mcp");
+    is(tree_get(allowed(4), "host"), "https://mcp.test.net/mcp");
     is(tree_get(allowed(4), "tool"), "far");
     assert_null(allowed(5));
     assert_int_equal(left("connections"), 3);

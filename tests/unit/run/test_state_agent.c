@@ -199,7 +199,7 @@ static void test_a_lost_handoff_that_reaches_out(void **unused)
     static const struct run_spec shut = { .network = { .rule_count = 1 } }; /* its parent's hold */
     static const struct tool_mcp server = { .name = "docs" };
     static const struct run_spec asks = { .mcp = &server, .mcp_count = 1 };
-    static const struct run_side side = { .name = "fetch", .network = { .rule_count = 1 } };
+    static struct run_side side = { .name = "fetch", .network = { .rule_count = 1 } };
     static const struct run_spec fetches = { .sides = &side, .side_count = 1 };
     static const struct run_agent helper = { .name = "helper",
                                              .spec = (struct run_spec *) (uintptr_t) &shut };
