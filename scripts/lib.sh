@@ -67,16 +67,21 @@ configure() {
 
 node_version=20.19.0
 
-# node_install DIR PACKAGE...: these, and what they need, into DIR/node_modules. Nothing of theirs is run.
+# node_install DIR PACKAGE...: these, and what they need, into DIR/node_modules. Nothing of theirs is run. A registry
+# that does not answer is asked three times.
 node_install() {
     _dir=$1
     shift
     have npm || die "no 'npm' here: install it with your package manager"
     printf '{"private":true}\n' >"$_dir/package.json"
-    (cd "$_dir" && npm install --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error "$@" >"$_dir/npm.log" 2>&1) || {
-        tail -n 20 "$_dir/npm.log" >&2
-        die "npm could not install: $*"
-    }
+    for _try in 1 2 3; do
+        (cd "$_dir" && npm install --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error "$@" >"$_dir/npm.log" 2>&1) && break
+        [ $_try -lt 3 ] || {
+            tail -n 20 "$_dir/npm.log" >&2
+            die "npm could not install: $*"
+        }
+        sleep 5
+    done
     rm -f "$_dir/npm.log"
 }
 
