@@ -19,9 +19,9 @@
 #define PATHS_MAX 1000
 #define GRACE_MS  30000 /* beyond the tool's timeout, for a sandbox that does not keep to it */
 
-#define SLOTS_MAX 4 /* sandboxes of one tool at once */
-#define LOOKS_MAX 5 /* what has ended is counted until it was reaped */
-#define LOOK_MS   20
+#define SLOTS_MAX 4   /* sandboxes of one tool at once */
+#define LOOKS_MAX 7   /* what has ended is counted until it was reaped: usually a moment */
+#define LOOK_MS   2   /* before the second look; twice as long before each further one */
 #define GROW_MS   250 /* so long a call waits for one that is there before another one is opened */
 
 struct container_run;
@@ -432,7 +432,8 @@ static void on_left(void *data, int r, const struct guest_stats *stats, const st
     if (r == 0 && stats->pids <= slot->pids)
         slot->looks = 0;
     else if (r < 0 || ++slot->looks == LOOKS_MAX ||
-             loop_timer(slot->lane->host->loop, LOOK_MS, look, slot, &slot->again, NULL) < 0)
+             loop_timer(slot->lane->host->loop, LOOK_MS << (slot->looks - 1), look, slot, &slot->again,
+                        NULL) < 0)
         slot_close(slot);
     lane_wake(slot->lane);
 }
