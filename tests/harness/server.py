@@ -383,9 +383,9 @@ class ModelServer:
             rest = b"".join(f for f, _ in frames)
         # Before the end goes out: the client may be back at once. And no work of ours runs beside its own.
         self._finish(turn, n, members, raw_items)
+        end_ns = time.monotonic_ns()  # before, too: what the client does at once is seen by another thread than this one
         if rest:
             writer.body(rest)
-        end_ns = time.monotonic_ns()
         writer.end()
         self.note_log("end", n=n, end_ns=end_ns, success=turn.get("status", "completed") == "completed")
 
