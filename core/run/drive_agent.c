@@ -16,9 +16,7 @@
 #include "core/base/cleanup.h"
 #include "core/base/file.h"
 #include "core/base/utf8.h"
-#include "core/run/drive_agent_files.h"
-#include "core/run/drive_agent_share.h"
-#include "core/run/drive_agent_stray.h"
+#include "core/run/drive_agent_impl.h"
 #include "core/run/driver_impl.h"
 #include "core/run/snapshot.h"
 #include "core/tool/function.h"
@@ -54,124 +52,6 @@ static const struct table table = { .name = "task",
                                     .count = FIELD_COUNT_OF(fields),
                                     .size = sizeof(struct task_args),
                                     .is_tolerant = true };
-
-struct live_agent {
-    struct tool_run tool; /* first */
-    struct live_agent *next;
-    struct run *up; /* whose it is */
-    const struct run_agent *agent;
-    int64_t number; /* of the call */
-    char *call_id, *raw, *task;
-    struct run_spec spec; /* the agent's, with what this call and the budgets make of it */
-    struct run_folder *folder;
-    struct run *run; /* NULL: not begun, or over */
-    struct agent_files *files;
-    struct agent_stray *stray;
-    struct agent_share share; /* of a handoff */
-    struct loop_source *soon;
-    struct journal_chain begin; /* agent.begin */
-    bool is_stopping;           /* with the run that it belongs to: then it has no answer */
-    /* its end */
-    enum run_end_state end;
-    char *reason;
-    struct buf text;
-    struct err err;
-    tool_done_fn *fn;
-    void *data;
-};
-
-/* ---- what they use ---- */
-
-/* None of it is negative, and journals may say anything else. */
-static int64_t sum_of(int64_t a, int64_t b)
-{
-    int64_t sum;
-
-    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
-}
-
-static void add_new(int64_t *sum, int64_t now, int64_t told)
-{
-    if (now > told)
-        *sum = sum_of(*sum, now - told);
-}
-
-static void add_spent(struct run_spent *sum, const struct run_spent *more, const struct run_spent *told)
-{
-    add_new(&sum->usage.total, more->usage.total, told->usage.total);
-    add_new(&sum->cost_micros, more->cost_micros, told->cost_micros);
-    add_new(&sum->calls, more->calls, told->calls);
-    add_new(&sum->agents, more->agents, told->agents);
-}
-
-static void spent_of(const struct run *run, struct run_spent *ret)
-{
-    const struct run_state *s = &run->state;
-
-    *ret = (struct run_spent){ .usage = s->usage,
-                               .cost_micros = s->cost_micros,
-                               .calls = sum_of(s->calls_begun, s->calls_below),
-                               .agents = s->agents,
-                               .is_cost_unknown = s->is_cost_unknown };
-    for (const struct live_agent *a = run->agents; a; a = a->next) {
-        const struct run_call *call = run_state_call(s, a->number);
-        struct run_spent below;
-
-        if (!a->run || !call)
-            continue;
-        spent_of(a->run, &below);
-        add_spent(ret, &below, &call->spent);
-    }
-}
-
-/* Of a limit `own`, when `up` has `max` and all of it have used `used`, this one `mine`; 0: there is none. */
-static int64_t cut(int64_t own, int64_t max, int64_t used, int64_t mine)
-{
-    int64_t left = max > used ? max - used : 0, most = sum_of(mine, left);
-
-    if (!max)
-        return own;
-    if (most == 0)
-        most = -1; /* a limit of nothing */
-    return own && own < most ? own : most;
-}
-
-void drive_agent_budget(struct run *run)
-{
-    struct live_agent *a = run->self;
-    struct run_limits *to;
-    const struct run_limits *own, *up;
-    struct run_spent all, mine;
-
-    if (!a)
-        return;
-    drive_agent_budget(a->up);
-    own = &a->agent->spec->limits;
-    up = &a->up->spec->limits;
-    to = &a->spec.limits;
-    spent_of(a->up, &all);
-    spent_of(run, &mine);
-    to->tokens = cut(own->tokens, up->tokens, all.usage.total, mine.usage.total);
-    to->cost_micros = cut(own->cost_micros, up->cost_micros, all.cost_micros, mine.cost_micros);
-    to->tool_calls = cut(own->tool_calls, up->tool_calls, all.calls, mine.calls);
-    to->agents = sum_of(mine.agents, up->agents > all.agents ? up->agents - all.agents : 0);
-    if (own->agents < to->agents)
-        to->agents = own->agents;
-}
-
-void drive_agent_asks(struct run *run)
-{
-    int64_t now_ms = run_elapsed(run);
-    bool is_any = false;
-
-    if (run->is_below_asking)
-        add_new(&run->below_ms, now_ms, run->below_at_ms);
-    run->below_at_ms = now_ms;
-    for (const struct live_agent *a = run->agents; a; a = a->next)
-        is_any = is_any || (a->run && a->run->state.end == RUN_ACTIVE &&
-                            (a->run->state.is_asking || a->run->is_below_asking));
-    run->is_below_asking = is_any && !run->state.is_asking; /* its own time stands by itself */
-}
 
 /* ---- records ---- */
 
@@ -365,10 +245,15 @@ static void settle(void *data)
     struct run_spent spent;
 
     loop_source_free(TAKE_PTR(a->soon));
-    spent_of(a->run, &spent);
+    agent_spent(a->run, &spent);
     record_end(a, &a->run->state, &spent, a->run->journal ? journal_head(a->run->journal)->prev : NULL);
     drive_calls_release(a->run); /* a handoff's sandbox goes on */
     run_free(TAKE_PTR(a->run));
+    if (a->is_fault &&
+        !a->is_stopping) { /* of this machine, and so ours: we end too, and it goes on with us */
+        run_break(a->up, &a->err);
+        return;
+    }
     if (a->end == RUN_INTERRUPTED && !a->is_stopping) { /* somebody who was asked wants to think: all stops */
         a->is_stopping = true;
         run_interrupt(a->up, SIGINT);
@@ -413,11 +298,18 @@ static bool on_ask(void *data, const struct run_question *question)
     return up->events->on_ask && up->events->on_ask(up->data, &asked);
 }
 
+/* A full disk and its like are no answer of the agent's. */
+static bool is_fault(enum run_end_state end, int64_t exit_status)
+{
+    return end == RUN_FAILED && exit_status == err_exit_status(ERR_IO);
+}
+
 static void on_end(void *data, const struct run_summary *summary)
 {
     struct live_agent *a = data;
 
     a->end = summary->end;
+    a->is_fault = is_fault(summary->end, summary->exit_status);
     a->reason = strdup(summary->reason ? summary->reason : "");
     if (summary->err)
         a->err = *summary->err;
@@ -540,13 +432,14 @@ static int take_up(struct live_agent *a, struct run_past *past, struct err *err)
     int r = agent_files_new(a->up, a->agent, a->number, a->folder, &a->files, err);
 
     a->end = s->end;
-    if (r == 0 && !a->up->spec->agents_from && (s->end == RUN_ACTIVE || s->end == RUN_INTERRUPTED)) {
+    if (r == 0 && !a->up->spec->agents_from &&
+        (s->end == RUN_ACTIVE || s->end == RUN_INTERRUPTED || is_fault(s->end, s->exit_status))) {
         r = make_run(a, past, err);
         return r < 0 ? r : run_resume(a->run, a->up->program, NULL, &agent_events, a, err);
     }
     if (r == 0 && !a->up->spec->agents_from) { /* perhaps once more: it counts once */
-        struct run_spent spent = { s->usage, s->cost_micros, s->calls_begun + s->calls_below, s->agents,
-                                   s->is_cost_unknown };
+        struct run_spent spent = { s->usage, s->cost_micros, agent_sum(s->calls_begun, s->calls_below),
+                                   s->agents, s->is_cost_unknown };
 
         a->reason = strdup(s->reason ? s->reason : "");
         record_end(a, s, &spent, past->chain.prev);
