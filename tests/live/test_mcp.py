@@ -12,7 +12,6 @@ import http.server
 import json
 import os
 import queue
-import re
 import shutil
 import subprocess
 import sys
@@ -21,29 +20,14 @@ import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
-from harness import server  # noqa: E402
+from harness import server, tap  # noqa: E402
+from harness.tap import SANITIZER, Failure, expect, test  # noqa: E402
 
 KEY = "sk-mcp-73e1f0"
 TOKEN = "mcp-token-0f9a7c51"
-SANITIZER = re.compile(r"(Address|Leak|UndefinedBehavior)Sanitizer|runtime error:")
 RUN_S = 240
 # Its scenarios want the library as it was then: later ones refuse what its servers do.
 CONFORMANCE = ["@modelcontextprotocol/conformance@0.1.11", "@modelcontextprotocol/sdk@1.25.2"]
-TESTS = []
-
-
-def test(fn):
-    TESTS.append(fn)
-    return fn
-
-
-class Failure(Exception):
-    pass
-
-
-def expect(what, message):
-    if not what:
-        raise Failure(message)
 
 
 # --- runs ---
@@ -301,29 +285,10 @@ def conformance(options):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("agentbox")
-    parser.add_argument("--only", default="")
-    parser.add_argument("--verbose", action="store_true")
-    parser.add_argument("--client")
-    options = parser.parse_args()
-    options.agentbox = os.path.abspath(options.agentbox)
-    if options.client:
-        return client(options)
-    chosen = [t for t in TESTS if options.only in t.__name__]
-    failed = 0
-    print("1..%d" % len(chosen), flush=True)
-    for number, fn in enumerate(chosen, 1):
-        problem = None
-        try:
-            fn(options)
-        except (Failure, OSError, subprocess.SubprocessError, KeyError) as e:
-            problem, failed = str(e), failed + 1
-        print("%s %d - %s" % ("not ok" if problem else "ok", number, fn.__name__.replace("_", " ")))
-        if problem:
-            print("\n".join("#   " + line for line in problem.splitlines()))
-        sys.stdout.flush()
-    return 1 if failed else 0
+    if sys.argv[2:3] == ["--client"]:
+        return client(argparse.Namespace(agentbox=os.path.abspath(sys.argv[1]), client=sys.argv[3], verbose=False))
+    options = tap.options()
+    return tap.run(tap.chosen(options), options, lambda fn: fn(options))
 
 
 if __name__ == "__main__":
