@@ -1,31 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What is sent of a conversation after it was made shorter, and that going back undoes it. */
+#include "tests/unit/run/feed.h"
 #include "tests/unit/unit.h"
 
 #include "tests/fuzz/history.h"
 
 #include "core/run/decide.h"
-
-struct feed {
-    struct run_state s;
-    uint64_t seq;
-    struct err err;
-};
-
-static int put(struct feed *f, struct record rec)
-{
-    int r;
-
-    rec.seq = f->seq + 1;
-    r = run_apply(&f->s, &rec, &f->err);
-    f->seq += r == 0;
-    return r;
-}
-
-static struct record of(enum record_type type)
-{
-    return (struct record){ .type = type };
-}
 
 static void put_turn(struct feed *f, int64_t turn, int64_t input_tokens)
 {

@@ -1,35 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include "tests/unit/run/feed.h"
 #include "tests/unit/unit.h"
 
 #include "core/run/snapshot.h"
 #include "core/run/state.h"
 
 #include <stdio.h>
-
-/* A short way to feed records. */
-struct feed {
-    struct run_state s;
-    uint64_t seq;
-    struct err err;
-};
-
-static int put(struct feed *f, struct record rec)
-{
-    rec.seq = f->seq + 1;
-    rec.time_ms = 1000 + (int64_t) rec.seq;
-    int r = run_apply(&f->s, &rec, &f->err);
-
-    if (r == 0)
-        f->seq++;
-    return r;
-}
-
-static struct record of(enum record_type type)
-{
-    struct record rec = { .type = type };
-
-    return rec;
-}
 
 static struct record request(int64_t turn, int64_t attempt)
 {

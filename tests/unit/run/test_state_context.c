@@ -1,30 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include "tests/unit/run/feed.h"
 #include "tests/unit/unit.h"
 
 #include "core/run/state.h"
 
 #include <stdio.h>
-
-struct feed {
-    struct run_state s;
-    uint64_t seq;
-    struct err err;
-};
-
-static int put(struct feed *f, struct record rec)
-{
-    int r;
-
-    rec.seq = f->seq + 1;
-    r = run_apply(&f->s, &rec, &f->err);
-    f->seq += r == 0;
-    return r;
-}
-
-static struct record of(enum record_type type)
-{
-    return (struct record){ .type = type };
-}
 
 static void start(struct feed *f)
 {

@@ -1,31 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What a run knows of what left, and which calls it may therefore run again. */
+#include "tests/unit/run/feed.h"
 #include "tests/unit/unit.h"
 
 #include "core/run/decide.h"
 #include "core/run/state.h"
-
-struct feed {
-    struct run_state s;
-    uint64_t seq;
-};
-
-static int put(struct feed *f, struct record rec)
-{
-    struct err err = { 0 };
-
-    rec.seq = f->seq + 1;
-    int r = run_apply(&f->s, &rec, &err);
-
-    if (r == 0)
-        f->seq++;
-    return r;
-}
-
-static struct record of(enum record_type type)
-{
-    return (struct record){ .type = type };
-}
 
 static struct record call_item(int64_t number)
 {
