@@ -70,11 +70,10 @@ static const struct field inject_rows[] = {
       .offset = INJECT(intercept),
       .fallback = "false",
       .help =
-          "For clients that insist on `https://`: the harness ends their TLS itself, under an authority "
-          "that it makes for this run, that is good for the hosts of such rules only, and whose key never "
-          "leaves its memory. `SSL_CERT_FILE`, `CURL_CA_BUNDLE`, `REQUESTS_CA_BUNDLE`, `PIP_CERT`, "
-          "`GIT_SSL_CAINFO` and `NODE_EXTRA_CA_CERTS` of every command name its certificate. Each "
-          "request inside is decided and recorded like one in plain HTTP, so `methods` hold, too." },
+          "For clients that insist on `https://`: the harness ends their TLS itself, under an authority of "
+          "this run that is good for the hosts of such rules only; `SSL_CERT_FILE` and its like name its "
+          "certificate to every command. Each request inside is decided and recorded, so `methods` hold, "
+          "too." },
 };
 
 static const struct table inject_table = {
@@ -317,11 +316,10 @@ static const struct field network_rows[] = {
       .decode = kind_rules_decode,
       .schema = kind_rules_schema,
       .help =
-          "What may be reached; everything else is refused. `example.org` is that name over TLS on port 443, "
-          "`*.example.org` every name below it (not itself); other ports as `example.org:8443`, plain HTTP "
-          "only "
-          "as `example.org:80`; addresses and networks only when written as such. `*` and suffixes under "
-          "which anybody gets a name (`*.org`) are not possible.",
+          "What may be reached. `example.org` is that name over TLS on port 443, `*.example.org` every name "
+          "below it (not itself); other ports as `example.org:8443`, plain HTTP only as `example.org:80`; "
+          "addresses and networks only when written as such; never `*`, nor a suffix under which anybody "
+          "gets a name (`*.org`).",
       .example = "[\"*.wikipedia.org\", \"pypi.org\", \"files.pythonhosted.org\"]" },
     { .name = "max_bytes",
       .kind = FIELD_SIZE,
@@ -373,9 +371,8 @@ const struct table manifest_network_table = {
     .count = FIELD_COUNT_OF(network_rows),
     .size = sizeof(struct manifest_network),
     .help = "What may leave the sandbox. The container has no network either way: a proxy on its loopback "
-            "(`HTTPS_PROXY` and its like are set for every command) carries connections to the harness, "
-            "which decides, "
-            "looks up the name, connects, counts and records. `agentbox egress RUN` shows it.",
+            "carries connections to the harness, which decides, looks up the name, connects, counts and "
+            "records. `agentbox egress RUN` shows it.",
 };
 
 bool kind_network_decode(struct table_ctx *ctx, const struct field *field, const struct tree *value,
